@@ -1,0 +1,208 @@
+"""One exchange with the service: what to send, what the answer means, whether to try again. No I/O.
+
+Both clients are thin shells around this class; whatever they would otherwise do twice is here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+from urllib.parse import urljoin
+
+from mimo_core.classify import error_for, error_in_stream, without_keys
+from mimo_core.endpoint import Endpoint
+from mimo_core.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    InvalidRequestError,
+    InvalidResponseError,
+    MiMoError,
+    NotFoundError,
+)
+from mimo_core.protocols import protocol_for
+from mimo_core.request import prepare
+from mimo_core.response import ChatResponse
+from mimo_core.retry import delay_before_retry
+from mimo_core.stream import BodyDecoder, StreamDecoder, parse_json
+
+Answer = TypeVar("Answer")
+
+
+class Exchange(Generic[Answer]):
+    """One HTTP exchange, over all its attempts.
+
+    Attributes:
+        method, url, headers, content: what to send.
+    """
+
+    method = "POST"
+    content: bytes | None = None
+    _started = False  # whether part of an answer has been given out: then there is no going back
+
+    def __init__(self, endpoint: Endpoint, *, max_retries: int, headers: Mapping[str, str]) -> None:
+        self._endpoint = endpoint
+        self._max_retries = max_retries
+        self._attempt = 0
+        self.headers = {"accept": "application/json", **headers}
+        self.url = ""
+
+    def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+        """What a whole answer means. Raises the error that it means where it is none."""
+        raise NotImplementedError
+
+    def delay_after(self, cause: Exception) -> float:
+        """Seconds to wait before the next attempt; raises the error where there is to be none."""
+        error = cause if isinstance(cause, MiMoError) else self._transport_error(cause)
+        delay = None
+        if not self._started:
+            delay = delay_before_retry(error, self._attempt, self._max_retries)
+        if delay is None:
+            if error is cause:
+                raise error
+            raise error from cause
+        self._attempt += 1
+        return delay
+
+    @property
+    def _key(self) -> str | None:
+        return self._endpoint.api_key
+
+    def _payload(self, status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+        """The JSON object in an answer. Raises the error that the answer means instead."""
+        payload: Any = None
+        if status == 200:
+            try:
+                payload = parse_json(body)
+            except ValueError:
+                payload = None
+        if not isinstance(payload, dict):
+            raise error_for(status, headers, body, key=self._key, hint=self._endpoint.hint_on_401())
+        if payload.get("error"):
+            raise self._error_event(payload)
+        return payload
+
+    def _error_event(self, payload: dict[str, Any]) -> MiMoError:
+        return error_in_stream(payload, key=self._key, hint=self._endpoint.hint_on_401())
+
+    def _unusable(self, payload: dict[str, Any], lacks: str) -> InvalidResponseError:
+        shown = without_keys(str(payload)[:200], self._key)
+        return InvalidResponseError(f"The answer holds no {lacks}: {shown}. Check base_url.")
+
+    def _transport_error(self, cause: Exception) -> MiMoError:
+        """The error for an exception of httpx2 or httpx, told apart by the names they share."""
+        names = {kind.__name__ for kind in type(cause).__mro__}
+        reason = without_keys(str(cause) or type(cause).__name__, self._key).rstrip(".")
+        host = self._endpoint.base_url
+        if names & {"ConnectTimeout", "PoolTimeout"}:
+            return APITimeoutError(
+                f"No connection to {host} in time. Check the network or raise timeout.",
+                code="connect",
+            )
+        if "TimeoutException" in names:
+            return APITimeoutError(
+                f"{host} was silent for longer than the timeout allows. Raise timeout, or stream.",
+                code="read",
+            )
+        if names & {"UnsupportedProtocol", "LocalProtocolError", "InvalidURL"}:
+            return InvalidRequestError(f"The request could not be sent: {reason}.")
+        if names & {"TransportError", "OSError"}:
+            return APIConnectionError(
+                f"No answer from {host}: {reason}. Check the network, proxy settings and base_url."
+            )
+        return InvalidResponseError(f"The answer of {host} could not be read: {reason}.")
+
+
+class ChatCall(Exchange[ChatResponse]):
+    """One chat request. `answer` reads an unstreamed answer, `decoder` a streamed one."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        request: Mapping[str, Any],
+        *,
+        stream: bool,
+        max_retries: int,
+        headers: Mapping[str, str],
+    ) -> None:
+        super().__init__(endpoint, max_retries=max_retries, headers=headers)
+        self._protocol = protocol_for(endpoint)
+        body = self._protocol.body(prepare(request), endpoint, stream=stream)
+        self.url = self._protocol.url(endpoint)
+        self.content = _encode(body)
+        self.headers |= {**self._protocol.headers(), "content-type": "application/json"}
+        if stream:
+            self.headers["accept"] = "text/event-stream"
+        self._decoder: StreamDecoder | BodyDecoder | None = None
+
+    def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> ChatResponse:
+        """The unstreamed answer. Raises the error that it means where it is none."""
+        payload = self._payload(status, headers, body)
+        response = self._protocol.response(payload)
+        if response is None:
+            raise self._unusable(payload, "choices")
+        return response
+
+    def decoder(self, status: int, headers: Mapping[str, str]) -> StreamDecoder | BodyDecoder:
+        """A decoder for the body of a streamed answer with this head."""
+        content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if status == 200 and content_type not in ("application/json", "text/html"):
+            self._decoder = StreamDecoder(self._protocol.translator(), self._error_event)
+        else:
+            self._decoder = BodyDecoder(lambda body: self.answer(status, headers, body))
+        return self._decoder
+
+    @property
+    def finished(self) -> bool:
+        """A stream's last chunk has been given out: what fails afterwards does not matter."""
+        return self._decoder is not None and self._decoder.done
+
+    @property
+    def _started(self) -> bool:  # type: ignore[override]
+        return self._decoder is not None and self._decoder.started
+
+    def _transport_error(self, cause: Exception) -> MiMoError:
+        error = super()._transport_error(cause)
+        if self._decoder is None or not self._decoder.started:
+            return error
+        reason = "silence" if isinstance(error, APITimeoutError) else "the connection closed"
+        return self._decoder.interrupted(reason)
+
+
+class ModelListCall(Exchange[list[str]]):
+    """`GET /models`. Below the base URL it is there on some days and hosts only; then at the root.
+
+    (Observed; the vendor documents no model list.)
+    """
+
+    method = "GET"
+
+    def __init__(self, endpoint: Endpoint, *, max_retries: int, headers: Mapping[str, str]) -> None:
+        super().__init__(endpoint, max_retries=max_retries, headers=headers)
+        self.url = endpoint.url("/models")
+        self._at_root = urljoin(endpoint.base_url, "/models")
+
+    def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> list[str]:
+        """The ids. Raises the error that the answer means where it is no list."""
+        payload = self._payload(status, headers, body)
+        entries = payload.get("data")
+        if not isinstance(entries, list):
+            raise self._unusable(payload, "model list")
+        return [str(entry["id"]) for entry in entries if isinstance(entry, dict) and "id" in entry]
+
+    def delay_after(self, cause: Exception) -> float:
+        if isinstance(cause, NotFoundError) and self.url != self._at_root:
+            self.url = self._at_root
+            return 0.0
+        return super().delay_after(cause)
+
+
+def _encode(body: dict[str, Any]) -> bytes:
+    try:
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidRequestError(f"The request is not JSON: {error}.") from error
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # half an emoji somewhere: escaped, it can at least be sent
+        return json.dumps(body, separators=(",", ":")).encode()

@@ -1,0 +1,255 @@
+"""Which error a refusal means, and the one line that says so.
+
+Pure: status, headers and body in, a `MiMoError` out. The body shapes are the observed ones; the
+inner code decides where it differs from the HTTP status, because it says what happened.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from html import unescape
+from typing import Any, NamedTuple
+
+from mimo_core.errors import (
+    AuthenticationError,
+    ContentFilterError,
+    ContextOverflowError,
+    ErrorResponse,
+    InsufficientBalanceError,
+    InvalidRequestError,
+    InvalidResponseError,
+    MiMoError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    UnsupportedInputError,
+)
+
+_KEY = re.compile(r"\b(sk|tp)-[A-Za-z0-9_\-]{6,}")
+_MAX_TEXT = 500  # characters of a foreign body that are worth a line
+
+_BY_STATUS: dict[int, type[MiMoError]] = {
+    401: AuthenticationError,
+    402: InsufficientBalanceError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    408: ServerError,
+    421: ContentFilterError,
+    429: RateLimitError,
+}
+
+_HINTS: dict[type[MiMoError], str] = {
+    AuthenticationError: "Check MIMO_API_KEY; keys are made at https://platform.xiaomimimo.com",
+    InsufficientBalanceError: "Top up the account at https://platform.xiaomimimo.com",
+    PermissionDeniedError: "The account or its region may not use this; another gateway or cluster "
+    "may serve it (base_url)",
+    NotFoundError: "Check base_url and the model id (`llm mimo models` lists them)",
+    ContextOverflowError: "Shorten the messages or lower max_tokens",
+    UnsupportedInputError: "Take a model that accepts it, or remove it from the whole history",
+    ContentFilterError: "Rephrase the request; sent unchanged it will be refused again",
+    ServerError: "Try again later",
+}
+
+
+class Sentence(NamedTuple):
+    """What a body says about the failure."""
+
+    text: str
+    code: str | None = None
+    param: str | None = None
+    type: str | None = None
+
+
+def error_for(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes | str,
+    *,
+    key: str | None = None,
+    hint: str = "",
+) -> MiMoError:
+    """The error for an answer that is not 200.
+
+    Args:
+        status: the HTTP status.
+        headers: the response's headers.
+        body: the response's body, whatever it is.
+        key: the API key that was sent; it is removed wherever the answer repeats it.
+        hint: a next step that fits better than the general one, e.g. for a key of another host.
+    """
+    text = body if isinstance(body, str) else body.decode("utf-8", "replace")
+    text = without_keys(text, key)
+    says = _sentence(text, status)
+    effective = _number(says.code) or status
+    kind = _kind(effective, says)
+    retry_after = seconds_to_wait(headers.get("retry-after"))
+    return kind(
+        _line(kind, effective, status, says, hint, retry_after),
+        status=effective,
+        code=says.code,
+        param=says.param,
+        request_id=request_id(headers),
+        response=ErrorResponse(status, _safe_headers(headers, key), text),
+        retry_after=retry_after,
+    )
+
+
+def error_in_stream(payload: dict[str, Any], *, key: str | None, hint: str) -> MiMoError:
+    """The error for a `{"error": …}` event after a 200."""
+    error = error_for(500, {}, json.dumps(payload, ensure_ascii=False), key=key, hint=hint)
+    if error.code is None and isinstance(error, ServerError):
+        error.status = None  # the service gave no code: 500 was only our assumption
+    return error
+
+
+def without_keys(text: str, key: str | None) -> str:
+    """`text` without `key` and without anything else that looks like a MiMo key."""
+    if key:
+        text = text.replace(key, "***")
+    return _KEY.sub(r"\1-***", text)
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """The id that the vendor's support asks for."""
+    return headers.get("x-request-id") or headers.get("request-id") or None
+
+
+def seconds_to_wait(retry_after: str | None, *, now: datetime | None = None) -> float | None:
+    """Seconds in a `Retry-After` header (a number of seconds or an HTTP date), else None."""
+    if not retry_after:
+        return None
+    try:
+        seconds = float(retry_after)
+        return max(seconds, 0.0) if math.isfinite(seconds) else None
+    except ValueError:
+        pass
+    try:
+        when = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return max((when - (now or datetime.now(UTC))).total_seconds(), 0.0)
+
+
+def _sentence(text: str, status: int) -> Sentence:
+    stripped = text.strip().removeprefix("data:").strip()
+    try:
+        body = json.loads(stripped)
+    except (ValueError, RecursionError):
+        return Sentence(_from_text(stripped, status))
+    return _from_json(body) or Sentence(stripped[:_MAX_TEXT] or f"HTTP {status} without a body")
+
+
+def _from_json(body: Any) -> Sentence | None:
+    error = body.get("error", body) if isinstance(body, dict) else body
+    if isinstance(error, str):
+        return Sentence(error) if error else None
+    if not isinstance(error, dict):
+        return None
+    metadata = error.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    if isinstance(raw, str):  # a relay's wrapping: the service's own words are inside
+        try:
+            inner = _from_json(json.loads(raw.strip().removeprefix("data:")))
+        except (ValueError, RecursionError):
+            inner = Sentence(raw[:_MAX_TEXT])
+        if inner is not None:
+            return inner if inner.code else inner._replace(code=_text(error.get("code")))
+    message, param = _text(error.get("message")) or "", _text(error.get("param"))
+    if param and (" " in param or not message):
+        message = f"{message}: {param}" if message else param
+    elif param:
+        message = f"{message} ({param})"
+    if not message and not error.get("code"):
+        return None
+    code = _text(error.get("code"))
+    return Sentence(message or f"code {code}", code, param, _text(error.get("type")))
+
+
+def _from_text(text: str, status: int) -> str:
+    if not text:
+        return f"HTTP {status} without a body"
+    if "<" in text and re.search(r"<(!doctype|html|head|body)", text, re.IGNORECASE):
+        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+        words = unescape(title.group(1)) if title else unescape(re.sub(r"<[^>]*>", " ", text))
+        return f"a page instead of an answer, from a gateway or proxy: {_one_line(words)[:200]}"
+    return _one_line(text)[:_MAX_TEXT]
+
+
+def _kind(status: int, says: Sentence) -> type[MiMoError]:
+    words = f"{says.text} {says.code or ''} {says.type or ''}".lower()
+    if status in (400, 413, 422) and _speaks_of_length(words):
+        return ContextOverflowError
+    if (
+        status in (400, 404)
+        and "support" in words
+        and re.search(r"(image|audio|video) input", words)
+    ):
+        return UnsupportedInputError
+    if says.type == "content_filter" or "moderation block" in words:
+        return ContentFilterError
+    if known := _BY_STATUS.get(status):
+        return known
+    if status >= 500:
+        return ServerError
+    if status < 400:
+        return InvalidResponseError
+    return InvalidRequestError
+
+
+def _speaks_of_length(words: str) -> bool:
+    return bool(
+        re.search(r"context[ _-]?(length|window)|maximum context|max_model_len", words)
+        or (
+            re.search(r"(prompt|input|messages?|tokens?)\b.{0,60}\b(too long|exceeds?)\b", words)
+            and "token" in words
+            and "max_completion_tokens" not in words
+            and "max_tokens" not in words
+        )
+    )
+
+
+def _line(
+    kind: type[MiMoError],
+    effective: int,
+    status: int,
+    says: Sentence,
+    hint: str,
+    retry_after: float | None,
+) -> str:
+    number = f"HTTP {status}" if status == effective else f"HTTP {status}, code {effective}"
+    if retry_after is not None and kind is RateLimitError:
+        hint = f"The service asks to wait {retry_after:.0f} s"
+    elif kind is RateLimitError:
+        hint = "Slow down, or see whether the Token Plan's quota is used up"
+    else:
+        hint = (kind is AuthenticationError and hint) or _HINTS.get(kind, "")
+    line = f"{_one_line(says.text).rstrip('.')} ({number})"
+    return f"{line}. {hint}." if hint else f"{line}."
+
+
+def _safe_headers(headers: Mapping[str, str], key: str | None) -> dict[str, str]:
+    return {
+        name.lower(): without_keys(value, key)
+        for name, value in headers.items()
+        if name.lower() != "set-cookie"
+    }
+
+
+def _number(code: str | None) -> int | None:
+    return int(code) if code and code.isascii() and code.isdigit() and len(code) == 3 else None
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None or value == "" else str(value)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

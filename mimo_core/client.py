@@ -1,0 +1,243 @@
+"""The clients: two thin shells around `Call`, one that waits and one that awaits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, closing
+from types import TracebackType
+from typing import Any, Self
+
+from mimo_core.call import Answer, ChatCall, Exchange, ModelListCall
+from mimo_core.endpoint import Endpoint
+from mimo_core.errors import InvalidRequestError, MiMoError
+from mimo_core.response import ChatChunk, ChatResponse
+from mimo_core.transport import AsyncClients, SyncClients, Timeout, client_errors, timeout_for
+
+USER_AGENT = "mimo-plugins/0.1.0"
+_DEFAULT_RETRIES = 2
+
+
+class _Settings:
+    """What both clients are made of. Building one does no I/O and imports no HTTP library."""
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        protocol: str | None = None,
+        auth: str | None = None,
+        timeout: Timeout | None = None,
+        max_retries: int = _DEFAULT_RETRIES,
+        default_headers: Mapping[str, str] | None = None,
+        http_client: Any = None,
+    ) -> None:
+        """
+        Args:
+            api_key: else `MIMO_API_KEY`.
+            base_url: a URL, or `xiaomi`, `token-plan-cn`, `token-plan-sgp`, `token-plan-ams`,
+                `cloudsway`; else `MIMO_BASE_URL`, else `xiaomi` (`token-plan-cn` for a `tp-` key).
+            protocol: `"chat_completions"` (default) or `"messages"`.
+            auth: `"api-key"` or `"bearer"`; default `api-key` at Xiaomi's hosts, else `bearer`.
+            timeout: seconds, one number or `(connect, read)`, or an httpx `Timeout`. Default 10 s
+                to connect and 600 s of silence; a comment line in a stream ends a silence.
+            max_retries: further attempts after a failed connection or a 429, 500, 502, 503 or 504,
+                as long as no answer has begun; 0 means one attempt.
+            default_headers: sent with every request, over the library's own.
+            http_client: a client of `httpx2` or `httpx`; it stays yours to close. Without
+                `timeout`, its own timeout holds.
+
+        Raises:
+            AuthenticationError: no key, and the gateway needs one.
+            InvalidRequestError: an argument is not what it should be.
+        """
+        self.endpoint = Endpoint.resolve(api_key, base_url, protocol, auth)
+        headers = {name.lower(): value for name, value in (default_headers or {}).items()}
+        if not headers.keys() & {"api-key", "authorization"}:
+            self.endpoint.require_key()
+        if not isinstance(max_retries, int) or max_retries < 0:
+            raise InvalidRequestError(
+                f"max_retries is {max_retries!r}; it must be 0 or more.", param="max_retries"
+            )
+        self._max_retries = max_retries
+        self._headers = {"user-agent": USER_AGENT, **self.endpoint.headers(), **headers}
+        self._http_client = http_client
+        own_timeout = http_client is not None and timeout is None
+        self._request_options = {} if own_timeout else {"timeout": timeout_for(timeout)}
+
+    def _call(self, request: Mapping[str, Any], *, stream: bool) -> ChatCall:
+        return ChatCall(
+            self.endpoint,
+            request,
+            stream=stream,
+            max_retries=self._max_retries,
+            headers=self._headers,
+        )
+
+    def _model_list(self) -> ModelListCall:
+        return ModelListCall(self.endpoint, max_retries=self._max_retries, headers=self._headers)
+
+    def _request(self, http: Any, call: Exchange[Any]) -> Any:
+        return http.build_request(
+            call.method,
+            call.url,
+            headers=call.headers,
+            content=call.content,
+            **self._request_options,
+        )
+
+
+class MiMoClient(_Settings):
+    """A synchronous client. It can be shared between threads and used after a fork.
+
+    >>> with MiMoClient() as client:
+    ...     client.chat({"model": "mimo-v2.5-pro", "messages": [{"role": "user", "content": "Hi"}]})
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._clients = SyncClients()
+
+    def chat(self, request: Mapping[str, Any]) -> ChatResponse:
+        """One answer, unstreamed.
+
+        Args:
+            request: a `ChatRequest`. It is checked and adapted (`prepare`), never changed.
+
+        Raises:
+            MiMoError: one of its family; `str(error)` says what to do next.
+        """
+        return self._ask(self._call(request, stream=False))
+
+    def stream(self, request: Mapping[str, Any]) -> Iterator[ChatChunk]:
+        """One answer, chunk by chunk. Closing the iterator closes the connection.
+
+        The last chunk alone has `finish_reason` and `usage`; a stream that ends without them
+        raises `StreamInterruptedError`.
+        """
+        call = self._call(request, stream=True)
+        http = self._http()
+        errors: tuple[type[Exception], ...] = (MiMoError, *client_errors(http))
+        while True:
+            try:
+                with closing(http.send(self._request(http, call), stream=True)) as response:
+                    decoder = call.decoder(response.status_code, response.headers)
+                    for data in response.iter_bytes():
+                        yield from decoder.feed(data)
+                        if decoder.failed:
+                            break
+                    yield from decoder.close()
+                return
+            except errors as error:
+                if call.finished:
+                    return
+                delay = call.delay_after(error)
+            time.sleep(delay)
+
+    def models(self) -> list[str]:
+        """The ids of the models that this key can use, as the service lists them."""
+        return self._ask(self._model_list())
+
+    def close(self) -> None:
+        """Close the connections. The client can still be used, and opens new ones."""
+        self._clients.close()
+
+    def _ask(self, call: Exchange[Answer]) -> Answer:
+        http = self._http()
+        errors: tuple[type[Exception], ...] = (MiMoError, *client_errors(http))
+        while True:
+            try:
+                with closing(http.send(self._request(http, call), stream=True)) as response:
+                    return call.answer(response.status_code, response.headers, response.read())
+            except errors as error:
+                delay = call.delay_after(error)
+            time.sleep(delay)
+
+    def _http(self) -> Any:
+        return self._http_client or self._clients.get()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class AsyncMiMoClient(_Settings):
+    """An asynchronous client, for asyncio and uvloop. One can serve several event loops in turn."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._clients = AsyncClients()
+
+    async def chat(self, request: Mapping[str, Any]) -> ChatResponse:
+        """`MiMoClient.chat`, awaited."""
+        return await self._ask(self._call(request, stream=False))
+
+    async def stream(self, request: Mapping[str, Any]) -> AsyncIterator[ChatChunk]:
+        """`MiMoClient.stream`, asynchronously. `aclose()` and cancellation close the connection."""
+        call = self._call(request, stream=True)
+        http = await self._http()
+        errors: tuple[type[Exception], ...] = (MiMoError, *client_errors(http))
+        while True:
+            try:
+                async with aclosing(
+                    await http.send(self._request(http, call), stream=True)
+                ) as response:
+                    decoder = call.decoder(response.status_code, response.headers)
+                    async for data in response.aiter_bytes():
+                        for chunk in decoder.feed(data):
+                            yield chunk
+                        if decoder.failed:
+                            break
+                    for chunk in decoder.close():
+                        yield chunk
+                return
+            except errors as error:
+                if call.finished:
+                    return
+                delay = call.delay_after(error)
+            await asyncio.sleep(delay)
+
+    async def models(self) -> list[str]:
+        """`MiMoClient.models`, awaited."""
+        return await self._ask(self._model_list())
+
+    async def aclose(self) -> None:
+        """Close the running loop's connections. The client can still be used."""
+        await self._clients.aclose()
+
+    async def _ask(self, call: Exchange[Answer]) -> Answer:
+        http = await self._http()
+        errors: tuple[type[Exception], ...] = (MiMoError, *client_errors(http))
+        while True:
+            try:
+                async with aclosing(
+                    await http.send(self._request(http, call), stream=True)
+                ) as response:
+                    body = await response.aread()
+                    return call.answer(response.status_code, response.headers, body)
+            except errors as error:
+                delay = call.delay_after(error)
+            await asyncio.sleep(delay)
+
+    async def _http(self) -> Any:
+        return self._http_client or await self._clients.get()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()

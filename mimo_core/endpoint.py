@@ -1,0 +1,192 @@
+"""Where requests go and how they authenticate. Gateways are data; nothing here does I/O."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
+
+from mimo_core.errors import AuthenticationError, InvalidRequestError
+
+ProtocolName = Literal["chat_completions", "messages"]
+Auth = Literal["api-key", "bearer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """One address that serves MiMo."""
+
+    name: str
+    base_url: str
+    auth: Auth
+    key_prefix: str = ""
+    """What its keys begin with, where they can be told apart."""
+
+
+GATEWAYS: dict[str, Gateway] = {
+    gateway.name: gateway
+    for gateway in (
+        Gateway("xiaomi", "https://api.xiaomimimo.com/v1", "api-key", "sk-"),
+        Gateway("token-plan-cn", "https://token-plan-cn.xiaomimimo.com/v1", "api-key", "tp-"),
+        Gateway("token-plan-sgp", "https://token-plan-sgp.xiaomimimo.com/v1", "api-key", "tp-"),
+        Gateway("token-plan-ams", "https://token-plan-ams.xiaomimimo.com/v1", "api-key", "tp-"),
+        Gateway("cloudsway", "https://genaiapi.cloudsway.net/v1", "bearer"),
+    )
+}
+_BY_HOST = {urlsplit(gateway.base_url).netloc: gateway for gateway in GATEWAYS.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A resolved address with its key. `repr` does not show the key."""
+
+    base_url: str
+    """The chat-completions base, e.g. `https://api.xiaomimimo.com/v1`, without a final slash."""
+    protocol: ProtocolName
+    auth: Auth
+    api_key: str | None = field(default=None, repr=False)
+    gateway: Gateway | None = None
+    """The table's entry, or None for an address that is not in it."""
+
+    @classmethod
+    def resolve(
+        cls,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        protocol: str | None = None,
+        auth: str | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+    ) -> Endpoint:
+        """Fill in what is not given, from the environment and the gateway table.
+
+        Args:
+            api_key: else `MIMO_API_KEY`.
+            base_url: a URL or a gateway's name, else `MIMO_BASE_URL`, else `xiaomi`; a key that
+                begins with `tp-` and no base URL goes to `token-plan-cn`.
+            protocol: `"chat_completions"` (default) or `"messages"`.
+            auth: `"api-key"` or `"bearer"`; default `api-key` at Xiaomi's hosts, else `bearer`.
+            environ: stands in for `os.environ`.
+
+        Raises:
+            AuthenticationError: there is no key, and the gateway needs one.
+            InvalidRequestError: one of the arguments is not what it should be.
+        """
+        environ = os.environ if environ is None else environ
+        key = _clean_key(api_key or environ.get("MIMO_API_KEY"))
+        where = (base_url or environ.get("MIMO_BASE_URL") or "").strip()
+        if not where:
+            where = "token-plan-cn" if key and key.startswith("tp-") else "xiaomi"
+        url = _base_url(where)
+        gateway = _BY_HOST.get(urlsplit(url).netloc)
+        endpoint = cls(
+            base_url=url,
+            protocol=_one_of("protocol", protocol or "chat_completions", get_args(ProtocolName)),
+            auth=_one_of("auth", auth or (gateway.auth if gateway else "bearer"), get_args(Auth)),
+            api_key=key,
+            gateway=gateway,
+        )
+        _refuse_plain_http(endpoint, environ)
+        return endpoint
+
+    def require_key(self) -> None:
+        """Raise `AuthenticationError` where the gateway needs a key and there is none."""
+        if self.api_key is None and self.gateway is not None:
+            raise AuthenticationError(
+                "No API key. Set MIMO_API_KEY or pass api_key=…; "
+                "keys are made at https://platform.xiaomimimo.com."
+            )
+
+    def url(self, path: str) -> str:
+        """The address of `path` (`/chat/completions`) below the base URL."""
+        return self.base_url + path
+
+    def headers(self) -> dict[str, str]:
+        """The headers that authenticate a request."""
+        if self.api_key is None:
+            return {}
+        if self.auth == "api-key":
+            return {"api-key": self.api_key}
+        return {"authorization": f"Bearer {self.api_key}"}
+
+    def hint_on_401(self) -> str:
+        """What to do about a 401 here: a key of another gateway is the likeliest reason."""
+        key, gateway = self.api_key or "", self.gateway
+        if gateway is None or not gateway.key_prefix or key.startswith(gateway.key_prefix):
+            return ""
+        for prefix, names in (("tp-", "token-plan-cn, -sgp or -ams"), ("sk-", "xiaomi")):
+            if key.startswith(prefix):
+                return (
+                    f"This is a {prefix} key and {gateway.name} takes {gateway.key_prefix} keys: "
+                    f"set base_url to {names}"
+                )
+        return ""
+
+
+def _clean_key(key: str | None) -> str | None:
+    key = (key or "").strip()
+    if not key:
+        return None
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise AuthenticationError(
+            "The API key holds characters that no key has (spaces, line breaks or non-ASCII); "
+            "copy it again from https://platform.xiaomimimo.com."
+        )
+    return key
+
+
+def _base_url(where: str) -> str:
+    if known := GATEWAYS.get(where):
+        return known.base_url
+    parts = urlsplit(where)
+    try:
+        parts.port  # noqa: B018  # raises on a port that is no number
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and " " not in where
+    except ValueError:
+        valid = False
+    if not valid or parts.query or parts.fragment or parts.username or parts.password:
+        raise InvalidRequestError(
+            f"base_url {_shown(where)!r} is no http(s) URL and none of {', '.join(GATEWAYS)}.",
+            param="base_url",
+        )
+    url = where.rstrip("/")
+    for path in ("/chat/completions",):  # a whole endpoint pasted from the documentation
+        url = url.removesuffix(path)
+    return url
+
+
+def _shown(where: str) -> str:
+    """A base URL as an error may show it: without user, password and query."""
+    return where.split("?")[0].rsplit("@", 1)[-1]
+
+
+def _refuse_plain_http(endpoint: Endpoint, environ: Mapping[str, str]) -> None:
+    parts = urlsplit(endpoint.base_url)
+    host = parts.hostname or ""
+    if parts.scheme == "https" or endpoint.api_key is None or _is_loopback(host):
+        return
+    if host in environ.get("MIMO_ALLOW_HTTP", "").replace(",", " ").split():
+        return
+    raise InvalidRequestError(
+        f"The key would go unencrypted to {host}. Use https, or set MIMO_ALLOW_HTTP={host} "
+        "if you trust the network.",
+        param="base_url",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> Any:
+    if value not in choices:
+        raise InvalidRequestError(
+            f"{name} is {value!r}; it can be {' or '.join(map(repr, choices))}.", param=name
+        )
+    return value

@@ -1,0 +1,158 @@
+"""The model table: what each MiMo model takes, gives and does.
+
+Capabilities are data. Options, attachment types, profiles, validation messages and the README's
+tables are derived from `MODELS`; a new model is one entry here. Sources: the vendor's parameter
+reference (3 June 2026) for the nine ids it lists, public observation for the v2.6 family and ASR.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Kind = Literal["chat", "tts", "asr"]
+Modality = Literal["text", "image", "audio", "video"]
+VoiceSource = Literal["built_in", "description", "sample"]
+
+_TEXT: frozenset[Modality] = frozenset({"text"})
+_ALL: frozenset[Modality] = frozenset({"text", "image", "audio", "video"})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What one model can do.
+
+    Token counts are tokens, not characters; `None` means that the vendor has not published it.
+    """
+
+    id: str
+    kind: Kind = "chat"
+    inputs: frozenset[Modality] = _ALL
+    context_window: int | None = 1_048_576
+    """Tokens of input and output together."""
+    max_output: int = 131_072
+    """The largest `max_completion_tokens` the service takes."""
+    default_output: int | None = None
+    """What the service uses where `max_completion_tokens` is not sent."""
+    thinking: bool = True
+    """Whether the model can think (`reasoning_content`)."""
+    thinking_default: bool = True
+    """Whether it thinks when `thinking` is not sent."""
+    fixed_sampling: bool = True
+    """While thinking, `temperature` and `top_p` are overridden by the service (1.0 and 0.95)."""
+    default_temperature: float | None = None
+    tools: bool = True
+    voice_source: VoiceSource | None = None
+    """Speech models: where the voice comes from."""
+    voices: tuple[str, ...] = ()
+    """The built-in voices' names."""
+    known: bool = True
+    """False for an id that is not in the table: everything is allowed, nothing is promised."""
+
+    def thinks(self, thinking: object, reasoning_effort: object = None) -> bool:
+        """Whether a request with these two parameters runs in thinking mode.
+
+        Args:
+            thinking: the request's `thinking` (`{"type": "enabled" | "disabled"}` or None).
+            reasoning_effort: the request's `reasoning_effort`; `"none"` turns thinking off.
+        """
+        if not self.thinking:
+            return False
+        if isinstance(thinking, dict):
+            return thinking.get("type") != "disabled"
+        if isinstance(thinking, bool):
+            return thinking
+        if reasoning_effort is not None:
+            return reasoning_effort != "none"
+        return self.thinking_default
+
+
+def _speech(id: str, voice_source: VoiceSource, voices: tuple[str, ...] = ()) -> ModelInfo:
+    return ModelInfo(
+        id,
+        kind="tts",
+        inputs=_TEXT | {"audio"} if voice_source == "sample" else _TEXT,
+        context_window=None,
+        max_output=8_192,
+        default_output=8_192,
+        thinking=False,
+        thinking_default=False,
+        fixed_sampling=False,
+        default_temperature=0.6,
+        tools=False,
+        voice_source=voice_source,
+        voices=voices,
+    )
+
+
+_V25_VOICES = ("mimo_default", "冰糖", "茉莉", "苏打", "白桦", "Mia", "Chloe", "Milo", "Dean")
+_V2_VOICES = ("mimo_default", "default_en", "default_zh")
+
+MODELS: dict[str, ModelInfo] = {
+    info.id: info
+    for info in (
+        ModelInfo("mimo-v2.6-pro"),
+        ModelInfo("mimo-v2.6-pro-ultraspeed"),
+        ModelInfo("mimo-v2.6-flash"),
+        ModelInfo("mimo-v2.5-pro", inputs=_TEXT, default_output=131_072, default_temperature=1.0),
+        ModelInfo("mimo-v2.5", default_output=32_768, default_temperature=1.0),
+        ModelInfo(
+            "mimo-v2-pro",
+            inputs=_TEXT,
+            default_output=131_072,
+            fixed_sampling=False,
+            default_temperature=1.0,
+        ),
+        ModelInfo(
+            "mimo-v2-omni",
+            context_window=262_144,
+            default_output=32_768,
+            fixed_sampling=False,
+            default_temperature=1.0,
+        ),
+        ModelInfo(
+            "mimo-v2-flash",
+            inputs=_TEXT,
+            context_window=262_144,
+            default_output=65_536,
+            thinking_default=False,
+            fixed_sampling=False,
+            default_temperature=0.3,
+        ),
+        _speech("mimo-v2.5-tts", "built_in", _V25_VOICES),
+        _speech("mimo-v2.5-tts-voicedesign", "description"),
+        _speech("mimo-v2.5-tts-voiceclone", "sample"),
+        _speech("mimo-v2-tts", "built_in", _V2_VOICES),
+        ModelInfo(
+            "mimo-v2.5-asr",
+            kind="asr",
+            inputs=frozenset({"audio"}),
+            context_window=None,
+            thinking=False,
+            thinking_default=False,
+            fixed_sampling=False,
+            tools=False,
+        ),
+    )
+}
+
+# Other names of the same models: lower-cased id -> id in MODELS.
+ALIASES: dict[str, str] = {
+    "maas_mimo_v2.5_20260423": "mimo-v2.5",
+    "maas_mimo_v2.5_pro_20260423": "mimo-v2.5-pro",
+}
+
+
+def model_info(model_id: str) -> ModelInfo:
+    """The entry for `model_id`; never raises.
+
+    A relay's prefix (`xiaomi/…`), a `[1m]` suffix, Cloudsway's names and other spellings of case
+    find the same entry. An unknown id gets the most permissive chat entry, under its own name.
+    """
+    name = model_id.rsplit("/", 1)[-1].removesuffix("[1m]").lower()
+    info = MODELS.get(ALIASES.get(name, name))
+    if info is None:
+        # Thinking of an unknown model is taken as on: the empty reasoning that this adds to a
+        # history is accepted everywhere, a missing one is not.
+        return ModelInfo(model_id, fixed_sampling=False, known=False)
+    return info if info.id == model_id else replace(info, id=model_id)

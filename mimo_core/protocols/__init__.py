@@ -1,0 +1,44 @@
+"""The wire protocols. Each turns prepared requests into bodies and answers into the inner shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from mimo_core.endpoint import Endpoint
+from mimo_core.errors import InvalidRequestError
+from mimo_core.protocols.chat_completions import ChatCompletions
+from mimo_core.response import ChatChunk, ChatResponse
+
+Translate = Callable[[dict[str, Any]], Iterable[ChatChunk]]
+"""One event's payload to the chunks it means."""
+
+
+class WireProtocol(Protocol):
+    """What the transport needs to know of a protocol."""
+
+    def url(self, endpoint: Endpoint) -> str: ...
+
+    def headers(self) -> dict[str, str]: ...
+
+    def body(self, request: dict[str, Any], endpoint: Endpoint, *, stream: bool) -> dict[str, Any]:
+        """The body for a prepared request."""
+        ...
+
+    def response(self, payload: dict[str, Any]) -> ChatResponse | None:
+        """The answer in the inner shape, or None where `payload` is no answer."""
+        ...
+
+    def translator(self) -> Translate:
+        """A new translator for the events of one stream."""
+        ...
+
+
+def protocol_for(endpoint: Endpoint) -> WireProtocol:
+    """The protocol that `endpoint` asks for."""
+    if endpoint.protocol == "chat_completions":
+        return ChatCompletions()
+    raise InvalidRequestError(
+        f"protocol {endpoint.protocol!r} is not there yet; use 'chat_completions'.",
+        param="protocol",
+    )

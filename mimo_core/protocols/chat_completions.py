@@ -1,0 +1,41 @@
+"""`POST /chat/completions`: the inner shape is this protocol's own, so little is left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from mimo_core.endpoint import Endpoint
+from mimo_core.response import ChatChunk, ChatResponse
+
+
+class ChatCompletions:
+    """The vendor's main protocol (parameter reference of 3 June 2026)."""
+
+    def url(self, endpoint: Endpoint) -> str:
+        return endpoint.url("/chat/completions")
+
+    def headers(self) -> dict[str, str]:
+        return {}
+
+    def body(self, request: dict[str, Any], endpoint: Endpoint, *, stream: bool) -> dict[str, Any]:
+        body = {**request, "stream": stream}
+        if stream and endpoint.gateway is None:
+            # Xiaomi and Cloudsway send usage unasked; SGLang, vLLM and most relays do not.
+            body.setdefault("stream_options", {"include_usage": True})
+        return body
+
+    def response(self, payload: dict[str, Any]) -> ChatResponse | None:
+        choices = payload.get("choices")
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+            return None
+        if not isinstance(choices[0].get("message"), dict):
+            return None
+        return cast(ChatResponse, payload)
+
+    def translator(self) -> Any:
+        return _as_it_is
+
+
+def _as_it_is(payload: dict[str, Any]) -> Iterable[ChatChunk]:
+    return (cast(ChatChunk, payload),)

@@ -1,0 +1,200 @@
+"""`prepare()`: check a request and adapt it to what MiMo takes, in one place for every host.
+
+Everything that is particular to MiMo about a request lives here and in `history.py`. Facts are the
+vendor's parameter reference (3 June 2026) where not said otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, TypedDict
+
+from mimo_core.errors import InvalidRequestError
+from mimo_core.history import adapt_messages
+from mimo_core.models import ModelInfo, model_info
+
+
+class ChatRequest(TypedDict, total=False):
+    """A request in the shape of `POST /chat/completions`. Unset fields are not sent.
+
+    `thinking` may also be a bool, and `extra_body` holds fields for a gateway, sent unchecked.
+    """
+
+    model: str
+    messages: list[dict[str, Any]]
+    temperature: float | None
+    top_p: float | None
+    max_completion_tokens: int | None
+    max_tokens: int | None
+    stop: str | list[str] | None
+    frequency_penalty: float | None
+    presence_penalty: float | None
+    thinking: bool | dict[str, Any] | None
+    reasoning_effort: str | None
+    response_format: dict[str, Any] | None
+    tools: list[dict[str, Any]] | None
+    tool_choice: str | dict[str, Any] | None
+    parallel_tool_calls: bool | None
+    audio: dict[str, Any] | None
+    asr_options: dict[str, Any] | None
+    stream: bool | None
+    stream_options: dict[str, Any] | None
+    extra_body: dict[str, Any] | None
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "temperature": (0, 1.5),
+    "top_p": (0.01, 1.0),
+    "frequency_penalty": (-2, 2),
+    "presence_penalty": (-2, 2),
+}
+_MAX_STOPS = 4
+_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
+_KNOWN_FIELDS = tuple(ChatRequest.__annotations__)
+_CHAT_ONLY = ("stop", "thinking", "tools", "tool_choice", "response_format")
+
+
+def prepare(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The request as MiMo takes it; `request` itself stays as it is.
+
+    - Fields that are None are left out; `extra_body` is merged in, unchecked.
+    - `thinking` becomes `{"type": "enabled" | "disabled"}`.
+    - `tool_choice: "none"` leaves the tools out: the service ignores it.
+    - Every tool has a `parameters` schema: without one the model writes its call as text.
+    - The messages are adapted as `history.adapt_messages` says.
+
+    Raises:
+        InvalidRequestError: a value is out of its range, a name is misspelt, there is no message.
+        UnsupportedInputError: the history holds media that the model does not take.
+    """
+    body = {key: value for key, value in request.items() if value is not None}
+    extra = body.pop("extra_body", {})
+    _check_names(body)
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        raise InvalidRequestError("model is missing, e.g. 'mimo-v2.5-pro'.", param="model")
+    info = model_info(model)
+    _normalise_thinking(body)
+    _check_for_model(body, info)
+    _check_sampling(body, info)
+    _adapt_tools(body)
+    thinks = info.thinks(body.get("thinking"), body.get("reasoning_effort"))
+    body["messages"] = adapt_messages(body.get("messages"), info, thinks=thinks)
+    body.update(extra)
+    return body
+
+
+def _check_names(body: dict[str, Any]) -> None:
+    """The service ignores unknown fields in silence, so a typo is found here or never."""
+    for name in body:
+        if name in _KNOWN_FIELDS:
+            continue
+        if close := get_close_matches(name, _KNOWN_FIELDS, n=1, cutoff=0.85):
+            raise InvalidRequestError(
+                f"{name!r} is not a parameter; did you mean {close[0]!r}? "
+                f"(If you do mean {name!r}, pass it in extra_body.)",
+                param=name,
+            )
+
+
+def _normalise_thinking(body: dict[str, Any]) -> None:
+    thinking = body.get("thinking")
+    if isinstance(thinking, bool):
+        body["thinking"] = {"type": "enabled" if thinking else "disabled"}
+    elif thinking is not None and (
+        not isinstance(thinking, dict) or thinking.get("type") not in ("enabled", "disabled")
+    ):
+        raise InvalidRequestError(
+            f"thinking is {thinking!r}; it can be true, false or "
+            "{'type': 'enabled'} or {'type': 'disabled'}.",
+            param="thinking",
+        )
+
+
+def _check_for_model(body: dict[str, Any], info: ModelInfo) -> None:
+    """Fields that only some kinds of model have."""
+    if info.kind != "chat":
+        if body.get("thinking") == {"type": "disabled"}:
+            del body["thinking"]  # says what is so anyway; the service refuses the field
+        for name in _CHAT_ONLY:
+            if body.get(name):
+                raise InvalidRequestError(f"{info.id} does not take {name!r}.", param=name)
+    if info.known and info.kind != "tts" and "audio" in body:
+        raise InvalidRequestError(
+            f"{info.id} does not speak; 'audio' is for the mimo-…-tts models.", param="audio"
+        )
+    if body.get("n", 1) != 1:
+        raise InvalidRequestError("MiMo gives one answer a request; 'n' must be 1.", param="n")
+
+
+def _check_sampling(body: dict[str, Any], info: ModelInfo) -> None:
+    for name, (low, high) in _RANGES.items():
+        value = body.get(name)
+        if value is not None and not (_is_number(value) and low <= value <= high):
+            raise InvalidRequestError(
+                f"{name} is {value!r}; it must be a number from {low:g} to {high:g}.", param=name
+            )
+    for name in ("max_completion_tokens", "max_tokens"):
+        value = body.get(name)
+        if value is not None and not (
+            isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= info.max_output
+        ):
+            raise InvalidRequestError(
+                f"{name} is {value!r}; for {info.id} it must be a whole number "
+                f"from 1 to {info.max_output}.",
+                param=name,
+            )
+    stop = body.get("stop")
+    if stop is None:
+        return
+    stops = [stop] if isinstance(stop, str) else stop
+    if not isinstance(stops, list | tuple) or not all(isinstance(s, str) and s for s in stops):
+        raise InvalidRequestError("stop must be a text or a list of texts.", param="stop")
+    if len(stops) > _MAX_STOPS:
+        raise InvalidRequestError(
+            f"stop has {len(stops)} sequences; MiMo takes at most {_MAX_STOPS}.", param="stop"
+        )
+    if not stops:
+        del body["stop"]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _adapt_tools(body: dict[str, Any]) -> None:
+    if body.get("tool_choice") == "none" or not body.get("tools"):
+        # Neither means anything without the other, and the service ignores "none".
+        body.pop("tools", None)
+        body.pop("tool_choice", None)
+        body.pop("parallel_tool_calls", None)
+        return
+    body["tools"] = [_tool(tool) for tool in body["tools"]]
+
+
+def _tool(tool: Any) -> dict[str, Any]:
+    kind = tool.get("type", "function") if isinstance(tool, dict) else None
+    if kind == "web_search":
+        for name in ("max_keyword", "limit"):
+            value = tool.get(name)
+            if value is not None and not (_is_number(value) and 1 <= value <= 50):
+                raise InvalidRequestError(
+                    f"web_search: {name} is {value!r}; it must be from 1 to 50.", param="tools"
+                )
+        return dict(tool)
+    function = tool.get("function") if isinstance(tool, dict) else None
+    if kind != "function" or not isinstance(function, dict):
+        raise InvalidRequestError(
+            f"MiMo's tools are of type 'function' or 'web_search', not {kind!r}.", param="tools"
+        )
+    tool_name = function.get("name")
+    if not isinstance(tool_name, str) or not _TOOL_NAME.match(tool_name):
+        raise InvalidRequestError(
+            f"{tool_name!r} is not a tool name MiMo takes: 1 to 64 of a-z, A-Z, 0-9, '_' and '-'.",
+            param="tools",
+        )
+    if not function.get("parameters"):
+        function = {**function, "parameters": {"type": "object", "properties": {}}}
+    return {**tool, "type": "function", "function": function}

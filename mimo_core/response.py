@@ -1,0 +1,227 @@
+"""Answers in the one inner shape, and a stream folded into such an answer.
+
+The shapes are those of `POST /chat/completions` (vendor's reference, 3 June 2026). They are plain
+dicts: fields that are not named here pass through untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypedDict
+
+
+class FunctionCall(TypedDict, total=False):
+    """`arguments` is a JSON text, in a stream a piece of one."""
+
+    name: str | None
+    arguments: str
+
+
+class ToolCall(TypedDict, total=False):
+    """A call of one tool. `index` is there in streams only."""
+
+    index: int
+    id: str | None
+    type: str
+    function: FunctionCall
+
+
+class Message(TypedDict, total=False):
+    """An assistant message; in a stream (`delta`) a piece of one."""
+
+    role: str
+    content: str | None
+    reasoning_content: str | None
+    tool_calls: list[ToolCall] | None
+    annotations: list[dict[str, Any]]
+    error_message: str
+    audio: dict[str, Any] | None
+    final_text_preview: str
+
+
+class Usage(TypedDict, total=False):
+    """Counts of tokens; `details` split the two totals and need not sum up to them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: dict[str, int] | None
+    completion_tokens_details: dict[str, int] | None
+    web_search_usage: dict[str, int]
+    seconds: float
+
+
+class Choice(TypedDict, total=False):
+    """The one choice of an answer. `finish_reason` is one of `stop`, `length`, `tool_calls`,
+    `content_filter` and `repetition_truncation`."""
+
+    index: int
+    message: Message
+    finish_reason: str | None
+
+
+class ChatResponse(TypedDict, total=False):
+    """A whole answer."""
+
+    id: str
+    object: str
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: Usage | None
+
+
+class ChunkChoice(TypedDict, total=False):
+    """The one choice of a chunk; `finish_reason` is set in a stream's last chunk only."""
+
+    index: int
+    delta: Message
+    finish_reason: str | None
+
+
+class ChatChunk(TypedDict, total=False):
+    """One piece of a streamed answer.
+
+    What `stream()` promises, whatever the wire did: `choices` holds exactly one choice;
+    `finish_reason` and `usage` come once, both in the last chunk, whose `delta` is empty.
+    """
+
+    id: str
+    object: str
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+    usage: Usage | None
+
+
+class Accumulator:
+    """Folds deltas into one message. `add` is cheap: pieces are joined only in `message()`."""
+
+    __slots__ = ("_audio", "_calls", "_content", "_fields", "_keep_audio", "_reasoning")
+
+    def __init__(self, *, keep_audio: bool = True) -> None:
+        self._content: list[str] = []
+        self._reasoning: list[str] = []
+        self._calls: dict[int, _CallPieces] = {}
+        self._audio: dict[str, Any] | None = None
+        self._fields: dict[str, Any] = {}
+        self._keep_audio = keep_audio
+
+    def add(self, delta: Message) -> None:
+        """Take one more `delta`."""
+        for key, value in delta.items():
+            if value is None:
+                continue
+            if key == "content":
+                self._content.append(value)  # type: ignore[arg-type]  # a delta's content is text
+            elif key == "reasoning_content":
+                self._reasoning.append(value)  # type: ignore[arg-type]
+            elif key == "tool_calls":
+                for call in value:  # type: ignore[attr-defined]
+                    self._add_call(call)
+            elif key == "audio":
+                self._add_audio(value)  # type: ignore[arg-type]
+            elif key == "annotations":
+                self._fields.setdefault(key, []).extend(value)
+            else:
+                self._fields[key] = value
+
+    def message(self) -> Message:
+        """Everything so far as one assistant message, without the fields that never came."""
+        message: dict[str, Any] = {"role": "assistant", "content": "".join(self._content)}
+        if self._reasoning:
+            message["reasoning_content"] = "".join(self._reasoning)
+        if self._calls:
+            message["tool_calls"] = [call.tool_call() for call in self._calls.values()]
+        if self._audio is not None:
+            pieces = self._audio.get("data")
+            message["audio"] = {**self._audio, "data": "".join(pieces)} if pieces else self._audio
+        message.update(self._fields)
+        return message  # type: ignore[return-value]
+
+    def _add_call(self, call: ToolCall) -> None:
+        index = call.get("index")
+        if index is None:  # some relays send none: a new id opens a call, anything else goes on
+            index = len(self._calls) if call.get("id") else max(len(self._calls) - 1, 0)
+        self._calls.setdefault(index, _CallPieces()).add(call)
+
+    def _add_audio(self, audio: dict[str, Any]) -> None:
+        if self._audio is None:
+            self._audio = {}
+        for key, value in audio.items():
+            if key == "data":
+                if value and self._keep_audio:
+                    self._audio.setdefault("data", []).append(value)
+            elif value is not None or key not in self._audio:
+                self._audio[key] = value
+
+
+class _CallPieces:
+    """The pieces of one tool call."""
+
+    __slots__ = ("arguments", "id", "name", "type")
+
+    def __init__(self) -> None:
+        self.id: str | None = None
+        self.type = "function"
+        self.name = ""
+        self.arguments: list[str] = []
+
+    def add(self, call: ToolCall) -> None:
+        self.id = self.id or call.get("id")
+        self.type = call.get("type") or self.type
+        function = call.get("function") or {}
+        self.name = self.name or function.get("name") or ""
+        if piece := function.get("arguments"):
+            self.arguments.append(piece)
+
+    def tool_call(self) -> ToolCall:
+        function: FunctionCall = {"name": self.name, "arguments": "".join(self.arguments)}
+        return {"id": self.id, "type": self.type, "function": function}
+
+
+def collect(chunks: Iterable[ChatChunk]) -> ChatResponse:
+    """Fold the chunks of one stream into the response that the same call gives unstreamed.
+
+    Linear in the number of chunks. `finish_reason` is None where `chunks` did not reach the end.
+    """
+    accumulator = Accumulator()
+    add = accumulator.add
+    last: ChatChunk = {}
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    extra: dict[str, Any] = {}
+    for chunk in chunks:
+        last = chunk
+        usage = chunk.get("usage") or usage
+        for choice in chunk.get("choices") or ():
+            add(choice.get("delta") or {})
+            finish_reason = choice.get("finish_reason") or finish_reason
+    extra = {key: value for key, value in last.items() if key not in ("choices", "usage", "object")}
+    return response_from(accumulator.message(), finish_reason, usage, extra)
+
+
+def response_from(
+    message: Message, finish_reason: str | None, usage: Usage | None, envelope: dict[str, Any]
+) -> ChatResponse:
+    """A response around `message`; `envelope` gives `id`, `model`, `created` and what else came."""
+    choice: Choice = {"index": 0, "finish_reason": finish_reason, "message": message}
+    return {
+        **envelope,  # type: ignore[typeddict-item]
+        "object": "chat.completion",
+        "choices": [choice],
+        "usage": usage,
+    }
+
+
+def chunk_from(response: ChatResponse) -> ChatChunk:
+    """A whole response as one chunk, for a gateway that answers a streaming request unstreamed."""
+    choice = response["choices"][0]
+    delta: Any = {key: value for key, value in choice["message"].items() if value is not None}
+    for index, call in enumerate(delta.get("tool_calls") or ()):
+        call.setdefault("index", index)
+    return {
+        **response,
+        "object": "chat.completion.chunk",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": choice.get("finish_reason")}],
+    }

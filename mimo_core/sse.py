@@ -1,0 +1,82 @@
+"""Server-sent events: bytes in, event payloads out.
+
+A push parser of the standard's line rules (https://html.spec.whatwg.org/multipage/server-sent-events.html),
+without I/O. It reads `data` only: neither protocol needs `event`, `id` or `retry`, because every
+payload says itself what it is.
+"""
+
+from __future__ import annotations
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class SSEParser:
+    """Splits a byte stream into the payloads of its events, in linear time.
+
+    Right on any cut of the stream into pieces, on LF, CR LF and CR line ends, comments, a BOM,
+    `data:` without a space and payloads of several lines. U+2028 and its like do not end a line.
+    """
+
+    __slots__ = ("_after_cr", "_data", "_head", "_started")
+
+    def __init__(self) -> None:
+        self._started = False
+        self._after_cr = False  # the last piece ended in CR: an LF that follows belongs to it
+        self._head: list[bytes] = []  # pieces of a line whose end has not come yet
+        self._data: list[bytes] = []  # data lines of an event whose blank line has not come yet
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """The payloads of the events that `piece` completes, in order."""
+        if not self._started:
+            piece = self._skip_bom(piece)
+        if self._after_cr or b"\r" in piece:
+            piece = self._to_lf(piece)
+        lines = piece.split(b"\n")
+        rest = lines.pop()
+        if not lines:
+            if rest:
+                self._head.append(rest)
+            return []
+        if self._head:
+            lines[0] = b"".join(self._head) + lines[0]
+            self._head.clear()
+        if rest:
+            self._head.append(rest)
+        return self._events(lines)
+
+    def close(self) -> list[bytes]:
+        """The last event, where the stream ended without the blank line after it."""
+        rest = b"".join(self._head)
+        self._head.clear()
+        return self._events([rest, b""])
+
+    def _events(self, lines: list[bytes]) -> list[bytes]:
+        events: list[bytes] = []
+        data = self._data
+        for line in lines:
+            if line.startswith(b"data:"):
+                data.append(line[6:] if line.startswith(b"data: ") else line[5:])
+            elif not line:
+                if data:
+                    events.append(data[0] if len(data) == 1 else b"\n".join(data))
+                    data.clear()
+            elif line == b"data":
+                data.append(b"")
+        return events
+
+    def _skip_bom(self, piece: bytes) -> bytes:
+        head = b"".join(self._head) + piece
+        self._head.clear()
+        if len(head) < len(_BOM) and _BOM.startswith(head):
+            self._head.append(head)  # may still turn out to be a BOM
+            return b""
+        self._started = True
+        return head.removeprefix(_BOM)
+
+    def _to_lf(self, piece: bytes) -> bytes:
+        if self._after_cr and piece:
+            piece = piece.removeprefix(b"\n")
+            self._after_cr = False
+        if piece.endswith(b"\r"):
+            self._after_cr = True
+        return piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

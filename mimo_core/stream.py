@@ -1,0 +1,207 @@
+"""From the bytes of one streamed answer to its chunks, with the promises `ChatChunk` makes.
+
+Pure: the clients feed what they read and pass on what they get.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+from mimo_core.errors import InvalidResponseError, MiMoError, StreamInterruptedError
+from mimo_core.response import (
+    Accumulator,
+    ChatChunk,
+    ChatResponse,
+    Usage,
+    chunk_from,
+    response_from,
+)
+from mimo_core.sse import SSEParser
+
+if TYPE_CHECKING:
+    from mimo_core.protocols import Translate
+
+_DONE = b"[DONE]"
+ErrorEvent = Callable[[dict[str, Any]], MiMoError]
+"""Makes the error for an `{"error": …}` event."""
+
+
+def parse_json(payload: bytes) -> Any:
+    """JSON, fast; and what the fast parser refuses (lone surrogates, deep nesting), slowly."""
+    try:
+        return from_json(payload)
+    except ValueError:
+        return json.loads(payload)
+
+
+class ChunkNormaliser:
+    """Turns chunks as backends send them into the ones that `ChatChunk` promises.
+
+    Usage may come on several chunks (cumulative: the last counts) and `finish_reason` may come
+    twice; both are held back for one last chunk. It keeps the text that has arrived, for the error
+    of a stream that breaks.
+    """
+
+    __slots__ = ("_arrived", "_envelope", "_finish_reason", "_usage", "started")
+
+    def __init__(self) -> None:
+        self.started = False
+        self._arrived = Accumulator(keep_audio=False)
+        self._envelope: dict[str, Any] = {}
+        self._finish_reason: str | None = None
+        self._usage: Usage | None = None
+
+    def add(self, chunk: ChatChunk, out: list[ChatChunk]) -> None:
+        """Take one chunk off the wire; append to `out` what the caller is to see of it."""
+        self._envelope = chunk  # type: ignore[assignment]
+        if usage := chunk.pop("usage", None):
+            self._usage = usage
+        choices = chunk.get("choices")
+        if not choices:
+            return
+        choice = choices[0]
+        delta = choice.get("delta")
+        if reason := choice.get("finish_reason"):
+            self._finish_reason = reason
+            choice["finish_reason"] = None
+            if not delta or not any(v for k, v in delta.items() if k != "role"):
+                return
+        if delta is None:
+            return
+        self._arrived.add(delta)
+        self.started = True
+        out.append(chunk)
+
+    def last(self) -> ChatChunk:
+        """The chunk that ends the answer. Raises `StreamInterruptedError` where it has no end."""
+        if self._finish_reason is None:
+            raise self.interrupted("it ended without a finish reason")
+        return {
+            **self._envelope,  # type: ignore[typeddict-item]
+            "choices": [{"index": 0, "delta": {}, "finish_reason": self._finish_reason}],
+            "usage": self._usage,
+        }
+
+    def interrupted(self, reason: str) -> StreamInterruptedError:
+        """The error for a stream that broke, with what had arrived."""
+        if not self.started:
+            return StreamInterruptedError(
+                f"The stream held no answer: {reason}. Send the request again."
+            )
+        return StreamInterruptedError(
+            f"The stream broke before the answer was complete: {reason}. What had arrived is in "
+            "the error's 'partial'; send the request again.",
+            partial=self._partial(),
+        )
+
+    def _partial(self) -> ChatResponse:
+        envelope = {k: v for k, v in self._envelope.items() if k != "choices"}
+        return response_from(self._arrived.message(), None, self._usage, envelope)
+
+
+class StreamDecoder:
+    """Decodes one stream of events: `feed` what was read, `close` at its end.
+
+    A failure inside the stream is raised by `close`, so that what came before it in the same read
+    is not lost; `failed` says that there is no point in reading on.
+    """
+
+    __slots__ = ("_error_event", "_failure", "_normaliser", "_sse", "_translate", "done")
+
+    def __init__(self, translate: Translate, error_event: ErrorEvent) -> None:
+        self._sse = SSEParser()
+        self._translate = translate
+        self._error_event = error_event
+        self._normaliser = ChunkNormaliser()
+        self._failure: MiMoError | None = None
+        self.done = False
+        """Whether the last chunk has been given out."""
+
+    @property
+    def started(self) -> bool:
+        """Whether a chunk has been given out."""
+        return self._normaliser.started
+
+    @property
+    def failed(self) -> bool:
+        return self._failure is not None
+
+    def feed(self, data: bytes) -> list[ChatChunk]:
+        """The chunks that `data` completes."""
+        return self._decode(self._sse.feed(data))
+
+    def close(self) -> list[ChatChunk]:
+        """The chunks that were left at the end of the body. Raises what went wrong."""
+        chunks = [] if self.done or self.failed else self._decode(self._sse.close())
+        if self._failure is not None:
+            raise self._failure
+        if not self.done:
+            chunks.append(self._normaliser.last())
+            self.done = True
+        return chunks
+
+    def interrupted(self, reason: str) -> StreamInterruptedError:
+        """The error for a connection that broke."""
+        return self._normaliser.interrupted(reason)
+
+    def _decode(self, payloads: list[bytes]) -> list[ChatChunk]:
+        chunks: list[ChatChunk] = []
+        if self.done or self._failure is not None:
+            return chunks
+        try:
+            for payload in payloads:
+                if payload == _DONE:
+                    chunks.append(self._normaliser.last())
+                    self.done = True
+                    break
+                for chunk in self._translate(self._event(payload)):
+                    self._normaliser.add(chunk, chunks)
+        except MiMoError as error:
+            self._failure = error
+        return chunks
+
+    def _event(self, payload: bytes) -> dict[str, Any]:
+        try:
+            event = parse_json(payload)
+        except ValueError:
+            event = None
+        if not isinstance(event, dict):
+            shown = payload[:80].decode("utf-8", "replace")
+            raise self.interrupted(f"an event is not JSON ({shown!r})")
+        if event.get("error"):
+            raise self._error_event(event)
+        return event
+
+
+class BodyDecoder:
+    """The decoder for an answer that is no event stream: a refusal, a page, an unstreamed answer.
+
+    It has `StreamDecoder`'s interface, so that the clients need not know which one they feed.
+    """
+
+    __slots__ = ("_answer", "_body", "done", "failed", "started")
+
+    def __init__(self, answer: Callable[[bytes], ChatResponse]) -> None:
+        self._answer = answer
+        self._body: list[bytes] = []
+        self.started = self.failed = self.done = False
+
+    def feed(self, data: bytes) -> list[ChatChunk]:
+        self._body.append(data)
+        return []
+
+    def close(self) -> list[ChatChunk]:
+        """The answer as chunks. Raises the error that the body means."""
+        chunks: list[ChatChunk] = []
+        normaliser = ChunkNormaliser()
+        normaliser.add(chunk_from(self._answer(b"".join(self._body))), chunks)
+        chunks.append(normaliser.last())
+        self.done = True
+        return chunks
+
+    def interrupted(self, reason: str) -> MiMoError:
+        return InvalidResponseError(f"The answer broke off: {reason}. Send the request again.")

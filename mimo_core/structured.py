@@ -1,0 +1,74 @@
+"""Structured output on a service that promises JSON, but not your keys.
+
+`response_format: {"type": "json_object"}` guarantees JSON only: the schema belongs into the prompt
+and the answer is validated here (vendor's page on structured outputs, 22 June 2026). Both hosts
+use these functions; what they do with a violation is theirs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+JSON_OBJECT: dict[str, Any] = {"type": "json_object"}
+
+_FENCE = re.compile(r"\A\s*```[a-zA-Z]*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
+
+
+def schema_instruction(schema: dict[str, Any]) -> str:
+    """The sentences that ask for an answer to this JSON Schema."""
+    return (
+        "Return only one JSON object, without explanations, comments or Markdown. "
+        "It must be valid against this JSON Schema:\n"
+        f"{json.dumps(schema, ensure_ascii=False, separators=(',', ':'))}\n"
+        "Fill in null for what is unknown where the schema allows it."
+    )
+
+
+def with_instruction(messages: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
+    """A copy of request messages whose system message ends with `text`."""
+    for position, message in enumerate(messages):
+        if message.get("role") in ("system", "developer"):
+            content = message["content"]
+            if isinstance(content, str):
+                content = f"{content}\n\n{text}"
+            else:
+                content = [*content, {"type": "text", "text": text}]
+            return [
+                *messages[:position],
+                {**message, "content": content},
+                *messages[position + 1 :],
+            ]
+    return [{"role": "system", "content": text}, *messages]
+
+
+def parse_object(text: str) -> Any:
+    """The JSON value in an answer. Raises `ValueError` that says where it stops being JSON."""
+    if fenced := _FENCE.match(text):
+        text = fenced.group(1)
+    if not text.strip():
+        raise ValueError("the answer is empty")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"the answer is not JSON: {error}") from error
+
+
+def violation(value: Any, schema: dict[str, Any]) -> str | None:
+    """What is wrong with `value` under `schema`, in one line, or None where nothing is."""
+    from jsonschema import exceptions, validators
+
+    validator = validators.validator_for(schema)(schema)
+    error = exceptions.best_match(validator.iter_errors(value))
+    if error is None:
+        return None
+    return f"{error.json_path}: {error.message}"
+
+
+def correction(problem: str) -> str:
+    """The user message that asks for another attempt after `problem`."""
+    return (
+        f"That was not a valid answer: {problem}. "
+        "Return the corrected JSON object only, complete, without explanations."
+    )
