@@ -1,0 +1,41 @@
+"""Xiaomi MiMo for LangChain."""
+
+from langchain_mimo._version import __version__
+from langchain_mimo.chat_models import ChatMiMo
+from langchain_mimo.errors import (
+    MiMoAuthenticationError,
+    MiMoConnectionError,
+    MiMoContentFilterError,
+    MiMoContextOverflowError,
+    MiMoInsufficientBalanceError,
+    MiMoInvalidRequestError,
+    MiMoInvalidResponseError,
+    MiMoModelError,
+    MiMoNotFoundError,
+    MiMoPermissionDeniedError,
+    MiMoRateLimitError,
+    MiMoServerError,
+    MiMoStreamInterruptedError,
+    MiMoTimeoutError,
+    MiMoUnsupportedInputError,
+)
+
+__all__ = [
+    "ChatMiMo",
+    "MiMoAuthenticationError",
+    "MiMoConnectionError",
+    "MiMoContentFilterError",
+    "MiMoContextOverflowError",
+    "MiMoInsufficientBalanceError",
+    "MiMoInvalidRequestError",
+    "MiMoInvalidResponseError",
+    "MiMoModelError",
+    "MiMoNotFoundError",
+    "MiMoPermissionDeniedError",
+    "MiMoRateLimitError",
+    "MiMoServerError",
+    "MiMoStreamInterruptedError",
+    "MiMoTimeoutError",
+    "MiMoUnsupportedInputError",
+    "__version__",
+]

@@ -25,6 +25,7 @@ from mimo_core.request import prepare
 from mimo_core.response import ChatResponse
 from mimo_core.retry import delay_before_retry
 from mimo_core.stream import BodyDecoder, StreamDecoder, parse_json
+from mimo_core.tool_calls import ToolCallRepair
 
 Answer = TypeVar("Answer")
 
@@ -66,7 +67,9 @@ class Exchange(Generic[Answer]):
 
     @property
     def _key(self) -> str | None:
-        return self._endpoint.api_key
+        """The key as it is sent, to keep it out of errors; `default_headers` may have set it."""
+        sent = self.headers.get("api-key") or self.headers.get("authorization", "")
+        return sent.rpartition(" ")[2] or None
 
     def _payload(self, status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
         """The JSON object in an answer. Raises the error that the answer means instead."""
@@ -104,7 +107,10 @@ class Exchange(Generic[Answer]):
                 f"{host} was silent for longer than the timeout allows. Raise timeout, or stream.",
                 code="read",
             )
-        if names & {"UnsupportedProtocol", "LocalProtocolError", "InvalidURL"}:
+        if names & {"UnsupportedProtocol", "LocalProtocolError", "InvalidURL"} or (
+            # "… as the client has been closed", "Event loop is closed"
+            "RuntimeError" in names and "StreamError" not in names
+        ):
             return InvalidRequestError(f"The request could not be sent: {reason}.")
         if names & {"TransportError", "OSError"}:
             return APIConnectionError(
@@ -127,7 +133,9 @@ class ChatCall(Exchange[ChatResponse]):
     ) -> None:
         super().__init__(endpoint, max_retries=max_retries, headers=headers)
         self._protocol = protocol_for(endpoint)
-        body = self._protocol.body(prepare(request), endpoint, stream=stream)
+        prepared = prepare(request)
+        self._repair = ToolCallRepair(prepared.get("tools"))
+        body = self._protocol.body(prepared, endpoint, stream=stream)
         self.url = self._protocol.url(endpoint)
         self.content = _encode(body)
         self.headers |= {**self._protocol.headers(), "content-type": "application/json"}
@@ -141,13 +149,20 @@ class ChatCall(Exchange[ChatResponse]):
         response = self._protocol.response(payload)
         if response is None:
             raise self._unusable(payload, "choices")
+        if self._repair:
+            choice = response["choices"][0]
+            choice["message"] = self._repair.message(choice["message"])
+            if choice["message"].get("tool_calls") and choice.get("finish_reason") == "stop":
+                choice["finish_reason"] = "tool_calls"
         return response
 
     def decoder(self, status: int, headers: Mapping[str, str]) -> StreamDecoder | BodyDecoder:
         """A decoder for the body of a streamed answer with this head."""
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if status == 200 and content_type not in ("application/json", "text/html"):
-            self._decoder = StreamDecoder(self._protocol.translator(), self._error_event)
+            self._decoder = StreamDecoder(
+                self._protocol.translator(), self._error_event, self._repair
+            )
         else:
             self._decoder = BodyDecoder(lambda body: self.answer(status, headers, body))
         return self._decoder

@@ -32,7 +32,8 @@ from mimo_core.errors import (
 )
 
 _KEY = re.compile(r"\b(sk|tp)-[A-Za-z0-9_\-]{6,}")
-_MAX_TEXT = 500  # characters of a foreign body that are worth a line
+_SHORT_KEY = 8  # characters
+_MAX_TEXT = 1000  # characters that are worth a line: some servers repeat the whole request
 
 _BY_STATUS: dict[int, type[MiMoError]] = {
     401: AuthenticationError,
@@ -54,6 +55,7 @@ _HINTS: dict[type[MiMoError], str] = {
     UnsupportedInputError: "Take a model that accepts it, or remove it from the whole history",
     ContentFilterError: "Rephrase the request; sent unchanged it will be refused again",
     ServerError: "Try again later",
+    InvalidResponseError: "Check base_url, and what stands between here and the service",
 }
 
 
@@ -85,7 +87,7 @@ def error_for(
     """
     text = body if isinstance(body, str) else body.decode("utf-8", "replace")
     text = without_keys(text, key)
-    says = _sentence(text, status)
+    says = _scrubbed(_sentence(text, status), key)
     effective = _number(says.code) or status
     kind = _kind(effective, says)
     retry_after = seconds_to_wait(headers.get("retry-after"))
@@ -110,8 +112,10 @@ def error_in_stream(payload: dict[str, Any], *, key: str | None, hint: str) -> M
 
 def without_keys(text: str, key: str | None) -> str:
     """`text` without `key` and without anything else that looks like a MiMo key."""
-    if key:
-        text = text.replace(key, "***")
+    if key and len(key) < _SHORT_KEY:  # "x", "EMPTY": not a secret, and part of many a word
+        text = re.sub(rf"\b{re.escape(key)}\b", "***", text)
+    elif key:
+        text = text.replace(key, "***").replace(key.replace("/", r"\/"), "***")
     return _KEY.sub(r"\1-***", text)
 
 
@@ -131,7 +135,7 @@ def seconds_to_wait(retry_after: str | None, *, now: datetime | None = None) -> 
         pass
     try:
         when = parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)
@@ -144,7 +148,7 @@ def _sentence(text: str, status: int) -> Sentence:
         body = json.loads(stripped)
     except (ValueError, RecursionError):
         return Sentence(_from_text(stripped, status))
-    return _from_json(body) or Sentence(stripped[:_MAX_TEXT] or f"HTTP {status} without a body")
+    return _from_json(body) or Sentence(stripped or f"HTTP {status} without a body")
 
 
 def _from_json(body: Any) -> Sentence | None:
@@ -155,11 +159,11 @@ def _from_json(body: Any) -> Sentence | None:
         return None
     metadata = error.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, dict) else None
-    if isinstance(raw, str):  # a relay's wrapping: the service's own words are inside
+    if isinstance(raw, str) and raw.strip():  # a relay's wrapping: the service's words are inside
         try:
             inner = _from_json(json.loads(raw.strip().removeprefix("data:")))
         except (ValueError, RecursionError):
-            inner = Sentence(raw[:_MAX_TEXT])
+            inner = Sentence(raw)
         if inner is not None:
             return inner if inner.code else inner._replace(code=_text(error.get("code")))
     message, param = _text(error.get("message")) or "", _text(error.get("param"))
@@ -180,7 +184,7 @@ def _from_text(text: str, status: int) -> str:
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
         words = unescape(title.group(1)) if title else unescape(re.sub(r"<[^>]*>", " ", text))
         return f"a page instead of an answer, from a gateway or proxy: {_one_line(words)[:200]}"
-    return _one_line(text)[:_MAX_TEXT]
+    return text
 
 
 def _kind(status: int, says: Sentence) -> type[MiMoError]:
@@ -231,8 +235,17 @@ def _line(
         hint = "Slow down, or see whether the Token Plan's quota is used up"
     else:
         hint = (kind is AuthenticationError and hint) or _HINTS.get(kind, "")
-    line = f"{_one_line(says.text).rstrip('.')} ({number})"
+    text = _one_line(says.text)
+    if len(text) > _MAX_TEXT:
+        text = f"{text[:_MAX_TEXT]}…"
+    line = f"{text.rstrip('.')} ({number})"
     return f"{line}. {hint}." if hint else f"{line}."
+
+
+def _scrubbed(says: Sentence, key: str | None) -> Sentence:
+    """Once more after decoding: a JSON text can spell a key in ways that its bytes do not show."""
+    fields = {name: value and without_keys(value, key) for name, value in says._asdict().items()}
+    return says._replace(**fields)
 
 
 def _safe_headers(headers: Mapping[str, str], key: str | None) -> dict[str, str]:
@@ -244,7 +257,8 @@ def _safe_headers(headers: Mapping[str, str], key: str | None) -> dict[str, str]
 
 
 def _number(code: str | None) -> int | None:
-    return int(code) if code and code.isascii() and code.isdigit() and len(code) == 3 else None
+    """The inner code, where it is one that an error can have."""
+    return int(code) if code and re.fullmatch(r"[45][0-9][0-9]", code) else None
 
 
 def _text(value: Any) -> str | None:

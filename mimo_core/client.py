@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import aclosing, closing
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +21,8 @@ _DEFAULT_RETRIES = 2
 
 class _Settings:
     """What both clients are made of. Building one does no I/O and imports no HTTP library."""
+
+    _closes_by: str
 
     def __init__(
         self,
@@ -54,18 +56,31 @@ class _Settings:
             InvalidRequestError: an argument is not what it should be.
         """
         self.endpoint = Endpoint.resolve(api_key, base_url, protocol, auth)
-        headers = {name.lower(): value for name, value in (default_headers or {}).items()}
-        if not headers.keys() & {"api-key", "authorization"}:
+        headers = _checked_headers(default_headers or {})
+        own: dict[str, str] = {}
+        if not headers.keys() & {"api-key", "authorization"}:  # else the user's choice alone
             self.endpoint.require_key()
+            own = self.endpoint.headers()
         if not isinstance(max_retries, int) or max_retries < 0:
             raise InvalidRequestError(
                 f"max_retries is {max_retries!r}; it must be 0 or more.", param="max_retries"
             )
         self._max_retries = max_retries
-        self._headers = {"user-agent": USER_AGENT, **self.endpoint.headers(), **headers}
+        self._headers = {"user-agent": USER_AGENT, **own, **headers}
+        if http_client is not None and not hasattr(http_client, self._closes_by):
+            raise InvalidRequestError(
+                f"http_client is a {type(http_client).__name__}; {type(self).__name__} needs "
+                f"a client of httpx2 or httpx with {self._closes_by}().",
+                param="http_client",
+            )
         self._http_client = http_client
         own_timeout = http_client is not None and timeout is None
         self._request_options = {} if own_timeout else {"timeout": timeout_for(timeout)}
+        self._clients = self._new_clients()
+
+    @staticmethod
+    def _new_clients() -> Any:
+        raise NotImplementedError
 
     def _call(self, request: Mapping[str, Any], *, stream: bool) -> ChatCall:
         return ChatCall(
@@ -89,6 +104,15 @@ class _Settings:
         )
 
 
+def _checked_headers(given: Mapping[str, str]) -> dict[str, str]:
+    for name, value in given.items():
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+            raise InvalidRequestError(  # without the value: it may be a key
+                f"default_headers: {name} must be a printable ASCII text.", param="default_headers"
+            )
+    return {name.lower(): value for name, value in given.items()}
+
+
 class MiMoClient(_Settings):
     """A synchronous client. It can be shared between threads and used after a fork.
 
@@ -96,9 +120,9 @@ class MiMoClient(_Settings):
     ...     client.chat({"model": "mimo-v2.5-pro", "messages": [{"role": "user", "content": "Hi"}]})
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._clients = SyncClients()
+    _clients: SyncClients
+    _new_clients = SyncClients
+    _closes_by = "close"
 
     def chat(self, request: Mapping[str, Any]) -> ChatResponse:
         """One answer, unstreamed.
@@ -111,7 +135,7 @@ class MiMoClient(_Settings):
         """
         return self._ask(self._call(request, stream=False))
 
-    def stream(self, request: Mapping[str, Any]) -> Iterator[ChatChunk]:
+    def stream(self, request: Mapping[str, Any]) -> Generator[ChatChunk, None, None]:
         """One answer, chunk by chunk. Closing the iterator closes the connection.
 
         The last chunk alone has `finish_reason` and `usage`; a stream that ends without them
@@ -173,15 +197,15 @@ class MiMoClient(_Settings):
 class AsyncMiMoClient(_Settings):
     """An asynchronous client, for asyncio and uvloop. One can serve several event loops in turn."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._clients = AsyncClients()
+    _clients: AsyncClients
+    _new_clients = AsyncClients
+    _closes_by = "aclose"
 
     async def chat(self, request: Mapping[str, Any]) -> ChatResponse:
         """`MiMoClient.chat`, awaited."""
         return await self._ask(self._call(request, stream=False))
 
-    async def stream(self, request: Mapping[str, Any]) -> AsyncIterator[ChatChunk]:
+    async def stream(self, request: Mapping[str, Any]) -> AsyncGenerator[ChatChunk, None]:
         """`MiMoClient.stream`, asynchronously. `aclose()` and cancellation close the connection."""
         call = self._call(request, stream=True)
         http = await self._http()

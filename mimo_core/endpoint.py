@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
+from mimo_core.classify import without_keys
 from mimo_core.errors import AuthenticationError, InvalidRequestError
 
 ProtocolName = Literal["chat_completions", "messages"]
@@ -36,7 +37,8 @@ GATEWAYS: dict[str, Gateway] = {
         Gateway("cloudsway", "https://genaiapi.cloudsway.net/v1", "bearer"),
     )
 }
-_BY_HOST = {urlsplit(gateway.base_url).netloc: gateway for gateway in GATEWAYS.values()}
+_BY_HOST = {urlsplit(gateway.base_url).hostname: gateway for gateway in GATEWAYS.values()}
+_XIAOMI = ".xiaomimimo.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,12 @@ class Endpoint:
         if not where:
             where = "token-plan-cn" if key and key.startswith("tp-") else "xiaomi"
         url = _base_url(where)
-        gateway = _BY_HOST.get(urlsplit(url).netloc)
+        host = urlsplit(url).hostname or ""
+        gateway = _BY_HOST.get(host)
         endpoint = cls(
             base_url=url,
             protocol=_one_of("protocol", protocol or "chat_completions", get_args(ProtocolName)),
-            auth=_one_of("auth", auth or (gateway.auth if gateway else "bearer"), get_args(Auth)),
+            auth=_one_of("auth", auth or _default_auth(host, gateway), get_args(Auth)),
             api_key=key,
             gateway=gateway,
         )
@@ -126,7 +129,15 @@ class Endpoint:
         return ""
 
 
+def _default_auth(host: str, gateway: Gateway | None) -> Auth:
+    if gateway is not None:
+        return gateway.auth
+    return "api-key" if host.endswith(_XIAOMI) else "bearer"  # e.g. a cluster that is new
+
+
 def _clean_key(key: str | None) -> str | None:
+    if key is not None and not isinstance(key, str):
+        raise AuthenticationError(f"The API key must be a str, not {type(key).__name__}.")
     key = (key or "").strip()
     if not key:
         return None
@@ -141,13 +152,7 @@ def _clean_key(key: str | None) -> str | None:
 def _base_url(where: str) -> str:
     if known := GATEWAYS.get(where):
         return known.base_url
-    parts = urlsplit(where)
-    try:
-        parts.port  # noqa: B018  # raises on a port that is no number
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and " " not in where
-    except ValueError:
-        valid = False
-    if not valid or parts.query or parts.fragment or parts.username or parts.password:
+    if not _is_plain_url(where):
         raise InvalidRequestError(
             f"base_url {_shown(where)!r} is no http(s) URL and none of {', '.join(GATEWAYS)}.",
             param="base_url",
@@ -158,9 +163,22 @@ def _base_url(where: str) -> str:
     return url
 
 
+def _is_plain_url(where: str) -> bool:
+    """Whether this is an http(s) URL of host and path: no user, no query, nothing unprintable."""
+    try:
+        parts = urlsplit(where)
+        parts.port  # noqa: B018  # raises on a port that is no number
+    except ValueError:
+        return False
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        return False
+    printable = where.isprintable() and " " not in where
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and printable
+
+
 def _shown(where: str) -> str:
-    """A base URL as an error may show it: without user, password and query."""
-    return where.split("?")[0].rsplit("@", 1)[-1]
+    """A base URL as an error may show it: without user, password and query, and without a key."""
+    return without_keys(where.split("?")[0].rsplit("@", 1)[-1], None)
 
 
 def _refuse_plain_http(endpoint: Endpoint, environ: Mapping[str, str]) -> None:
@@ -186,7 +204,8 @@ def _is_loopback(host: str) -> bool:
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> Any:
     if value not in choices:
+        shown = without_keys(repr(value), None)  # a key that took the wrong parameter
         raise InvalidRequestError(
-            f"{name} is {value!r}; it can be {' or '.join(map(repr, choices))}.", param=name
+            f"{name} is {shown}; it can be {' or '.join(map(repr, choices))}.", param=name
         )
     return value

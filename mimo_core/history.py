@@ -56,8 +56,7 @@ def adapt_messages(messages: Any, info: ModelInfo, *, thinks: bool) -> list[dict
         elif role == "tool":
             adapted.append(_tool(message, from_tools, info, where))
         elif role in ("system", "developer"):
-            _require_content(message, where)
-            adapted.append(message)
+            adapted.append(_user(message, info, where))
         else:
             raise InvalidRequestError(
                 f"{where}: role is {role!r}; it can be system, developer, user, assistant or tool.",
@@ -78,6 +77,8 @@ def _user(message: dict[str, Any], info: ModelInfo, where: str) -> dict[str, Any
 
 def _assistant(message: dict[str, Any], where: str, *, thinks: bool) -> dict[str, Any]:
     calls = message.get("tool_calls")
+    if calls is not None and not isinstance(calls, list | tuple):
+        raise InvalidRequestError(f"{where}: tool_calls must be a list.", param="messages")
     adapted = {k: v for k, v in message.items() if v is not None and k != "tool_calls"}
     adapted["content"] = _text_of(message.get("content"), where) or _NO_TEXT
     if calls:
@@ -87,15 +88,21 @@ def _assistant(message: dict[str, Any], where: str, *, thinks: bool) -> dict[str
     return adapted
 
 
-def _tool_call(call: dict[str, Any], where: str) -> dict[str, Any]:
-    function = call.get("function")
+def _tool_call(call: Any, where: str) -> dict[str, Any]:
+    function = call.get("function") if isinstance(call, dict) else None
     if not isinstance(function, dict) or not function.get("name") or not call.get("id"):
         raise InvalidRequestError(
             f"{where}: a tool call needs an id and a function with a name.", param="messages"
         )
     arguments = function.get("arguments")
     if not isinstance(arguments, str):
-        arguments = json.dumps(arguments or {}, ensure_ascii=False)
+        try:
+            arguments = json.dumps(arguments or {}, ensure_ascii=False)
+        except (TypeError, ValueError) as error:
+            raise InvalidRequestError(
+                f"{where}: the arguments of {function['name']} are not JSON: {error}.",
+                param="messages",
+            ) from error
     return {
         "id": call["id"],
         "type": call.get("type") or "function",
@@ -114,6 +121,8 @@ def _tool(
         )
     if isinstance(content, str):
         return message if content else {**message, "content": _NO_TEXT}
+    if content is not None:
+        _require_content(message, where)
     texts, parts = [], []
     for part in content or ():
         if isinstance(part, dict) and part.get("type") in _MEDIA:
@@ -135,6 +144,8 @@ def _part(part: Any, info: ModelInfo, where: str) -> dict[str, Any]:
     if kind == "text" and isinstance(part.get("text"), str):
         return part  # type: ignore[no-any-return]
     modality = _MEDIA.get(kind or "")
+    if kind == "text":
+        raise InvalidRequestError(f"{where}: a text part needs a 'text'.", param="messages")
     if modality is None:
         raise InvalidRequestError(
             f"{where}: a content part of type {kind!r} is none that MiMo takes; "
@@ -149,7 +160,7 @@ def _part(part: Any, info: ModelInfo, where: str) -> dict[str, Any]:
         part = {**part, kind: {"data" if kind == "input_audio" else "url": source}}
     if kind == "input_audio":
         return _audio_part(part, where)
-    if not isinstance(part[kind], dict) or not part[kind].get("url"):
+    if not isinstance(part.get(kind), dict) or not part[kind].get("url"):
         raise InvalidRequestError(f"{where}: {kind} needs a 'url'.", param="messages")
     if kind == "video_url":
         _check_video(part, where)
@@ -197,7 +208,7 @@ def _unsupported(modality: Modality, info: ModelInfo, where: str) -> Unsupported
 
 
 def _require_content(message: dict[str, Any], where: str) -> None:
-    if not isinstance(message.get("content"), str | list):
+    if not isinstance(message.get("content"), str | list | tuple):
         raise InvalidRequestError(
             f"{where}: content must be a text or a list of parts.", param="messages"
         )
@@ -207,6 +218,10 @@ def _text_of(content: Any, where: str) -> str:
     """A text, or the texts of a list of parts, as one text."""
     if content is None or isinstance(content, str):
         return content or ""
+    if not isinstance(content, list | tuple):
+        raise InvalidRequestError(
+            f"{where}: content must be a text or a list of parts.", param="messages"
+        )
     texts = []
     for part in content:
         text = part.get("text") if isinstance(part, dict) else part

@@ -52,14 +52,15 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 _MAX_STOPS = 4
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
-_KNOWN_FIELDS = tuple(ChatRequest.__annotations__)
+_KNOWN_FIELDS = frozenset(ChatRequest.__annotations__)
 _CHAT_ONLY = ("stop", "thinking", "tools", "tool_choice", "response_format")
 
 
 def prepare(request: Mapping[str, Any]) -> dict[str, Any]:
     """The request as MiMo takes it; `request` itself stays as it is.
 
-    - Fields that are None are left out; `extra_body` is merged in, unchecked.
+    - Fields that are None are left out; what `extra_body` holds beyond the known
+      fields is merged in, unchecked.
     - `thinking` becomes `{"type": "enabled" | "disabled"}`.
     - `tool_choice: "none"` leaves the tools out: the service ignores it.
     - Every tool has a `parameters` schema: without one the model writes its call as text.
@@ -70,7 +71,11 @@ def prepare(request: Mapping[str, Any]) -> dict[str, Any]:
         UnsupportedInputError: the history holds media that the model does not take.
     """
     body = {key: value for key, value in request.items() if value is not None}
-    extra = body.pop("extra_body", {})
+    extra = dict(body.pop("extra_body", {}))
+    for name in _KNOWN_FIELDS & extra.keys():
+        body.setdefault(
+            name, extra.pop(name)
+        )  # e.g. thinking, where OpenAI's clients have to put it
     _check_names(body)
     model = body.get("model")
     if not isinstance(model, str) or not model:
@@ -91,7 +96,7 @@ def _check_names(body: dict[str, Any]) -> None:
     for name in body:
         if name in _KNOWN_FIELDS:
             continue
-        if close := get_close_matches(name, _KNOWN_FIELDS, n=1, cutoff=0.85):
+        if close := get_close_matches(name, sorted(_KNOWN_FIELDS), n=1, cutoff=0.85):
             raise InvalidRequestError(
                 f"{name!r} is not a parameter; did you mean {close[0]!r}? "
                 f"(If you do mean {name!r}, pass it in extra_body.)",

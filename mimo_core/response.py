@@ -128,9 +128,9 @@ class Accumulator:
 
     def message(self) -> Message:
         """Everything so far as one assistant message, without the fields that never came."""
-        message: dict[str, Any] = {"role": "assistant", "content": "".join(self._content)}
+        message: dict[str, Any] = {"role": "assistant", "content": _joined(self._content)}
         if self._reasoning:
-            message["reasoning_content"] = "".join(self._reasoning)
+            message["reasoning_content"] = _joined(self._reasoning)
         if self._calls:
             message["tool_calls"] = [call.tool_call() for call in self._calls.values()]
         if self._audio is not None:
@@ -176,8 +176,18 @@ class _CallPieces:
             self.arguments.append(piece)
 
     def tool_call(self) -> ToolCall:
-        function: FunctionCall = {"name": self.name, "arguments": "".join(self.arguments)}
+        function: FunctionCall = {"name": self.name, "arguments": _joined(self.arguments)}
         return {"id": self.id, "type": self.type, "function": function}
+
+
+def _joined(pieces: list[str]) -> str:
+    """The pieces as one text; an emoji that a backend cut into two surrogates is whole again."""
+    text = "".join(pieces)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def collect(chunks: Iterable[ChatChunk]) -> ChatResponse:

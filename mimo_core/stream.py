@@ -16,11 +16,15 @@ from mimo_core.response import (
     Accumulator,
     ChatChunk,
     ChatResponse,
+    ChunkChoice,
+    Message,
+    ToolCall,
     Usage,
     chunk_from,
     response_from,
 )
 from mimo_core.sse import SSEParser
+from mimo_core.tool_calls import ToolCallRepair, ToolCallStream
 
 if TYPE_CHECKING:
     from mimo_core.protocols import Translate
@@ -31,11 +35,18 @@ ErrorEvent = Callable[[dict[str, Any]], MiMoError]
 
 
 def parse_json(payload: bytes) -> Any:
-    """JSON, fast; and what the fast parser refuses (lone surrogates, deep nesting), slowly."""
+    """JSON, fast; and what the fast parser refuses (lone surrogates, deep nesting), slowly.
+
+    Raises `ValueError` on anything else.
+    """
     try:
         return from_json(payload)
     except ValueError:
+        pass
+    try:
         return json.loads(payload)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 class ChunkNormaliser:
@@ -46,9 +57,19 @@ class ChunkNormaliser:
     of a stream that breaks.
     """
 
-    __slots__ = ("_arrived", "_envelope", "_finish_reason", "_usage", "started")
+    __slots__ = (
+        "_arrived",
+        "_envelope",
+        "_finish_reason",
+        "_numbered",
+        "_repair",
+        "_usage",
+        "started",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, repair: ToolCallRepair | None = None) -> None:
+        self._repair = ToolCallStream(repair) if repair else None
+        self._numbered = 0  # tool calls that came without an index and were given one
         self.started = False
         self._arrived = Accumulator(keep_audio=False)
         self._envelope: dict[str, Any] = {}
@@ -64,6 +85,8 @@ class ChunkNormaliser:
         if not choices:
             return
         choice = choices[0]
+        if len(choices) > 1:
+            chunk["choices"] = [choice]
         delta = choice.get("delta")
         if reason := choice.get("finish_reason"):
             self._finish_reason = reason
@@ -72,19 +95,38 @@ class ChunkNormaliser:
                 return
         if delta is None:
             return
+        if calls := delta.get("tool_calls"):
+            self._number(calls)
+        if self._repair is not None:
+            self._repair.delta(delta)
         self._arrived.add(delta)
         self.started = True
         out.append(chunk)
 
-    def last(self) -> ChatChunk:
-        """The chunk that ends the answer. Raises `StreamInterruptedError` where it has no end."""
+    def end(self) -> list[ChatChunk]:
+        """The chunks that end the answer. Raises `StreamInterruptedError` where it has no end."""
         if self._finish_reason is None:
             raise self.interrupted("it ended without a finish reason")
-        return {
-            **self._envelope,  # type: ignore[typeddict-item]
-            "choices": [{"index": 0, "delta": {}, "finish_reason": self._finish_reason}],
-            "usage": self._usage,
-        }
+        chunks = []
+        rest = self._repair.rest() if self._repair is not None else {}
+        if rest:
+            chunks.append(self._chunk(rest, None))
+        if rest.get("tool_calls") and self._finish_reason == "stop":
+            self._finish_reason = "tool_calls"
+        last = self._chunk({}, self._finish_reason)
+        last["usage"] = self._usage
+        return [*chunks, last]
+
+    def _chunk(self, delta: Message, finish_reason: str | None) -> ChatChunk:
+        choice: ChunkChoice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+        return {**self._envelope, "choices": [choice]}  # type: ignore[typeddict-item]
+
+    def _number(self, calls: list[ToolCall]) -> None:
+        """Some relays leave the index out: a new id opens a call, anything else goes on."""
+        for call in calls:
+            if call.get("index") is None:
+                self._numbered += 1 if call.get("id") else 0
+                call["index"] = max(self._numbered - 1, 0)
 
     def interrupted(self, reason: str) -> StreamInterruptedError:
         """The error for a stream that broke, with what had arrived."""
@@ -99,6 +141,8 @@ class ChunkNormaliser:
         )
 
     def _partial(self) -> ChatResponse:
+        if self._repair is not None:
+            self._arrived.add(self._repair.rest())
         envelope = {k: v for k, v in self._envelope.items() if k != "choices"}
         return response_from(self._arrived.message(), None, self._usage, envelope)
 
@@ -112,11 +156,13 @@ class StreamDecoder:
 
     __slots__ = ("_error_event", "_failure", "_normaliser", "_sse", "_translate", "done")
 
-    def __init__(self, translate: Translate, error_event: ErrorEvent) -> None:
+    def __init__(
+        self, translate: Translate, error_event: ErrorEvent, repair: ToolCallRepair | None = None
+    ) -> None:
         self._sse = SSEParser()
         self._translate = translate
         self._error_event = error_event
-        self._normaliser = ChunkNormaliser()
+        self._normaliser = ChunkNormaliser(repair)
         self._failure: MiMoError | None = None
         self.done = False
         """Whether the last chunk has been given out."""
@@ -140,7 +186,7 @@ class StreamDecoder:
         if self._failure is not None:
             raise self._failure
         if not self.done:
-            chunks.append(self._normaliser.last())
+            chunks += self._normaliser.end()
             self.done = True
         return chunks
 
@@ -155,13 +201,15 @@ class StreamDecoder:
         try:
             for payload in payloads:
                 if payload == _DONE:
-                    chunks.append(self._normaliser.last())
+                    chunks += self._normaliser.end()
                     self.done = True
                     break
                 for chunk in self._translate(self._event(payload)):
                     self._normaliser.add(chunk, chunks)
         except MiMoError as error:
             self._failure = error
+        except (AttributeError, IndexError, KeyError, TypeError) as error:
+            self._failure = self.interrupted(f"an event is no chunk ({error})")
         return chunks
 
     def _event(self, payload: bytes) -> dict[str, Any]:
@@ -199,7 +247,7 @@ class BodyDecoder:
         chunks: list[ChatChunk] = []
         normaliser = ChunkNormaliser()
         normaliser.add(chunk_from(self._answer(b"".join(self._body))), chunks)
-        chunks.append(normaliser.last())
+        chunks += normaliser.end()
         self.done = True
         return chunks
 

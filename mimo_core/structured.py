@@ -13,7 +13,7 @@ from typing import Any
 
 JSON_OBJECT: dict[str, Any] = {"type": "json_object"}
 
-_FENCE = re.compile(r"\A\s*```[a-zA-Z]*\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
+_FENCE = re.compile(r"```[a-zA-Z]*[ \t\r]*\n")
 
 
 def schema_instruction(schema: dict[str, Any]) -> str:
@@ -45,9 +45,10 @@ def with_instruction(messages: list[dict[str, Any]], text: str) -> list[dict[str
 
 def parse_object(text: str) -> Any:
     """The JSON value in an answer. Raises `ValueError` that says where it stops being JSON."""
-    if fenced := _FENCE.match(text):
-        text = fenced.group(1)
-    if not text.strip():
+    text = text.strip()
+    if (opening := _FENCE.match(text)) and text.endswith("```"):
+        text = text[opening.end() : -3]
+    if not text:
         raise ValueError("the answer is empty")
     try:
         return json.loads(text)

@@ -7,8 +7,11 @@ import os
 import sys
 import threading
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+
+from mimo_core.errors import APIConnectionError, InvalidRequestError
 
 if TYPE_CHECKING:
     import ssl
@@ -26,15 +29,31 @@ httpx `Timeout`."""
 
 
 def timeout_for(timeout: Timeout | None) -> Any:
-    """What httpx's clients take as `timeout`, from what a user set."""
+    """What httpx's clients take as `timeout`, from what a user set.
+
+    Raises:
+        InvalidRequestError: it is no timeout.
+    """
     if timeout is None:
         return (CONNECT_TIMEOUT, READ_TIMEOUT, READ_TIMEOUT, CONNECT_TIMEOUT)
-    if isinstance(timeout, int | float):
-        return (timeout, timeout, timeout, timeout)
-    if isinstance(timeout, tuple) and len(timeout) == 2:
-        connect, read = timeout
-        return (connect, read, read, connect)
-    return timeout
+    if hasattr(timeout, "as_dict"):  # httpx's and httpx2's Timeout do not know each other
+        timeout = tuple(timeout.as_dict()[name] for name in ("connect", "read", "write", "pool"))
+    elif not isinstance(timeout, tuple):
+        timeout = (timeout, timeout)
+    if len(timeout) not in (2, 4) or not all(map(_is_timeout, timeout)):
+        raise InvalidRequestError(
+            f"timeout is {timeout!r}; it can be seconds, (connect, read) or an httpx Timeout, "
+            "all more than 0.",
+            param="timeout",
+        )
+    connect, read, *_ = timeout
+    return timeout if len(timeout) == 4 else (connect, read, read, connect)
+
+
+def _is_timeout(value: object) -> bool:
+    return value is None or (
+        isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    )
 
 
 @lru_cache(maxsize=4)
@@ -44,7 +63,17 @@ def _context(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-_context_lock = threading.Lock()
+_lock = threading.RLock()  # held while something that the process shares is made
+
+
+def _new_lock() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    # Another thread may have held the lock while this one forked: nobody is left to release it.
+    os.register_at_fork(after_in_child=_new_lock)
 
 
 def ssl_context() -> ssl.SSLContext:
@@ -52,8 +81,22 @@ def ssl_context() -> ssl.SSLContext:
 
     `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured; changing them gives another context.
     """
-    with _context_lock:
+    with _lock:
         return _context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+def _new_client(name: str) -> Any:
+    """A new `httpx2.Client` or `httpx2.AsyncClient`. Raises `APIConnectionError` where the
+    environment (proxies, certificates) does not let it be made."""
+    import httpx2
+
+    try:
+        return getattr(httpx2, name)(**_options())
+    except (ImportError, OSError, ValueError) as error:  # e.g. socks:// without its package
+        raise APIConnectionError(
+            f"No connection can be made: {error}. Check the proxy settings (HTTPS_PROXY, "
+            "ALL_PROXY) and SSL_CERT_FILE."
+        ) from error
 
 
 def _options() -> dict[str, Any]:
@@ -73,34 +116,38 @@ def client_errors(client: object) -> tuple[type[Exception], ...]:
         package = kind.__module__.partition(".")[0]
         if package in ("httpx", "httpx2"):
             module = sys.modules[package]
-            return (module.HTTPError, module.StreamError, module.InvalidURL)
-    return (OSError,)
+            # RuntimeError: the client, or the event loop it belongs to, has been closed.
+            return (module.HTTPError, module.InvalidURL, RuntimeError)
+    return (OSError, RuntimeError)
 
 
 class SyncClients:
     """The `httpx2.Client` to use now: one for each process, safe to share between threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._client: httpx2.Client | None = None
-        self._pid = 0
+        # By process: a forked child leaves its parent's connections alone and opens its own.
+        self._clients: dict[int, httpx2.Client] = {}
 
     def get(self) -> httpx2.Client:
-        if self._client is None or self._pid != os.getpid():
-            with self._lock:
-                if self._client is None or self._pid != os.getpid():
-                    import httpx2
-
-                    # A forked child leaves its parent's connections alone and opens its own.
-                    self._client = httpx2.Client(**_options())
-                    self._pid = os.getpid()
-        return self._client
+        pid = os.getpid()
+        client = self._clients.get(pid)
+        if client is None:
+            with _lock:
+                client = self._clients.get(pid)
+                if client is None:
+                    client = self._clients[pid] = _new_client("Client")
+        return client
 
     def close(self) -> None:
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None and self._pid == os.getpid():
+        if client := self._clients.pop(os.getpid(), None):
             client.close()
+
+    def __del__(self) -> None:
+        with suppress(Exception):  # at the interpreter's end, parts of it are gone
+            self.close()
+
+    def __reduce__(self) -> tuple[type[Self], tuple[()]]:
+        return type(self), ()  # a copy, or a worker that gets it pickled, opens its own connections
 
 
 class AsyncClients:
@@ -115,12 +162,10 @@ class AsyncClients:
         loop = asyncio.get_running_loop()
         held = self._held.get(loop)
         if held is None:
-            import httpx2
-
             for other in list(self._held):
                 if other.is_closed():  # closed by hand, without shutting its generators down
                     self._held.pop(other, None)
-            client = httpx2.AsyncClient(**_options())
+            client = _new_client("AsyncClient")
             # No await before it is stored: two tasks cannot both make a client.
             held = self._held[loop] = (client, self._hold(loop, client))
             await anext(held[1])
@@ -130,6 +175,9 @@ class AsyncClients:
         """Close the running loop's client; those of other loops close with their loops."""
         if held := self._held.get(asyncio.get_running_loop()):
             await held[1].aclose()
+
+    def __reduce__(self) -> tuple[type[Self], tuple[()]]:
+        return type(self), ()  # as SyncClients
 
     async def _hold(
         self, loop: asyncio.AbstractEventLoop, client: httpx2.AsyncClient

@@ -1,0 +1,171 @@
+"""Answers of the core to LangChain messages and chunks.
+
+Pure, and the same for sync and async. Contents are plain text (v0); `content_blocks.py` gives the
+v1 view of the same message.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
+from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
+from mimo_core.response import ChatChunk, ChatResponse, Message, ToolCall, Usage
+
+PROVIDER = "mimo"
+_ENVELOPE = frozenset({"choices", "usage", "object", "model"})
+_OWN_PLACE = frozenset({"role", "content", "tool_calls"})
+
+_INPUT_DETAILS = {
+    "audio_tokens": "audio",
+    "cached_tokens": "cache_read",
+    "cache_creation_tokens": "cache_creation",
+    "image_tokens": "image",
+    "video_tokens": "video",
+}
+_OUTPUT_DETAILS = {
+    "reasoning_tokens": "reasoning",
+    "audio_tokens": "audio",
+    "image_tokens": "image",
+}
+
+
+def to_result(response: ChatResponse) -> ChatResult:
+    """A whole answer as LangChain's result."""
+    choice = response["choices"][0]
+    message = choice["message"]
+    metadata = _metadata(response, choice.get("finish_reason"))
+    ai = AIMessage(
+        content=message.get("content") or "",
+        additional_kwargs=_additional_kwargs(message),
+        response_metadata=metadata,
+        usage_metadata=usage_metadata(response.get("usage")),
+        **_tool_calls(message.get("tool_calls") or []),
+    )
+    generation = ChatGeneration(
+        message=ai, generation_info={"finish_reason": choice.get("finish_reason")}
+    )
+    llm_output = {
+        "model_name": metadata["model_name"],
+        "token_usage": response.get("usage") or {},
+    }
+    return ChatResult(generations=[generation], llm_output=llm_output)
+
+
+class ChunkMapper:
+    """Maps one stream's chunks. It holds citations back until there is text they belong to."""
+
+    def __init__(self) -> None:
+        self._annotations: list[dict[str, Any]] = []
+
+    def map(self, chunk: ChatChunk) -> ChatGenerationChunk | None:
+        """The LangChain chunk, or None where `chunk` holds nothing to show."""
+        choice = chunk["choices"][0]
+        if choice.get("finish_reason"):
+            return self._last(chunk, choice["finish_reason"])
+        delta = choice["delta"]
+        extra = _additional_kwargs(delta)
+        self._annotations += extra.pop("annotations", [])
+        content = delta.get("content") or ""
+        if content and self._annotations:
+            extra["annotations"], self._annotations = self._annotations, []
+        calls = delta.get("tool_calls")
+        if not content and not extra and not calls:
+            return None
+        message = AIMessageChunk(
+            content=content,
+            additional_kwargs=extra,
+            response_metadata={"model_provider": PROVIDER},
+            tool_call_chunks=[_tool_call_chunk(call) for call in calls or ()],
+        )
+        return ChatGenerationChunk(message=message)
+
+    def _last(self, chunk: ChatChunk, finish_reason: str | None) -> ChatGenerationChunk:
+        extra = {"annotations": self._annotations} if self._annotations else {}
+        message = AIMessageChunk(
+            content="",
+            additional_kwargs=extra,
+            response_metadata=_metadata(chunk, finish_reason),
+            usage_metadata=usage_metadata(chunk.get("usage")),
+            chunk_position="last",
+        )
+        return ChatGenerationChunk(
+            message=message, generation_info={"finish_reason": finish_reason}
+        )
+
+
+def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
+    """LangChain's usage for the service's; details that were not sent are left out."""
+    if not usage:
+        return None
+    input_tokens = usage.get("prompt_tokens") or 0
+    output_tokens = usage.get("completion_tokens") or 0
+    metadata = UsageMetadata(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        total_tokens=usage.get("total_tokens") or input_tokens + output_tokens,
+    )
+    if details := _details(usage.get("prompt_tokens_details"), _INPUT_DETAILS):
+        metadata["input_token_details"] = InputTokenDetails(**details)  # type: ignore[typeddict-item]
+    if details := _details(usage.get("completion_tokens_details"), _OUTPUT_DETAILS):
+        metadata["output_token_details"] = OutputTokenDetails(**details)  # type: ignore[typeddict-item]
+    return metadata
+
+
+def _details(details: dict[str, int] | None, names: dict[str, str]) -> dict[str, int]:
+    return {
+        ours: details[theirs]
+        for theirs, ours in names.items()
+        if details and details.get(theirs) is not None
+    }
+
+
+def _metadata(envelope: ChatResponse | ChatChunk, finish_reason: str | None) -> dict[str, Any]:
+    """What a message says of its making; fields a gateway adds are kept."""
+    metadata = {key: value for key, value in envelope.items() if key not in _ENVELOPE}
+    metadata |= {
+        "model_provider": PROVIDER,
+        "model_name": envelope.get("model"),
+        "finish_reason": finish_reason,
+    }
+    if usage := envelope.get("usage"):
+        metadata["token_usage"] = usage
+    return metadata
+
+
+def _additional_kwargs(message: Message) -> dict[str, Any]:
+    """The fields that LangChain has no place for: reasoning, annotations, audio and the like."""
+    return {k: v for k, v in message.items() if v and k not in _OWN_PLACE}
+
+
+def _tool_calls(calls: list[ToolCall]) -> dict[str, Any]:
+    valid, invalid = [], []
+    for call in calls:
+        function = call.get("function") or {}
+        name, arguments = function.get("name"), function.get("arguments")
+        try:
+            args = json.loads(arguments or "{}")
+            problem = None if isinstance(args, dict) else "The arguments are not a JSON object."
+        except ValueError as error:
+            problem = f"The arguments are not JSON: {error}"
+        if problem is None:
+            valid.append(tool_call(name=name or "", args=args, id=call.get("id")))
+        else:
+            invalid.append(
+                invalid_tool_call(name=name, args=arguments, id=call.get("id"), error=problem)
+            )
+    return {"tool_calls": valid, "invalid_tool_calls": invalid}
+
+
+def _tool_call_chunk(call: ToolCall) -> Any:
+    function = call.get("function") or {}
+    return tool_call_chunk(
+        name=function.get("name"),
+        args=function.get("arguments"),
+        id=call.get("id"),
+        index=call.get("index"),
+    )

@@ -1,0 +1,82 @@
+"""The v1 view (`content_blocks`) of MiMo's messages, registered with LangChain for `"mimo"`.
+
+The indices are ours: left to itself, langchain-core numbers blocks by kind while tool-call chunks
+keep the provider's numbers, and merging then glues a tool call into the reasoning
+(`chat_models.py`, `_compat_bridge.py` of langchain-core 1.7 and 1.8).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.block_translators import register_translator
+from langchain_core.messages.content import ContentBlock
+
+from langchain_mimo.answers import PROVIDER
+
+REASONING_INDEX = "lc_rs"
+TEXT_INDEX = "lc_txt"
+TOOL_INDEX = "lc_tc_"
+
+
+def register() -> None:
+    """Tell langchain-core how to read MiMo's messages. Harmless to repeat."""
+    register_translator(PROVIDER, translate, translate_chunk)
+
+
+def translate(message: AIMessage) -> list[ContentBlock]:
+    """The blocks of a whole message: reasoning, text with its citations, tool calls."""
+    blocks = _blocks(message)
+    blocks += _finished_calls(message)
+    return blocks  # type: ignore[return-value]
+
+
+def translate_chunk(chunk: AIMessageChunk) -> list[ContentBlock]:
+    """The blocks of a chunk, or of chunks added up."""
+    blocks = _blocks(chunk)
+    for block in blocks:
+        block["index"] = REASONING_INDEX if block["type"] == "reasoning" else TEXT_INDEX
+    if chunk.chunk_position == "last":
+        blocks += _finished_calls(chunk)
+    else:
+        blocks += [
+            {**call, "type": "tool_call_chunk", "index": f"{TOOL_INDEX}{call.get('index') or 0}"}
+            for call in chunk.tool_call_chunks
+        ]
+    return blocks  # type: ignore[return-value]
+
+
+def _blocks(message: AIMessage) -> list[dict[str, Any]]:
+    if not isinstance(message.content, str):
+        raise NotImplementedError  # content that is blocks already: langchain-core reads it itself
+    blocks: list[dict[str, Any]] = []
+    extra = message.additional_kwargs
+    if reasoning := extra.get("reasoning_content"):
+        blocks.append({"type": "reasoning", "reasoning": reasoning})
+    citations = [_citation(annotation) for annotation in extra.get("annotations") or ()]
+    if message.content or citations:
+        text: dict[str, Any] = {"type": "text", "text": message.content}
+        if citations:
+            text["annotations"] = citations
+        blocks.append(text)
+    return blocks
+
+
+def _citation(annotation: dict[str, Any]) -> dict[str, Any]:
+    """LangChain's citation for one of MiMo's `annotations` (a web page that the answer used)."""
+    citation = {"type": "citation"}
+    for ours, theirs in (("url", "url"), ("title", "title"), ("cited_text", "summary")):
+        if annotation.get(theirs):
+            citation[ours] = annotation[theirs]
+    rest = {
+        key: value
+        for key, value in annotation.items()
+        if value and key not in ("type", "url", "title", "summary")
+    }
+    return {**citation, "extras": rest} if rest else citation
+
+
+def _finished_calls(message: AIMessage) -> list[dict[str, Any]]:
+    calls: list[dict[str, Any]] = [{**call, "type": "tool_call"} for call in message.tool_calls]
+    return calls + [{**call, "type": "invalid_tool_call"} for call in message.invalid_tool_calls]

@@ -1,0 +1,233 @@
+"""Repair of tool calls, from the schemas of the tools that the request offered.
+
+Two habits of the models, both observed: a call written as text
+(`<tool_call><function=NAME><parameter=KEY>VALUE</parameter></function></tool_call>`, with
+`tool_calls` null), and a nested object in the arguments written as a JSON *string*.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import uuid4
+
+from mimo_core.response import Message, ToolCall
+
+_OPEN = "<tool_call>"
+_CALL = re.compile(r"<tool_call>\s*<function=([^>\s]+)>(.*?)</function>\s*</tool_call>", re.DOTALL)
+_PARAMETER = re.compile(r"<parameter=([^>\s]+)>(.*?)</parameter>", re.DOTALL)
+_ANY = frozenset({"string", "object", "array", "number", "integer", "boolean", "null"})
+_JSON_TYPES: dict[type, set[str]] = {
+    str: {"string"},
+    dict: {"object"},
+    list: {"array"},
+    int: {"integer", "number"},
+    float: {"number"},
+    type(None): {"null"},
+}
+
+
+class ToolCallRepair:
+    """Repairs the calls in answers to a request with these tools. Falsy where there are none."""
+
+    def __init__(self, tools: Iterable[Mapping[str, Any]] | None) -> None:
+        functions = [tool["function"] for tool in tools or () if "function" in tool]
+        self._schemas: dict[str, Mapping[str, Any]] = {
+            function["name"]: function.get("parameters") or {} for function in functions
+        }
+
+    def __bool__(self) -> bool:
+        return bool(self._schemas)
+
+    def message(self, message: Message) -> Message:
+        """A whole message with its calls repaired."""
+        repaired: Message = {**message}
+        text, leaked = self.split(message.get("content") or "")
+        calls = [self._call(call) for call in message.get("tool_calls") or ()]
+        if leaked:
+            repaired["content"] = text
+        if calls or leaked:
+            repaired["tool_calls"] = calls + leaked
+        return repaired
+
+    def split(self, text: str) -> tuple[str, list[ToolCall]]:
+        """A text without the calls written into it, and those calls."""
+        calls: list[ToolCall] = []
+        if _OPEN not in text:
+            return text, calls
+
+        def take(match: re.Match[str]) -> str:
+            name = match.group(1)
+            if name not in self._schemas:
+                return match.group(0)  # some text about tool calls
+            calls.append(_new_call(name, self._leaked_arguments(name, match.group(2))))
+            return ""
+
+        rest = _CALL.sub(take, text)
+        return (rest.strip() if calls else text), calls
+
+    def arguments(self, name: str, arguments: str) -> str:
+        """The arguments of a call of `name`, with objects where the schema wants objects."""
+        try:
+            values = json.loads(arguments)
+            if isinstance(values, str):  # the whole of them written as a JSON string
+                values = json.loads(values)
+        except ValueError:
+            return arguments
+        schema = self._schemas.get(name)
+        if not isinstance(values, dict) or schema is None:
+            return arguments
+        properties = schema.get("properties") or {}
+        repaired = {
+            key: _decoded(value, properties[key], schema) if key in properties else value
+            for key, value in values.items()
+        }
+        same = repaired == values and arguments.lstrip().startswith("{")
+        return arguments if same else json.dumps(repaired, ensure_ascii=False)
+
+    def has_nested(self, name: str) -> bool:
+        """Whether an argument of `name` may be an object or an array, and so come as a string."""
+        schema = self._schemas.get(name, {})
+        return any(
+            _is_nested(_types(value, schema)) for value in (schema.get("properties") or {}).values()
+        )
+
+    def _call(self, call: ToolCall) -> ToolCall:
+        function = call.get("function") or {}
+        arguments = self.arguments(function.get("name") or "", function.get("arguments") or "")
+        return {**call, "function": {**function, "arguments": arguments}}
+
+    def _leaked_arguments(self, name: str, text: str) -> str:
+        properties = self._schemas[name].get("properties") or {}
+        values = {}
+        for key, raw in _PARAMETER.findall(text):
+            types = _types(properties.get(key, {}), self._schemas[name])
+            values[key] = _typed(raw.removeprefix("\n").removesuffix("\n"), types)
+        return json.dumps(values, ensure_ascii=False)
+
+
+class ToolCallStream:
+    """The same for a stream: holds back what may still have to be repaired, and nothing else.
+
+    Text is held back from the first `<tool_call>` on; arguments only for tools that take objects
+    or arrays.
+    """
+
+    def __init__(self, repair: ToolCallRepair) -> None:
+        self._repair = repair
+        self._text = ""  # held back
+        self._held: dict[int, tuple[str, list[str]]] = {}  # call index -> name, argument pieces
+        self._calls = 0
+
+    def delta(self, delta: Message) -> None:
+        """Take from `delta` what has to wait."""
+        if content := delta.get("content"):
+            delta["content"] = self._pass_on(content)
+        if calls := delta.get("tool_calls"):
+            delta["tool_calls"] = [call for call in calls if self._keep(call)] or None
+
+    def rest(self) -> Message:
+        """What was held back, repaired; call it once, when the stream is complete."""
+        text, leaked = self._repair.split(self._text)
+        rest: Message = {}
+        if text:
+            rest["content"] = text
+        calls: list[ToolCall] = [
+            {"index": index, "function": {"arguments": self._repair.arguments(name, "".join(p))}}
+            for index, (name, p) in self._held.items()
+        ]
+        for call in leaked:
+            calls.append({**call, "index": self._calls})
+            self._calls += 1
+        if calls:
+            rest["tool_calls"] = calls
+        return rest
+
+    def _pass_on(self, content: str) -> str:
+        text = self._text + content
+        start = text.find(_OPEN)
+        if start < 0:
+            start = len(text) - _overlap(text)
+        self._text = text[start:]
+        return text[:start]
+
+    def _keep(self, call: ToolCall) -> bool:
+        """Whether anything of `call` goes on now."""
+        index = call.get("index") or 0
+        function = call.get("function") or {}
+        self._calls = max(self._calls, index + 1)
+        if index not in self._held:
+            name = function.get("name") or ""
+            if not self._repair.has_nested(name):
+                return True
+            self._held[index] = (name, [])
+            opens = True
+        else:
+            opens = False
+        self._held[index][1].append(function.get("arguments") or "")
+        call["function"] = {**function, "arguments": ""}
+        return opens
+
+
+def _overlap(text: str) -> int:
+    """How many characters at the end of `text` may be the beginning of `<tool_call>`."""
+    at = text.rfind("<", -len(_OPEN))
+    return len(text) - at if at >= 0 and _OPEN.startswith(text[at:]) else 0
+
+
+def _new_call(name: str, arguments: str) -> ToolCall:
+    return {
+        "id": f"call_{uuid4().hex[:24]}",
+        "type": "function",
+        "function": {"name": name, "arguments": arguments},
+    }
+
+
+def _decoded(value: Any, schema: Any, root: Mapping[str, Any]) -> Any:
+    types = _types(schema, root)
+    return _typed(value, types) if isinstance(value, str) and _is_nested(types) else value
+
+
+def _is_nested(types: frozenset[str]) -> bool:
+    """Objects or arrays, and no text: where a text can only be one of them, encoded."""
+    return bool(types & {"object", "array"}) and "string" not in types
+
+
+def _typed(text: str, types: frozenset[str]) -> Any:
+    """The JSON value in `text` where it is of one of `types`, else the text."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    kinds = {"boolean"} if isinstance(value, bool) else _JSON_TYPES[type(value)]
+    if "string" in types and types is not _ANY and not isinstance(value, dict | list):
+        return text
+    return value if types & kinds else text
+
+
+def _types(schema: Any, root: Mapping[str, Any], depth: int = 0) -> frozenset[str]:
+    """The JSON types that `schema` allows, as far as it says; all of them where it does not."""
+    if not isinstance(schema, Mapping) or depth > 8:  # a schema may refer to itself
+        return _ANY
+    if isinstance(ref := schema.get("$ref"), str):
+        return _types(_resolve(ref, root), root, depth + 1)
+    for key in ("anyOf", "oneOf"):
+        if options := schema.get(key):
+            return frozenset().union(*(_types(option, root, depth + 1) for option in options))
+    if parts := schema.get("allOf"):
+        return frozenset(_ANY).intersection(*(_types(part, root, depth + 1) for part in parts))
+    kind = schema.get("type")
+    if isinstance(kind, str):
+        return frozenset({kind})
+    if isinstance(kind, list):
+        return frozenset(kind)
+    return frozenset({"object"}) if "properties" in schema else _ANY
+
+
+def _resolve(ref: str, root: Mapping[str, Any]) -> Any:
+    target: Any = root
+    for step in ref.removeprefix("#/").split("/"):
+        target = target.get(step) if isinstance(target, Mapping) else None
+    return target
