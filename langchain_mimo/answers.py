@@ -7,6 +7,7 @@ v1 view of the same message.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -14,7 +15,9 @@ from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, Us
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from mimo_core.response import ChatChunk, ChatResponse, Message, ToolCall, Usage
+from langchain_mimo.requirements import Attempts
+from mimo_core.response import ChatChunk, ChatResponse, Message, ToolCall, Usage, collect
+from mimo_core.stream import as_chunks
 
 PROVIDER = "mimo"
 _ENVELOPE = frozenset({"choices", "usage", "object", "model"})
@@ -41,7 +44,7 @@ def to_result(response: ChatResponse) -> ChatResult:
     metadata = _metadata(response, choice.get("finish_reason"))
     ai = AIMessage(
         content=message.get("content") or "",
-        additional_kwargs=_additional_kwargs(message),
+        additional_kwargs=_additional_kwargs(message) | _refusal(choice.get("finish_reason")),
         response_metadata=metadata,
         usage_metadata=usage_metadata(response.get("usage")),
         **_tool_calls(message.get("tool_calls") or []),
@@ -85,10 +88,10 @@ class ChunkMapper:
         return ChatGenerationChunk(message=message)
 
     def _last(self, chunk: ChatChunk, finish_reason: str | None) -> ChatGenerationChunk:
-        extra = {"annotations": self._annotations} if self._annotations else {}
+        extra: dict[str, Any] = {"annotations": self._annotations} if self._annotations else {}
         message = AIMessageChunk(
             content="",
-            additional_kwargs=extra,
+            additional_kwargs=extra | _refusal(finish_reason),
             response_metadata=_metadata(chunk, finish_reason),
             usage_metadata=usage_metadata(chunk.get("usage")),
             chunk_position="last",
@@ -96,6 +99,39 @@ class ChunkMapper:
         return ChatGenerationChunk(
             message=message, generation_info={"finish_reason": finish_reason}
         )
+
+
+class AnswerStream:
+    """The streamed answer to a request with a requirement, over all its attempts.
+
+    Attributes:
+        done: the last chunk has been given out; until then, `attempts.request` is to be sent.
+    """
+
+    def __init__(self, attempts: Attempts) -> None:
+        self._attempts = attempts
+        self._mapper = ChunkMapper()
+        self._seen: list[ChatChunk] = []
+        self.done = False
+
+    def take(self, chunk: ChatChunk) -> ChatGenerationChunk | None:
+        """The LangChain chunk for `chunk`, or None where there is nothing to show."""
+        is_last = chunk["choices"][0].get("finish_reason") is not None
+        if self._attempts.checks:
+            self._seen.append(chunk)
+            if is_last:
+                response, self._seen = collect(self._seen), []
+                if not self._attempts.accepts(response, streamed=True):
+                    return None
+                chunk = {**chunk, "usage": response.get("usage")}
+        self.done = is_last
+        return self._mapper.map(chunk)
+
+    def whole(self, response: ChatResponse) -> Iterator[ChatGenerationChunk]:
+        """The LangChain chunks of an answer that was kept back until it was accepted."""
+        for chunk in as_chunks(response):
+            if (generation := self._mapper.map(chunk)) is not None:
+                yield generation
 
 
 def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
@@ -122,6 +158,13 @@ def _details(details: dict[str, int] | None, names: dict[str, str]) -> dict[str,
         for theirs, ours in names.items()
         if details and details.get(theirs) is not None
     }
+
+
+def _refusal(finish_reason: str | None) -> dict[str, str]:
+    """Where OpenAI's messages say that an answer was withheld; LangChain's parsers look there."""
+    if finish_reason != "content_filter":
+        return {}
+    return {"refusal": "The service's content filter withheld the answer."}
 
 
 def _metadata(envelope: ChatResponse | ChatChunk, finish_reason: str | None) -> dict[str, Any]:

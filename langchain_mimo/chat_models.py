@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing, closing
 from functools import cached_property
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -14,20 +21,28 @@ from langchain_core.callbacks import (
 )
 from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
+from langchain_core.utils import from_env, secret_from_env
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from langchain_mimo._version import __version__
-from langchain_mimo.answers import PROVIDER, ChunkMapper, to_result
+from langchain_mimo.answers import PROVIDER, AnswerStream, to_result
 from langchain_mimo.content_blocks import register
+from langchain_mimo.counting import tokens_in_request, tokens_in_text
 from langchain_mimo.errors import model_errors
 from langchain_mimo.messages import to_request_messages
+from langchain_mimo.profiles import profile_for
+from langchain_mimo.requirements import Attempts, add_usage, requirement_for
+from langchain_mimo.structured_output import structured_runnable
+from langchain_mimo.tool_choice import wire_tool_choice
 from mimo_core.client import AsyncMiMoClient, MiMoClient
 from mimo_core.endpoint import Endpoint
+from mimo_core.response import ChatResponse
 
 register()
 
@@ -90,9 +105,9 @@ class ChatMiMo(BaseChatModel):
     """Recognition: `{"language": "auto" | "zh" | "en"}`."""
     response_format: dict[str, Any] | None = None
     """`{"type": "json_object"}` for an answer in JSON."""
-    api_key: SecretStr | None = None
+    api_key: SecretStr | None = Field(default_factory=secret_from_env("MIMO_API_KEY", default=None))
     """Else `MIMO_API_KEY`. Also accepted as `mimo_api_key`."""
-    base_url: str | None = None
+    base_url: str | None = Field(default_factory=from_env("MIMO_BASE_URL", default=None))
     """A URL or a gateway's name (`xiaomi`, `token-plan-cn`, `token-plan-sgp`, `token-plan-ams`,
     `cloudsway`); else `MIMO_BASE_URL`, else `xiaomi` (`token-plan-cn` for a `tp-` key)."""
     protocol: str | None = None
@@ -204,6 +219,29 @@ class ChatMiMo(BaseChatModel):
             ls_params["ls_stop"] = [stops] if isinstance(stops, str) else stops
         return ls_params
 
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        return profile_for(self.model)
+
+    def _combine_llm_outputs(self, _llm_outputs: list[dict[str, Any] | None], /) -> dict[str, Any]:
+        usage: dict[str, Any] = {}
+        for output in _llm_outputs:
+            usage = add_usage(usage, (output or {}).get("token_usage") or {})
+        return {"model_name": self.model, "token_usage": usage}
+
+    def get_num_tokens(self, text: str) -> int:
+        """An estimate, offline: MiMo publishes no tokenizer."""
+        return tokens_in_text(text)
+
+    def get_num_tokens_from_messages(
+        self, messages: list[BaseMessage], tools: Sequence[Any] | None = None
+    ) -> int:
+        """An estimate of the prompt's tokens, offline: reasoning and tool schemas included.
+
+        An image, audio or video counts a flat sum, not its base64.
+        """
+        request = to_request_messages(messages, pass_back_reasoning=self.pass_back_reasoning)
+        return tokens_in_request(request, [convert_to_openai_tool(tool) for tool in tools or ()])
+
     def bind_tools(
         self,
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
@@ -226,11 +264,53 @@ class ChatMiMo(BaseChatModel):
         """
         bound = dict(kwargs)
         bound["tools"] = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
-        if tool_choice is not None:
-            bound["tool_choice"] = tool_choice
+        if (choice := wire_tool_choice(tool_choice, bound["tools"])) is not None:
+            bound["tool_choice"] = choice
         if parallel_tool_calls is not None:
             bound["parallel_tool_calls"] = parallel_tool_calls
         return cast("Runnable[LanguageModelInput, AIMessage]", self.bind(**bound))
+
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type | None = None,
+        *,
+        method: Literal["json_mode", "function_calling", "json_schema"] = "json_mode",
+        include_raw: bool = False,
+        strict: bool | None = None,
+        max_attempts: int = 2,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, dict[str, Any] | BaseModel]:
+        """A model that answers with an object.
+
+        MiMo guarantees JSON, not your keys, so the schema goes into the prompt, the answer is
+        validated here, and a violation is sent back for another attempt. `stream()` gives partial
+        objects where the schema is a dict or TypedDict; it cannot take back what it gave, so there
+        a violation raises at once.
+
+        Args:
+            schema: a pydantic class (v2 or v1), a TypedDict, a JSON Schema or an OpenAI tool; None
+                with `json_mode` for any object.
+            method: `"json_mode"` sends `response_format: json_object`; `"function_calling"` asks
+                for a call of a tool; `"json_schema"` sends the schema too, which newer backends
+                accept without enforcing it.
+            include_raw: answer with `{"raw", "parsed", "parsing_error"}` and raise nothing.
+            strict: sent with the tool or the `json_schema`.
+            max_attempts: requests in all, 1 or more.
+            kwargs: bound to every request.
+
+        Raises:
+            OutputParserException: (from the runnable) no attempt gave a valid object, or the answer
+                was cut by `max_tokens`. Never None in place of an object.
+        """
+        return structured_runnable(
+            self,
+            schema,
+            method,
+            include_raw=include_raw,
+            strict=strict,
+            max_attempts=max_attempts,
+            **kwargs,
+        )
 
     def _generate(
         self,
@@ -240,7 +320,7 @@ class ChatMiMo(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with model_errors():
-            return to_result(self._client.chat(self._request(messages, stop, kwargs)))
+            return to_result(self._answer(self._attempts(messages, stop, kwargs)))
 
     async def _agenerate(
         self,
@@ -250,7 +330,17 @@ class ChatMiMo(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with model_errors():
-            return to_result(await self._async_client.chat(self._request(messages, stop, kwargs)))
+            return to_result(await self._aanswer(self._attempts(messages, stop, kwargs)))
+
+    def _answer(self, attempts: Attempts) -> ChatResponse:
+        while not attempts.accepts(response := self._client.chat(attempts.request)):
+            pass
+        return response
+
+    async def _aanswer(self, attempts: Attempts) -> ChatResponse:
+        while not attempts.accepts(response := await self._async_client.chat(attempts.request)):
+            pass
+        return response
 
     def _stream(
         self,
@@ -259,13 +349,9 @@ class ChatMiMo(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        mapper = ChunkMapper()
-        request = self._request(messages, stop, kwargs)
-        with model_errors(), closing(self._client.stream(request)) as chunks:
-            for chunk in chunks:
-                generation = mapper.map(chunk)
-                if generation is None:
-                    continue
+        with model_errors():
+            attempts = self._attempts(messages, stop, kwargs)
+            for generation in self._generations(attempts):
                 if run_manager is not None:
                     run_manager.on_llm_new_token(generation.text, chunk=generation)
                 yield generation
@@ -277,17 +363,36 @@ class ChatMiMo(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        mapper = ChunkMapper()
-        request = self._request(messages, stop, kwargs)
         with model_errors():
-            async with aclosing(self._async_client.stream(request)) as chunks:
-                async for chunk in chunks:
-                    generation = mapper.map(chunk)
-                    if generation is None:
-                        continue
+            attempts = self._attempts(messages, stop, kwargs)
+            async with aclosing(self._agenerations(attempts)) as generations:
+                async for generation in generations:
                     if run_manager is not None:
                         await run_manager.on_llm_new_token(generation.text, chunk=generation)
                     yield generation
+
+    def _generations(self, attempts: Attempts) -> Iterator[ChatGenerationChunk]:
+        answer = AnswerStream(attempts)
+        if not attempts.streams:
+            yield from answer.whole(self._answer(attempts))
+            return
+        while not answer.done:
+            with closing(self._client.stream(attempts.request)) as chunks:
+                for chunk in chunks:
+                    if (generation := answer.take(chunk)) is not None:
+                        yield generation
+
+    async def _agenerations(self, attempts: Attempts) -> AsyncGenerator[ChatGenerationChunk, None]:
+        answer = AnswerStream(attempts)
+        if not attempts.streams:
+            for generation in answer.whole(await self._aanswer(attempts)):
+                yield generation
+            return
+        while not answer.done:
+            async with aclosing(self._async_client.stream(attempts.request)) as chunks:
+                async for chunk in chunks:
+                    if (generation_ := answer.take(chunk)) is not None:
+                        yield generation_
 
     def close(self) -> None:
         """Close the connections of the synchronous calls. The model can still be used."""
@@ -297,21 +402,27 @@ class ChatMiMo(BaseChatModel):
         """Close the running loop's connections of the asynchronous calls."""
         await self._async_client.aclose()
 
-    def _request(
+    def _attempts(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
-    ) -> dict[str, Any]:
-        """The request for one call: the fields, then what was bound or given with the call."""
+    ) -> Attempts:
+        """The request for one call, and what its answer must be.
+
+        The fields, then what was bound or given with the call, make the request.
+        """
         request = self._default_params | kwargs
+        request.pop("stream", None)  # how the answer comes is the caller's choice, made already
+        requirement = request.pop("requirement", None)
         if stop is not None:
             request["stop"] = stop
         if "max_tokens" in request:
             request["max_completion_tokens"] = request.pop("max_tokens")
-        with model_errors():
-            request["messages"] = to_request_messages(
-                messages, pass_back_reasoning=self.pass_back_reasoning
-            )
         request.setdefault("model", self.model)
-        return request
+        request["messages"] = to_request_messages(
+            messages, pass_back_reasoning=self.pass_back_reasoning
+        )
+        if requirement is None:
+            requirement = requirement_for(request, enforce=self.enforce_tool_choice)
+        return Attempts(request, requirement)
 
     @property
     def _default_params(self) -> dict[str, Any]:

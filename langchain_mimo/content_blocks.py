@@ -15,9 +15,8 @@ from langchain_core.messages.content import ContentBlock
 
 from langchain_mimo.answers import PROVIDER
 
-REASONING_INDEX = "lc_rs"
-TEXT_INDEX = "lc_txt"
-TOOL_INDEX = "lc_tc_"
+_INDICES = {"reasoning": "lc_rs", "text": "lc_txt", "refusal": "lc_rf"}
+_TOOL_INDEX = "lc_tc_"
 
 
 def register() -> None:
@@ -36,12 +35,12 @@ def translate_chunk(chunk: AIMessageChunk) -> list[ContentBlock]:
     """The blocks of a chunk, or of chunks added up."""
     blocks = _blocks(chunk)
     for block in blocks:
-        block["index"] = REASONING_INDEX if block["type"] == "reasoning" else TEXT_INDEX
+        block["index"] = _INDICES[block["type"]]
     if chunk.chunk_position == "last":
         blocks += _finished_calls(chunk)
     else:
         blocks += [
-            {**call, "type": "tool_call_chunk", "index": f"{TOOL_INDEX}{call.get('index') or 0}"}
+            {**call, "type": "tool_call_chunk", "index": f"{_TOOL_INDEX}{call.get('index') or 0}"}
             for call in chunk.tool_call_chunks
         ]
     return blocks  # type: ignore[return-value]
@@ -60,6 +59,8 @@ def _blocks(message: AIMessage) -> list[dict[str, Any]]:
         if citations:
             text["annotations"] = citations
         blocks.append(text)
+    if refusal := extra.get("refusal"):
+        blocks.append({"type": "refusal", "refusal": refusal})
     return blocks
 
 

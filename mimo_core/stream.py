@@ -147,6 +147,14 @@ class ChunkNormaliser:
         return response_from(self._arrived.message(), None, self._usage, envelope)
 
 
+def as_chunks(response: ChatResponse) -> list[ChatChunk]:
+    """A whole response as the chunks of a stream, with the same promises."""
+    normaliser = ChunkNormaliser()
+    chunks: list[ChatChunk] = []
+    normaliser.add(chunk_from(response), chunks)
+    return chunks + normaliser.end()
+
+
 class StreamDecoder:
     """Decodes one stream of events: `feed` what was read, `close` at its end.
 
@@ -244,10 +252,7 @@ class BodyDecoder:
 
     def close(self) -> list[ChatChunk]:
         """The answer as chunks. Raises the error that the body means."""
-        chunks: list[ChatChunk] = []
-        normaliser = ChunkNormaliser()
-        normaliser.add(chunk_from(self._answer(b"".join(self._body))), chunks)
-        chunks += normaliser.end()
+        chunks = as_chunks(self._answer(b"".join(self._body)))
         self.done = True
         return chunks
 

@@ -1,0 +1,262 @@
+"""What an answer must be, where the service does not see to it itself.
+
+MiMo ignores a forced `tool_choice` and does not enforce a schema. So the request asks for it in
+words, the answer is checked, and what is missing is asked for once more. No I/O: `_generate` and
+its three siblings send `Attempts.request` until `Attempts.accepts` says so.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from langchain_core.exceptions import OutputParserException
+
+from langchain_mimo.errors import MiMoContentFilterError
+from mimo_core.response import ChatResponse, Message
+from mimo_core.structured import (
+    correction,
+    parse_object,
+    schema_instruction,
+    violation,
+    with_instruction,
+)
+
+_CUT = {
+    "length": "max_tokens was reached, raise it (reasoning counts too) or turn thinking off",
+    "repetition_truncation": "the model repeated itself",
+}
+
+Validate = Callable[[Any], str | None]
+"""What is wrong with a value, in one line, or None."""
+
+
+class Requirement(ABC):
+    """One thing an answer must be."""
+
+    max_attempts = 2
+    streams = True
+    """Whether chunks may be given out before the answer has been checked."""
+    lenient = False
+    """Whether an answer that will not do is given out all the same, with what is wrong with it in
+    `response_metadata["structured_output_error"]` (for `include_raw`)."""
+
+    @abstractmethod
+    def instruction(self) -> str:
+        """What the request says about it."""
+
+    @abstractmethod
+    def problem(self, message: Message) -> str | None:
+        """What is wrong with an answer, or None."""
+
+    @abstractmethod
+    def correction(self, problem: str) -> str:
+        """What to say to get it right."""
+
+    @abstractmethod
+    def can_follow(self, message: Message) -> bool:
+        """Whether another answer can follow one that has been streamed to the caller already."""
+
+
+class ForcedCall(Requirement):
+    """The answer must call a tool.
+
+    Args:
+        name: the tool, or None for any.
+        schema: the schema that its arguments must keep to, or None for no check.
+    """
+
+    def __init__(self, name: str | None = None, schema: Mapping[str, Any] | None = None) -> None:
+        self._name = name
+        self._schema = schema
+        self._what = f"the tool {name!r}" if name else "one of the tools"
+
+    def instruction(self) -> str:
+        return f"Answer by calling {self._what}, not with text."
+
+    def problem(self, message: Message) -> str | None:
+        calls = [call.get("function") or {} for call in message.get("tool_calls") or ()]
+        wanted = [call for call in calls if self._name in (None, call.get("name"))]
+        if not wanted:
+            return f"the answer does not call {self._what}"
+        if self._schema is None:
+            return None
+        try:
+            arguments = parse_object(wanted[0].get("arguments") or "{}")
+        except ValueError as error:
+            return str(error)
+        return violation(arguments, dict(self._schema))
+
+    def correction(self, problem: str) -> str:
+        return f"That was not what is needed: {problem}. Call {self._what} now."
+
+    def can_follow(self, message: Message) -> bool:
+        return not message.get("tool_calls")
+
+    def __repr__(self) -> str:
+        return f"ForcedCall({self._name!r}, {self._schema!r})"
+
+
+class ValidObject(Requirement):
+    """The answer must be a JSON object that keeps to a schema.
+
+    Args:
+        schema: the JSON Schema to put into the prompt, or None where the prompt says it already.
+        validate: checks the parsed object; default is `schema`.
+        streams: False keeps an answer back until it is valid.
+    """
+
+    def __init__(
+        self,
+        schema: Mapping[str, Any] | None,
+        validate: Validate | None = None,
+        *,
+        streams: bool = True,
+    ) -> None:
+        self._schema = dict(schema) if schema is not None else None
+        self._validate = validate or (lambda value: violation(value, self._schema or {}))
+        self.streams = streams
+
+    def instruction(self) -> str:
+        return schema_instruction(self._schema) if self._schema else ""
+
+    def problem(self, message: Message) -> str | None:
+        if message.get("tool_calls"):
+            return None  # an agent on its way to the answer
+        try:
+            value = parse_object(message.get("content") or "")
+        except ValueError as error:
+            return str(error)
+        if not isinstance(value, dict):
+            return "the answer is JSON, but not an object"
+        return self._validate(value)
+
+    def correction(self, problem: str) -> str:
+        return correction(problem)
+
+    def can_follow(self, message: Message) -> bool:
+        return not message.get("content")
+
+    def __repr__(self) -> str:  # part of LangChain's cache key
+        return f"ValidObject({self._schema!r}, {self.max_attempts})"
+
+
+class Attempts:
+    """The requests for one answer, one after the other.
+
+    Attributes:
+        request: what to send next.
+    """
+
+    def __init__(self, request: dict[str, Any], requirement: Requirement | None) -> None:
+        self._requirement = requirement
+        self._made = 0
+        self._usage: dict[str, Any] = {}
+        if requirement is not None and (text := requirement.instruction()):
+            request = {**request, "messages": with_instruction(request["messages"], text)}
+        self.request = request
+
+    @property
+    def streams(self) -> bool:
+        """Whether chunks can be given out as they come."""
+        return self._requirement is None or self._requirement.streams
+
+    @property
+    def checks(self) -> bool:
+        """Whether there is anything to check."""
+        return self._requirement is not None
+
+    def accepts(self, response: ChatResponse, *, streamed: bool = False) -> bool:
+        """Whether `response` will do. If not, `request` is the next one to send.
+
+        The usage of earlier attempts is added to the one that will do.
+
+        Args:
+            response: the answer to `request`.
+            streamed: whether the caller has seen its chunks.
+
+        Raises:
+            MiMoContentFilterError: the content filter withheld the answer.
+            OutputParserException: there are no attempts left, or the answer was cut.
+        """
+        requirement = self._requirement
+        if requirement is None:
+            return True
+        self._made += 1
+        self._usage = add_usage(self._usage, response.get("usage") or {})
+        choice = response["choices"][0]
+        message = choice["message"]
+        problem = requirement.problem(message)
+        if problem is not None and not self._is_hopeless(choice.get("finish_reason")):
+            last = self._made >= requirement.max_attempts
+            if not last and not (streamed and not requirement.can_follow(message)):
+                self._ask_again(message, requirement.correction(problem))
+                return False
+        if problem is not None:
+            error = self._error(choice.get("finish_reason"), problem, message)
+            if not requirement.lenient:
+                raise error
+            response["structured_output_error"] = str(error)  # type: ignore[typeddict-unknown-key]
+        response["usage"] = self._usage  # type: ignore[typeddict-item]
+        return True
+
+    def _is_hopeless(self, finish_reason: str | None) -> bool:
+        """Whether the same request would end the same way."""
+        return finish_reason in ("content_filter", *_CUT)
+
+    def _error(self, finish_reason: str | None, problem: str, message: Message) -> Exception:
+        if finish_reason == "content_filter":
+            return MiMoContentFilterError(
+                "The service's content filter withheld the answer. Rephrase the request."
+            )
+        if finish_reason in _CUT:
+            said = f"The answer was cut ({finish_reason}): {_CUT[finish_reason]}; {problem}."
+        else:
+            attempts = f"{self._made} attempt{'s' if self._made > 1 else ''}"
+            said = f"MiMo's answer is not what was asked for, after {attempts}: {problem}."
+        return OutputParserException(said, llm_output=message.get("content") or "")
+
+    def _ask_again(self, message: Message, correction: str) -> None:
+        answer = {key: value for key, value in message.items() if key != "tool_calls"}
+        answer["role"] = "assistant"
+        if calls := message.get("tool_calls"):  # unanswered calls would be refused
+            answer["content"] = f"{message.get('content') or ''}\n{_as_text(calls)}".strip()
+        messages = [*self.request["messages"], answer, {"role": "user", "content": correction}]
+        self.request = {**self.request, "messages": messages}
+
+
+def requirement_for(request: Mapping[str, Any], *, enforce: bool) -> Requirement | None:
+    """The requirement that a request's own fields make.
+
+    Args:
+        request: with `tool_choice` and `response_format` as they go over the wire.
+        enforce: whether a forced `tool_choice` counts.
+    """
+    response_format = request.get("response_format") or {}
+    if response_format.get("type") == "json_schema":
+        return ValidObject((response_format.get("json_schema") or {}).get("schema") or {})
+    choice = request.get("tool_choice")
+    if not enforce or not request.get("tools") or choice in (None, "auto", "none"):
+        return None
+    if isinstance(choice, dict):
+        return ForcedCall((choice.get("function") or {}).get("name"))
+    return ForcedCall()
+
+
+def _as_text(calls: Any) -> str:
+    functions = [call.get("function") or {} for call in calls]
+    return "\n".join(f"{f.get('name')}({f.get('arguments')})" for f in functions)
+
+
+def add_usage(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:
+    """Two usages of the service added up, details included."""
+    total = dict(left)
+    for key, value in right.items():
+        if isinstance(value, dict):
+            total[key] = add_usage(total.get(key) or {}, value)
+        elif isinstance(value, int | float):
+            total[key] = (total.get(key) or 0) + value
+        else:
+            total.setdefault(key, value)
+    return total
