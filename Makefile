@@ -1,0 +1,55 @@
+# `make demo` and `make test` need Python 3.11 or later and a package index, nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint types coverage test-core-1.8 record drift tables bench clean
+
+demo: $(VENV)/installed
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest -n auto -q
+
+# The environment is made once, and again when what is installed changes.
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[all]' --group dev
+	@touch $@
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed
+	$(BIN)/mypy
+
+coverage: $(VENV)/installed
+	$(BIN)/python -m pytest -n auto -q --cov --cov-report=term
+	$(BIN)/coverage report --include='mimo_core/*' --fail-under=95
+
+# langchain-core 1.8 wants a newer certifi than every index has: hence the override.
+test-core-1.8:
+	$(PYTHON) -m venv .venv-1.8
+	.venv-1.8/bin/pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'
+	echo 'certifi>=2026.10.18' > .venv-1.8/override.txt
+	.venv-1.8/bin/uv pip install --quiet --python .venv-1.8/bin/python --override .venv-1.8/override.txt \
+		'langchain-core==1.8.1' 'langchain==1.5.0' --editable '.[all]' --group dev
+	.venv-1.8/bin/python -m pytest -n auto -q tests/langchain
+
+# With MIMO_API_KEY: against the service (provenance live). Without: against the emulator.
+record: $(VENV)/installed
+	$(BIN)/python scripts/record_cassettes.py $(if $(MIMO_API_KEY),--live)
+
+# Needs MIMO_API_KEY: how far the emulator is from the service.
+drift: $(VENV)/installed
+	$(BIN)/python scripts/drift.py
+
+# What is generated from the code: option tables in the README, the table of cassettes.
+tables: $(VENV)/installed
+	$(BIN)/python scripts/readme_tables.py
+	$(BIN)/python scripts/cassette_table.py
+
+clean:
+	rm -rf $(VENV) .venv-1.8 .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

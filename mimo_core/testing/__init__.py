@@ -1,0 +1,46 @@
+"""Testing without a key and without network: the emulator, and recorded cassettes.
+
+Names are imported when they are first used: the pytest plugin lives in this package, and loading
+it must not cost anything to a test run that does not ask for it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mimo_core.testing.cassettes import provenance_of as provenance_of
+    from mimo_core.testing.cassettes import register as register
+    from mimo_core.testing.cassettes import use_cassette as use_cassette
+    from mimo_core.testing.cassettes import vcr_settings as vcr_settings
+    from mimo_core.testing.errors import CassetteError as CassetteError
+    from mimo_core.testing.errors import NoRecordedAnswer as NoRecordedAnswer
+    from mimo_core.testing.fake import FakeMiMo as FakeMiMo
+    from mimo_core.testing.fake import Fault as Fault
+    from mimo_core.testing.fake import RecordedRequest as RecordedRequest
+    from mimo_core.testing.fake import Reply as Reply
+    from mimo_core.testing.provenance import Provenance as Provenance
+
+_MODULES = {
+    "cassettes": ("provenance_of", "register", "use_cassette", "vcr_settings"),
+    "errors": ("CassetteError", "NoRecordedAnswer"),
+    "fake": ("FakeMiMo", "Fault", "RecordedRequest", "Reply"),
+    "provenance": ("Provenance",),
+}
+_HOME = {
+    name: f"mimo_core.testing.{module}" for module, names in _MODULES.items() for name in names
+}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'mimo_core.testing' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,114 @@
+"""Requests in Anthropic's shape, translated to chat completions' shape.
+
+Pure functions. What is refused and what is answered is then decided once, for both protocols.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mimo_core.testing.fake.policy import Refusal, param_incorrect
+from mimo_core.testing.fake.recorded import content_text
+
+# Parameters that mean the same in both protocols, by their names here and there.
+_SAME = {
+    "model": "model",
+    "max_tokens": "max_completion_tokens",
+    "stop_sequences": "stop",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "thinking": "thinking",
+    "stream": "stream",
+}
+
+
+def shape_refusal(body: Any) -> Refusal | None:
+    """What only this protocol refuses: a missing `max_tokens`, blocks that are none."""
+    if not isinstance(body, dict):
+        return None
+    if body.get("max_tokens") is None:
+        return param_incorrect("max_tokens is not set")
+    messages = body.get("messages")
+    for message in messages if isinstance(messages, list) else ():
+        if not isinstance(message, dict) or message.get("role") not in ("user", "assistant"):
+            return param_incorrect("messages.role must be one of user, assistant")
+        content = message.get("content")
+        blocks = content if isinstance(content, list) else []
+        if not isinstance(content, (str, list)) or not all(isinstance(b, dict) for b in blocks):
+            return param_incorrect("`content` is not set")
+    return None
+
+
+def to_chat(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The request in chat-completions shape."""
+    request = {there: body[here] for here, there in _SAME.items() if body.get(here) is not None}
+    messages: list[dict[str, Any]] = []
+    if body.get("system"):
+        messages.append({"role": "system", "content": content_text(body["system"])})
+    for message in body.get("messages") or ():
+        if message["role"] == "assistant":
+            messages.append(_assistant(message["content"]))
+        else:
+            messages.extend(_user(message["content"]))
+    request["messages"] = messages
+    if body.get("tools") is not None:
+        request["tools"] = [_tool(tool) for tool in body["tools"]]
+    return request
+
+
+def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    if "input_schema" not in tool and "name" not in tool:
+        return dict(tool)
+    function = {"name": tool.get("name"), "description": tool.get("description")}
+    return {"type": "function", "function": function | {"parameters": tool.get("input_schema")}}
+
+
+def _assistant(content: str | list[dict[str, Any]]) -> dict[str, Any]:
+    if isinstance(content, str):
+        return {"role": "assistant", "content": content}
+    # This shape has no place for text beside calls, so a message of calls alone is accepted.
+    message: dict[str, Any] = {"role": "assistant", "content": content_text(content) or " "}
+    thinking = [block for block in content if block.get("type") == "thinking"]
+    if thinking:
+        message["reasoning_content"] = "".join(block.get("thinking") or "" for block in thinking)
+    calls = [_call(block) for block in content if block.get("type") == "tool_use"]
+    return message | ({"tool_calls": calls} if calls else {})
+
+
+def _call(block: Mapping[str, Any]) -> dict[str, Any]:
+    arguments = json.dumps(block.get("input") or {}, ensure_ascii=False)
+    function = {"name": block.get("name"), "arguments": arguments}
+    return {"id": block.get("id"), "type": "function", "function": function}
+
+
+def _user(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Tool results become tool messages; their images follow in a user message."""
+    if isinstance(content, str):
+        return [{"role": "user", "content": content}]
+    messages: list[dict[str, Any]] = []
+    parts: list[dict[str, Any]] = []
+    for block in content:
+        if block.get("type") != "tool_result":
+            parts.append(_part(block))
+            continue
+        result = block.get("content") or ""
+        text = content_text(result)
+        messages.append({"role": "tool", "tool_call_id": block.get("tool_use_id"), "content": text})
+        for inner in result if isinstance(result, list) else ():
+            if inner.get("type") != "text":
+                parts.append(_part(inner))
+    if parts:
+        messages.append({"role": "user", "content": parts})
+    return messages
+
+
+def _part(block: Mapping[str, Any]) -> dict[str, Any]:
+    if block.get("type") == "image":
+        source = block.get("source") or {}
+        url = source.get("url")
+        if source.get("type") == "base64":
+            url = f"data:{source.get('media_type')};base64,{source.get('data')}"
+        return {"type": "image_url", "image_url": {"url": url}}
+    return {key: value for key, value in block.items() if key != "cache_control"}
