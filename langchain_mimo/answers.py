@@ -15,11 +15,11 @@ from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, Us
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
+from langchain_mimo.fast_chunks import PROVIDER, make_chunk
 from langchain_mimo.requirements import Attempts
 from mimo_core.response import ChatChunk, ChatResponse, Message, ToolCall, Usage, collect
 from mimo_core.stream import as_chunks
 
-PROVIDER = "mimo"
 _ENVELOPE = frozenset({"choices", "usage", "object", "model"})
 _OWN_PLACE = frozenset({"role", "content", "tool_calls"})
 
@@ -79,13 +79,7 @@ class ChunkMapper:
         calls = delta.get("tool_calls")
         if not content and not extra and not calls:
             return None
-        message = AIMessageChunk(
-            content=content,
-            additional_kwargs=extra,
-            response_metadata={"model_provider": PROVIDER},
-            tool_call_chunks=[_tool_call_chunk(call) for call in calls or ()],
-        )
-        return ChatGenerationChunk(message=message)
+        return make_chunk(content, extra, [_tool_call_chunk(call) for call in calls or ()])
 
     def _last(self, chunk: ChatChunk, finish_reason: str | None) -> ChatGenerationChunk:
         extra: dict[str, Any] = {"annotations": self._annotations} if self._annotations else {}

@@ -31,10 +31,11 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from langchain_mimo._version import __version__
-from langchain_mimo.answers import PROVIDER, AnswerStream, to_result
+from langchain_mimo.answers import AnswerStream, to_result
 from langchain_mimo.content_blocks import register
 from langchain_mimo.counting import tokens_in_request, tokens_in_text
 from langchain_mimo.errors import model_errors
+from langchain_mimo.fast_chunks import PROVIDER
 from langchain_mimo.messages import to_request_messages
 from langchain_mimo.profiles import profile_for
 from langchain_mimo.requirements import Attempts, add_usage, requirement_for

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.block_translators import register_translator
 from langchain_core.messages.content import ContentBlock
 
-from langchain_mimo.answers import PROVIDER
+from langchain_mimo.fast_chunks import PROVIDER
 
 _INDICES = {"reasoning": "lc_rs", "text": "lc_txt", "refusal": "lc_rf"}
 _TOOL_INDEX = "lc_tc_"
