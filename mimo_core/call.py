@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 from urllib.parse import urljoin
 
-from mimo_core.classify import error_for, error_in_stream, without_keys
+from mimo_core.classify import error_for, error_in_answer, without_keys
 from mimo_core.endpoint import Endpoint
 from mimo_core.errors import (
     APIConnectionError,
@@ -82,11 +82,11 @@ class Exchange(Generic[Answer]):
         if not isinstance(payload, dict):
             raise error_for(status, headers, body, key=self._key, hint=self._endpoint.hint_on_401())
         if payload.get("error"):
-            raise self._error_event(payload)
+            raise self._error_in(payload, headers)
         return payload
 
-    def _error_event(self, payload: dict[str, Any]) -> MiMoError:
-        return error_in_stream(payload, key=self._key, hint=self._endpoint.hint_on_401())
+    def _error_in(self, payload: dict[str, Any], headers: Mapping[str, str]) -> MiMoError:
+        return error_in_answer(payload, headers, key=self._key, hint=self._endpoint.hint_on_401())
 
     def _unusable(self, payload: dict[str, Any], lacks: str) -> InvalidResponseError:
         shown = without_keys(str(payload)[:200], self._key)
@@ -133,12 +133,13 @@ class ChatCall(Exchange[ChatResponse]):
     ) -> None:
         super().__init__(endpoint, max_retries=max_retries, headers=headers)
         self._protocol = protocol_for(endpoint)
-        prepared = prepare(request)
+        prepared = prepare(request, endpoint.protocol)
         self._repair = ToolCallRepair(prepared.get("tools"))
         body = self._protocol.body(prepared, endpoint, stream=stream)
         self.url = self._protocol.url(endpoint)
         self.content = _encode(body)
-        self.headers |= {**self._protocol.headers(), "content-type": "application/json"}
+        self.headers = {**self._protocol.headers(), **self.headers}
+        self.headers["content-type"] = "application/json"
         if stream:
             self.headers["accept"] = "text/event-stream"
         self._decoder: StreamDecoder | BodyDecoder | None = None
@@ -148,7 +149,7 @@ class ChatCall(Exchange[ChatResponse]):
         payload = self._payload(status, headers, body)
         response = self._protocol.response(payload)
         if response is None:
-            raise self._unusable(payload, "choices")
+            raise self._unusable(payload, self._protocol.answer_holds)
         if self._repair:
             choice = response["choices"][0]
             choice["message"] = self._repair.message(choice["message"])
@@ -161,7 +162,9 @@ class ChatCall(Exchange[ChatResponse]):
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if status == 200 and content_type not in ("application/json", "text/html"):
             self._decoder = StreamDecoder(
-                self._protocol.translator(), self._error_event, self._repair
+                self._protocol.translator(),
+                lambda event: self._error_in(event, headers),
+                self._repair,
             )
         else:
             self._decoder = BodyDecoder(lambda body: self.answer(status, headers, body))

@@ -45,6 +45,20 @@ _BY_STATUS: dict[int, type[MiMoError]] = {
     429: RateLimitError,
 }
 
+# The messages protocol names its errors and gives no number.
+_BY_TYPE = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "overloaded_error": 503,
+    "timeout_error": 504,
+}
+
 _HINTS: dict[type[MiMoError], str] = {
     AuthenticationError: "Check MIMO_API_KEY; keys are made at https://platform.xiaomimimo.com",
     InsufficientBalanceError: "Top up the account at https://platform.xiaomimimo.com",
@@ -87,12 +101,13 @@ def error_for(
     """
     text = body if isinstance(body, str) else body.decode("utf-8", "replace")
     text = without_keys(text, key)
-    says = _scrubbed(_sentence(text, status), key)
+    says = _scrubbed(_redirect(status, headers) or _sentence(text, status), key)
     effective = _number(says.code) or status
+    number = f"HTTP {status}" if status == effective else f"HTTP {status}, code {effective}"
     kind = _kind(effective, says)
     retry_after = seconds_to_wait(headers.get("retry-after"))
     return kind(
-        _line(kind, effective, status, says, hint, retry_after),
+        _line(kind, number, says, hint, retry_after),
         status=effective,
         code=says.code,
         param=says.param,
@@ -102,12 +117,28 @@ def error_for(
     )
 
 
-def error_in_stream(payload: dict[str, Any], *, key: str | None, hint: str) -> MiMoError:
-    """The error for a `{"error": …}` event after a 200."""
-    error = error_for(500, {}, json.dumps(payload, ensure_ascii=False), key=key, hint=hint)
-    if error.code is None and isinstance(error, ServerError):
-        error.status = None  # the service gave no code: 500 was only our assumption
-    return error
+def error_in_answer(
+    payload: dict[str, Any], headers: Mapping[str, str], *, key: str | None, hint: str
+) -> MiMoError:
+    """The error for `{"error": …}` after a 200, in a stream or as the whole answer.
+
+    Without a code in it `status` is None: the HTTP status says nothing about it.
+    """
+    text = without_keys(json.dumps(payload, ensure_ascii=False), key)
+    says = _scrubbed(_from_json(payload) or Sentence(text), key)
+    code = _number(says.code) or _BY_TYPE.get(says.type or "")
+    kind = _kind(code or 500, says)
+    retry_after = seconds_to_wait(headers.get("retry-after"))
+    number = f"code {code}" if code else "sent after HTTP 200"
+    return kind(
+        _line(kind, number, says, hint, retry_after),
+        status=code,
+        code=says.code,
+        param=says.param,
+        request_id=request_id(headers),
+        response=ErrorResponse(200, _safe_headers(headers, key), text),
+        retry_after=retry_after,
+    )
 
 
 def without_keys(text: str, key: str | None) -> str:
@@ -140,6 +171,17 @@ def seconds_to_wait(retry_after: str | None, *, now: datetime | None = None) -> 
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)
     return max((when - (now or datetime.now(UTC))).total_seconds(), 0.0)
+
+
+def _redirect(status: int, headers: Mapping[str, str]) -> Sentence | None:
+    where = headers.get("location")
+    if not 300 <= status < 400 or not where:
+        return None
+    where = where.partition("?")[0].rpartition("@")[2]  # what may be secret in a URL
+    return Sentence(
+        f"The address redirects to {where[:200]!r}. The key is not sent on: if you trust that "
+        "address, set base_url to it"
+    )
 
 
 def _sentence(text: str, status: int) -> Sentence:
@@ -221,14 +263,8 @@ def _speaks_of_length(words: str) -> bool:
 
 
 def _line(
-    kind: type[MiMoError],
-    effective: int,
-    status: int,
-    says: Sentence,
-    hint: str,
-    retry_after: float | None,
+    kind: type[MiMoError], number: str, says: Sentence, hint: str, retry_after: float | None
 ) -> str:
-    number = f"HTTP {status}" if status == effective else f"HTTP {status}, code {effective}"
     if retry_after is not None and kind is RateLimitError:
         hint = f"The service asks to wait {retry_after:.0f} s"
     elif kind is RateLimitError:

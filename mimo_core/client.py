@@ -104,6 +104,13 @@ class _Settings:
         )
 
 
+def _send_options(http: Any) -> dict[str, Any]:
+    options: dict[str, Any] = {"stream": True}
+    if getattr(http, "follow_redirects", False):  # it would take `api-key` along to another host
+        options["follow_redirects"] = False
+    return options
+
+
 def _checked_headers(given: Mapping[str, str]) -> dict[str, str]:
     for name, value in given.items():
         if not isinstance(value, str) or not value.isascii() or not value.isprintable():
@@ -146,7 +153,7 @@ class MiMoClient(_Settings):
         errors: tuple[type[Exception], ...] = (MiMoError, *client_errors(http))
         while True:
             try:
-                with closing(http.send(self._request(http, call), stream=True)) as response:
+                with closing(http.send(self._request(http, call), **_send_options(http))) as response:
                     decoder = call.decoder(response.status_code, response.headers)
                     for data in response.iter_bytes():
                         yield from decoder.feed(data)
@@ -173,7 +180,7 @@ class MiMoClient(_Settings):
         errors: tuple[type[Exception], ...] = (MiMoError, *client_errors(http))
         while True:
             try:
-                with closing(http.send(self._request(http, call), stream=True)) as response:
+                with closing(http.send(self._request(http, call), **_send_options(http))) as response:
                     return call.answer(response.status_code, response.headers, response.read())
             except errors as error:
                 delay = call.delay_after(error)
@@ -213,7 +220,7 @@ class AsyncMiMoClient(_Settings):
         while True:
             try:
                 async with aclosing(
-                    await http.send(self._request(http, call), stream=True)
+                    await http.send(self._request(http, call), **_send_options(http))
                 ) as response:
                     decoder = call.decoder(response.status_code, response.headers)
                     async for data in response.aiter_bytes():
@@ -244,7 +251,7 @@ class AsyncMiMoClient(_Settings):
         while True:
             try:
                 async with aclosing(
-                    await http.send(self._request(http, call), stream=True)
+                    await http.send(self._request(http, call), **_send_options(http))
                 ) as response:
                     body = await response.aread()
                     return call.answer(response.status_code, response.headers, body)

@@ -27,11 +27,16 @@ class ToolCall(TypedDict, total=False):
 
 
 class Message(TypedDict, total=False):
-    """An assistant message; in a stream (`delta`) a piece of one."""
+    """An assistant message; in a stream (`delta`) a piece of one.
+
+    `reasoning_signature` is there where the messages protocol signed the reasoning (MiMo does not)
+    and belongs into the history beside `reasoning_content`.
+    """
 
     role: str
     content: str | None
     reasoning_content: str | None
+    reasoning_signature: str
     tool_calls: list[ToolCall] | None
     annotations: list[dict[str, Any]]
     error_message: str
@@ -142,7 +147,9 @@ class Accumulator:
     def _add_call(self, call: ToolCall) -> None:
         index = call.get("index")
         if index is None:  # some relays send none: a new id opens a call, anything else goes on
-            index = len(self._calls) if call.get("id") else max(len(self._calls) - 1, 0)
+            last = max(len(self._calls) - 1, 0)
+            known = {None, "", self._calls[last].id} if self._calls else {None, ""}
+            index = last if call.get("id") in known else len(self._calls)
         self._calls.setdefault(index, _CallPieces()).add(call)
 
     def _add_audio(self, audio: dict[str, Any]) -> None:

@@ -61,6 +61,7 @@ class ChunkNormaliser:
         "_arrived",
         "_envelope",
         "_finish_reason",
+        "_last_id",
         "_numbered",
         "_repair",
         "_usage",
@@ -70,6 +71,7 @@ class ChunkNormaliser:
     def __init__(self, repair: ToolCallRepair | None = None) -> None:
         self._repair = ToolCallStream(repair) if repair else None
         self._numbered = 0  # tool calls that came without an index and were given one
+        self._last_id: str | None = None  # of such a call; some repeat it on every piece
         self.started = False
         self._arrived = Accumulator(keep_audio=False)
         self._envelope: dict[str, Any] = {}
@@ -125,7 +127,9 @@ class ChunkNormaliser:
         """Some relays leave the index out: a new id opens a call, anything else goes on."""
         for call in calls:
             if call.get("index") is None:
-                self._numbered += 1 if call.get("id") else 0
+                if call.get("id") not in (None, "", self._last_id):
+                    self._last_id = call["id"]
+                    self._numbered += 1
                 call["index"] = max(self._numbered - 1, 0)
 
     def interrupted(self, reason: str) -> StreamInterruptedError:
@@ -208,11 +212,12 @@ class StreamDecoder:
             return chunks
         try:
             for payload in payloads:
-                if payload == _DONE:
+                pieces = None if payload == _DONE else self._translate(self._event(payload))
+                if pieces is None:
                     chunks += self._normaliser.end()
                     self.done = True
                     break
-                for chunk in self._translate(self._event(payload)):
+                for chunk in pieces:
                     self._normaliser.add(chunk, chunks)
         except MiMoError as error:
             self._failure = error

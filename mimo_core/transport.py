@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import threading
+import weakref
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from functools import lru_cache
@@ -37,17 +38,17 @@ def timeout_for(timeout: Timeout | None) -> Any:
     if timeout is None:
         return (CONNECT_TIMEOUT, READ_TIMEOUT, READ_TIMEOUT, CONNECT_TIMEOUT)
     if hasattr(timeout, "as_dict"):  # httpx's and httpx2's Timeout do not know each other
-        timeout = tuple(timeout.as_dict()[name] for name in ("connect", "read", "write", "pool"))
-    elif not isinstance(timeout, tuple):
-        timeout = (timeout, timeout)
-    if len(timeout) not in (2, 4) or not all(map(_is_timeout, timeout)):
+        values = tuple(timeout.as_dict()[name] for name in ("connect", "read", "write", "pool"))
+    else:
+        values = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    if len(values) not in (2, 4) or not all(map(_is_timeout, values)):
         raise InvalidRequestError(
             f"timeout is {timeout!r}; it can be seconds, (connect, read) or an httpx Timeout, "
             "all more than 0.",
             param="timeout",
         )
-    connect, read, *_ = timeout
-    return timeout if len(timeout) == 4 else (connect, read, read, connect)
+    connect, read, *_ = values
+    return values if len(values) == 4 else (connect, read, read, connect)
 
 
 def _is_timeout(value: object) -> bool:
@@ -167,7 +168,7 @@ class AsyncClients:
                     self._held.pop(other, None)
             client = _new_client("AsyncClient")
             # No await before it is stored: two tasks cannot both make a client.
-            held = self._held[loop] = (client, self._hold(loop, client))
+            held = self._held[loop] = (client, _hold(weakref.ref(self), loop, client))
             await anext(held[1])
         return held[0]
 
@@ -179,12 +180,18 @@ class AsyncClients:
     def __reduce__(self) -> tuple[type[Self], tuple[()]]:
         return type(self), ()  # as SyncClients
 
-    async def _hold(
-        self, loop: asyncio.AbstractEventLoop, client: httpx2.AsyncClient
-    ) -> AsyncGenerator[None, None]:
-        """Keeps `client` until the loop shuts its generators down, as `asyncio.run` does."""
-        try:
-            yield
-        finally:
-            self._held.pop(loop, None)
-            await client.aclose()
+
+async def _hold(
+    owner: weakref.ref[AsyncClients], loop: asyncio.AbstractEventLoop, client: httpx2.AsyncClient
+) -> AsyncGenerator[None, None]:
+    """Keeps `client` until the loop shuts its generators down, as `asyncio.run` does.
+
+    It knows its owner weakly: a client that is dropped inside a running loop lets go of this
+    generator at once, and the loop closes it, before the garbage collector finds its sockets.
+    """
+    try:
+        yield
+    finally:
+        if (clients := owner()) is not None:
+            clients._held.pop(loop, None)
+        await client.aclose()

@@ -1,0 +1,134 @@
+"""The emulated service, and one suite for both clients.
+
+`connect(...)` makes a client of either kind behind one blocking interface (`Driver`), so that a
+test is written once and runs twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import pytest
+
+from mimo_core import AsyncMiMoClient, MiMoClient
+from mimo_core.testing.fake import FakeMiMo
+
+KEY = "sk-secret0123456789abcdef"
+DATA = Path(__file__).parent / "data"
+
+
+class Driver(Protocol):
+    """A client of either kind, driven from ordinary test code."""
+
+    kind: str
+    client: Any
+
+    def chat(self, request: dict[str, Any]) -> Any: ...
+    def stream(self, request: dict[str, Any]) -> Iterator[Any]: ...
+    def models(self) -> list[str]: ...
+    def close(self) -> None: ...
+
+
+class SyncDriver:
+    kind = "sync"
+
+    def __init__(self, **options: Any) -> None:
+        self.client = MiMoClient(**options)
+
+    def chat(self, request: dict[str, Any]) -> Any:
+        return self.client.chat(request)
+
+    def stream(self, request: dict[str, Any]) -> Iterator[Any]:
+        with closing(self.client.stream(request)) as chunks:
+            yield from chunks
+
+    def models(self) -> list[str]:
+        return self.client.models()
+
+    def close(self) -> None:
+        self.client.close()
+
+
+class AsyncDriver:
+    kind = "async"
+
+    def __init__(self, **options: Any) -> None:
+        self._runner = asyncio.Runner()
+        self.client = AsyncMiMoClient(**options)
+
+    def chat(self, request: dict[str, Any]) -> Any:
+        return self._runner.run(self.client.chat(request))
+
+    def stream(self, request: dict[str, Any]) -> Iterator[Any]:
+        chunks = self.client.stream(request)
+        try:
+            while True:
+                try:
+                    yield self._runner.run(anext(chunks))
+                except StopAsyncIteration:
+                    return
+        finally:
+            self._runner.run(chunks.aclose())
+
+    def models(self) -> list[str]:
+        return self._runner.run(self.client.models())
+
+    def close(self) -> None:
+        self._runner.run(self.client.aclose())
+        self._runner.close()
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeMiMo]:
+    """The emulated service on loopback."""
+    with FakeMiMo() as mimo:
+        yield mimo
+
+
+@pytest.fixture(params=[SyncDriver, AsyncDriver], ids=["sync", "async"])
+def connect(request: pytest.FixtureRequest, fake: FakeMiMo) -> Iterator[Callable[..., Driver]]:
+    """Makes clients of the emulated service; closes them when the test is over."""
+    made: list[Any] = []
+
+    def make(**options: Any) -> Any:
+        made.append(request.param(**{"api_key": KEY, "base_url": fake.base_url, **options}))
+        return made[-1]
+
+    yield make
+    for driver in made:
+        driver.close()
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that the clients would have slept between attempts; nobody sleeps."""
+    delays: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        delays.append(seconds)
+
+    monkeypatch.setattr("mimo_core.client.time", SimpleNamespace(sleep=delays.append))
+    monkeypatch.setattr("mimo_core.client.asyncio", SimpleNamespace(sleep=sleep))
+    return delays
+
+
+@pytest.fixture
+def hello() -> dict[str, Any]:
+    """The smallest request there is."""
+    return {"model": "mimo-v2.5-pro", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+@pytest.fixture
+def sample() -> Callable[[str], Any]:
+    """A body of the real service, published by the vendor or a gateway (see data/README.md)."""
+
+    def load(name: str) -> Any:
+        return json.loads((DATA / f"{name}.json").read_text())
+
+    return load

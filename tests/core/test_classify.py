@@ -1,0 +1,492 @@
+"""Which error a refusal means: every body shape seen, every status documented."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mimo_core
+from mimo_core import (
+    APIConnectionError,
+    APITimeoutError,
+    AuthenticationError,
+    ContentFilterError,
+    ContextOverflowError,
+    InsufficientBalanceError,
+    InvalidRequestError,
+    InvalidResponseError,
+    MiMoError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    StreamInterruptedError,
+    UnsupportedInputError,
+)
+from mimo_core.classify import error_for, error_in_answer, seconds_to_wait
+from mimo_core.errors import ErrorResponse
+
+KEY = "sk-secret0123456789"
+
+
+def classified(status: int, body: Any, headers: dict[str, str] | None = None, **kw: Any) -> Any:
+    raw = body if isinstance(body, bytes | str) else json.dumps(body, ensure_ascii=False)
+    error = error_for(status, headers or {}, raw, **{"key": KEY, **kw})
+    assert "\n" not in str(error)
+    assert KEY not in f"{error} {error!r} {error.__dict__}"
+    return error
+
+
+def body(code: Any = "400", message: str = "Param Incorrect", **fields: Any) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, **fields}}
+
+
+# The bodies that were seen
+
+
+@pytest.mark.parametrize(
+    ("status", "payload", "kind", "sentence"),
+    [
+        (
+            400,
+            body(param="messages must not be empty", type=""),
+            InvalidRequestError,
+            "Param Incorrect: messages must not be empty (HTTP 400).",
+        ),
+        (
+            400,
+            body(message="Unsupported model mimo-v2.6"),
+            InvalidRequestError,
+            "Unsupported model mimo-v2.6 (HTTP 400).",
+        ),
+        (
+            400,
+            body(message="Invalid request parameters", param="", type="Bad Request"),
+            InvalidRequestError,
+            "Invalid request parameters (HTTP 400).",
+        ),
+        (
+            400,
+            body(message="Invalid value", param="temperature"),
+            InvalidRequestError,
+            "Invalid value (temperature) (HTTP 400).",
+        ),
+        (400, body(message="", param="audio"), InvalidRequestError, "audio (HTTP 400)."),
+        (400, body(message=""), InvalidRequestError, "code 400 (HTTP 400)."),
+        (
+            404,
+            body("404", "No endpoints found that support image input"),
+            UnsupportedInputError,
+            "No endpoints found that support image input (HTTP 404).",
+        ),
+        (
+            400,
+            body(param="The input exceeds the maximum context length of 1048576 tokens"),
+            ContextOverflowError,
+            "maximum context length",
+        ),
+        (
+            400,
+            body(message="This model's maximum context length is 8192 tokens"),
+            ContextOverflowError,
+            "8192",
+        ),
+        (
+            400,
+            body(message="prompt is too long: 9 tokens"),
+            ContextOverflowError,
+            "prompt is too long",
+        ),
+        (
+            400,
+            body(message="max_tokens exceeds the tokens allowed: input too long"),
+            InvalidRequestError,
+            "max_tokens exceeds",
+        ),
+        (413, body("413", "context_length_exceeded"), ContextOverflowError, "context_length"),
+        (
+            400,
+            body(param="system role is not allowed for TTS model"),
+            InvalidRequestError,
+            "Param Incorrect: system role is not allowed for TTS model (HTTP 400).",
+        ),
+        # other servers' shapes
+        (400, {"message": "bad", "code": 400, "object": "error"}, InvalidRequestError, "bad (HTTP"),
+        (400, {"error": "just words"}, InvalidRequestError, "just words (HTTP 400)."),
+        (404, {"detail": "Not Found"}, NotFoundError, '{"detail": "Not Found"} (HTTP 404).'),
+        (400, {"error": {}}, InvalidRequestError, '{"error": {}} (HTTP 400).'),
+        (400, {"error": None}, InvalidRequestError, '{"error": null} (HTTP 400).'),
+        (400, {"error": ""}, InvalidRequestError, '{"error": ""} (HTTP 400).'),
+        (400, [1], InvalidRequestError, "[1] (HTTP 400)."),
+        (500, "Internal\nServer Error", ServerError, "Internal Server Error (HTTP 500)."),
+        (502, "", ServerError, "HTTP 502 without a body (HTTP 502)."),
+        (500, b"\xff\xfe", ServerError, "(HTTP 500)."),
+        (400, "[" * 100_000, InvalidRequestError, "[[["),
+    ],
+)
+def test_body_shapes(status: int, payload: Any, kind: type[MiMoError], sentence: str) -> None:
+    error = classified(status, payload)
+    assert type(error) is kind
+    assert sentence in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "kind", "sentence"),
+    [
+        (
+            "error_invalid_key",
+            401,
+            AuthenticationError,
+            "Invalid API Key: Please provide valid API Key (HTTP 401). Check MIMO_API_KEY",
+        ),
+        (
+            "error_moderation",
+            400,
+            ContentFilterError,
+            "Moderation Block: The request was rejected because it was considered high risk "
+            "(HTTP 400, code 421). Rephrase the request",
+        ),
+        (
+            "error_reasoning_not_passed_back",
+            400,
+            InvalidRequestError,
+            "The reasoning_content in the thinking mode must be passed back to the API (HTTP 400).",
+        ),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "data:", "data: ", "\ndata: "])
+def test_published_refusals(
+    name: str,
+    status: int,
+    kind: type[MiMoError],
+    sentence: str,
+    prefix: str,
+    sample: Callable[[str], Any],
+) -> None:
+    published = sample(name)
+    error = classified(status, prefix + json.dumps(published) + ("\n\n" if prefix else ""))
+    assert type(error) is kind
+    assert sentence in str(error)
+    assert error.code == published["error"]["code"]
+    assert error.param == published["error"]["param"]
+    assert error.status == int(error.code)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "retryable", "advice"),
+    [
+        (400, InvalidRequestError, False, ""),
+        (401, AuthenticationError, False, "https://platform.xiaomimimo.com"),
+        (402, InsufficientBalanceError, False, "Top up"),
+        (403, PermissionDeniedError, False, "region"),
+        (404, NotFoundError, False, "Check base_url and the model id"),
+        (405, InvalidRequestError, False, ""),
+        (421, ContentFilterError, False, "Rephrase"),
+        (422, InvalidRequestError, False, ""),
+        (429, RateLimitError, True, "Token Plan's quota"),
+        (500, ServerError, True, "Try again later"),
+        (502, ServerError, True, "Try again later"),
+        (503, ServerError, True, "Try again later"),
+        (504, ServerError, True, "Try again later"),
+        (204, InvalidResponseError, False, "Check base_url"),
+        (307, InvalidResponseError, False, "Check base_url"),
+    ],
+)
+def test_statuses(status: int, kind: type[MiMoError], retryable: bool, advice: str) -> None:
+    for given_body in ("", body(str(status), "So it is")):
+        error = classified(status, given_body)
+        assert type(error) is kind
+        assert error.status == status
+        assert error.is_retryable is retryable
+        assert advice in str(error)
+        assert error.response.status_code == status
+
+
+# The inner code
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "effective"),
+    [
+        (400, "421", ContentFilterError, 421),
+        (400, "429", RateLimitError, 429),
+        (500, "400", InvalidRequestError, 400),
+        (400, 401, AuthenticationError, 401),
+        (500, "200", ServerError, 500),  # no error has this code
+        (429, "invalid_api_key", RateLimitError, 429),
+        (400, "20001", InvalidRequestError, 400),
+        (503, "", ServerError, 503),
+        (400, "４２１", InvalidRequestError, 400),  # digits, but not ASCII
+    ],
+)
+def test_the_inner_code_says_what_happened(
+    status: int, code: Any, kind: type[MiMoError], effective: int
+) -> None:
+    error = classified(status, body(code, "x"))
+    assert (type(error), error.status) == (kind, effective)
+    assert error.response.status_code == status
+    assert (f"(HTTP {status}, code {effective})" in str(error)) is (status != effective)
+
+
+def test_the_type_alone_tells_the_content_filter() -> None:
+    assert isinstance(classified(400, body(type="content_filter")), ContentFilterError)
+
+
+# Wrapping
+
+
+@pytest.mark.parametrize("raw_prefix", ["", "data:", " "])
+def test_a_relay_s_wrapping_is_taken_off(raw_prefix: str) -> None:
+    raw = raw_prefix + json.dumps(body("421", "Moderation Block", type="content_filter"))
+    wrapped = {
+        "error": {"message": "Provider returned error", "code": 400, "metadata": {"raw": raw}}
+    }
+    error = classified(400, wrapped)
+    assert isinstance(error, ContentFilterError)
+    assert str(error).startswith("Moderation Block (HTTP 400, code 421).")
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        ("upstream\nsaid no", "upstream said no (HTTP 502)"),
+        ('{"message":"inner words"}', "inner words (HTTP 502)"),
+        ("", "Provider returned error (HTTP 502)"),
+        (" ", "Provider returned error (HTTP 502)"),
+        ("null", "Provider returned error (HTTP 502)"),
+        (None, "Provider returned error (HTTP 502)"),
+        ({"message": "x"}, "Provider returned error (HTTP 502)"),
+    ],
+)
+def test_what_a_relay_may_hold(raw: Any, sentence: str) -> None:
+    wrapped = {
+        "error": {"message": "Provider returned error", "code": 502, "metadata": {"raw": raw}}
+    }
+    error = classified(502, wrapped)
+    assert isinstance(error, ServerError)
+    assert sentence in str(error)
+    assert error.code == "502"
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        (
+            "<html>\r\n<head><title>502 Bad\r\nGateway</title></head><body>x</body></html>",
+            "502 Bad Gateway",
+        ),
+        ("<!DOCTYPE html><p>Sign &amp; in</p>", "Sign & in"),
+        ("<HTML><BODY>Nope</BODY></HTML>", "Nope"),
+    ],
+)
+@pytest.mark.parametrize(("status", "kind"), [(200, InvalidResponseError), (502, ServerError)])
+def test_a_page_is_told_by_its_title(
+    page: str, words: str, status: int, kind: type[MiMoError]
+) -> None:
+    error = classified(status, page)
+    assert type(error) is kind
+    assert f"a page instead of an answer, from a gateway or proxy: {words} (HTTP" in str(error)
+
+
+def test_an_endless_sentence_is_cut() -> None:
+    """Some servers repeat the whole request, images included."""
+    for long in (body(message="x" * 10_000_000), "y" * 10_000_000, f"<html>{'z ' * 99999}</html>"):
+        assert len(str(classified(400, long))) < 1200
+
+
+# The key
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        f"Invalid key {KEY}",
+        "Invalid key sk-anotherkey0123",
+        "Invalid key tp-anotherkey0123",
+        f"Bearer {KEY}.",
+        KEY.replace("-", "\\u002d"),
+    ],
+)
+def test_no_key_is_repeated_from_anywhere(echo: str) -> None:
+    raw = f'{{"error":{{"message":"{echo}","code":"401","param":"{echo} x","type":"{echo}"}}}}'
+    error = classified(401, raw, {"X-Echo": KEY, "Set-Cookie": "a=b", "x-request-id": "r-1"})
+    assert "key0123" not in f"{error}{error.param}"
+    assert error.response.headers == {"x-echo": "***", "x-request-id": "r-1"}
+    for page in (f"<html>{KEY}</html>", f"words {KEY}"):
+        classified(401, page)
+
+
+@pytest.mark.parametrize("key", ["cloudsway/key+with=signs", "no-prefix-0123456789"])
+def test_keys_of_other_gateways(key: str) -> None:
+    escaped = key.replace("/", "\\/")
+    for echo in (key, escaped):
+        error = error_for(401, {}, f'{{"error":{{"message":"no {echo}","code":"401"}}}}', key=key)
+        assert str(error).startswith("no *** (HTTP 401).")
+        assert key not in error.response.text  # type: ignore[union-attr]
+        assert key not in json.dumps(error.response.json()).replace("\\/", "/")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("key", "shown"), [("x", "a context of ***"), ("EMPTY", "a context of x")])
+def test_a_dummy_key_does_not_tear_words_apart(key: str, shown: str) -> None:
+    assert shown in str(error_for(400, {}, body_text("a context of x"), key=key))
+    assert "EMPTY" not in str(error_for(400, {}, body_text("key EMPTY"), key="EMPTY"))
+
+
+def body_text(message: str) -> str:
+    return json.dumps(body(message=message))
+
+
+# Details
+
+
+def test_a_better_hint_for_a_401() -> None:
+    error = classified(401, body("401", "Invalid API Key"), hint="This is a tp- key")
+    assert str(error) == "Invalid API Key (HTTP 401). This is a tp- key."
+    assert "tp- key" not in str(classified(404, body("404", "x"), hint="This is a tp- key"))
+
+
+@pytest.mark.parametrize("header", ["x-request-id", "request-id"])
+def test_the_request_id(header: str) -> None:
+    assert classified(500, "", {header: "r-7"}).request_id == "r-7"
+    assert classified(500, "").request_id is None
+
+
+def test_the_response_behind_an_error_reads_like_one() -> None:
+    response = classified(400, body(), {"content-type": "application/json"}).response
+    assert response.status_code == 400
+    assert response.json() == body()
+    with pytest.raises(ValueError):
+        ErrorResponse(500, {}, "<html>").json()
+
+
+# Retry-After
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("0", 0),
+        ("1.5", 1.5),
+        (" 7 ", 7),
+        ("-3", 0),
+        ("inf", None),
+        ("nan", None),
+        ("soon", None),
+        ("Sat, 21 Nov 2026 00:00:30 GMT", 30),
+        ("Sat, 21 Nov 2026 00:00:30", 30),
+        ("Sat, 21 Nov 2026 02:00:30 +0200", 30),
+        ("Sat, 21 Nov 2020 00:00:30 GMT", 0),
+        ("Sat, 21 Nov 99999 00:00:30 GMT", None),
+        ("Sat, 21 Nov 2026 00:00:30 +999999999999999", None),
+    ],
+)
+def test_seconds_to_wait(header: str | None, seconds: float | None) -> None:
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    assert seconds_to_wait(header, now=now) == seconds
+
+
+@given(st.text(max_size=30))
+def test_no_retry_after_makes_it_fail(header: str) -> None:
+    seconds = seconds_to_wait(header)
+    assert seconds is None or seconds >= 0
+
+
+def test_retry_after_is_in_the_error_and_in_its_line() -> None:
+    error = classified(429, body("429", "Too many requests"), {"retry-after": "12"})
+    assert error.retry_after == 12
+    assert str(error) == "Too many requests (HTTP 429). The service asks to wait 12 s."
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    assert 80 < classified(503, "", {"retry-after": date}).retry_after <= 90
+
+
+# After a 200
+
+
+def test_an_error_in_an_answer_keeps_what_the_head_said() -> None:
+    headers = {"x-request-id": "r-1", "retry-after": "3"}
+    error = error_in_answer(body("503", "Overloaded"), headers, key=KEY, hint="")
+    assert isinstance(error, ServerError)
+    assert str(error) == "Overloaded (code 503). Try again later."
+    assert (error.status, error.request_id, error.retry_after) == (503, "r-1", 3)
+    assert error.response is not None
+    assert error.response.status_code == 200
+
+
+def test_an_error_in_an_answer_that_says_nothing() -> None:
+    error = error_in_answer({"error": {"x": 1}}, {}, key=KEY, hint="")
+    assert isinstance(error, ServerError)
+    assert error.status is None
+    assert str(error) == '{"error": {"x": 1}} (sent after HTTP 200). Try again later.'
+
+
+# The family
+
+FAMILY = [
+    APIConnectionError,
+    APITimeoutError,
+    AuthenticationError,
+    ContentFilterError,
+    ContextOverflowError,
+    InsufficientBalanceError,
+    InvalidRequestError,
+    InvalidResponseError,
+    MiMoError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    StreamInterruptedError,
+    UnsupportedInputError,
+]
+
+
+def test_the_family_is_whole() -> None:
+    public = {
+        value
+        for name in mimo_core.__all__
+        if isinstance(value := getattr(mimo_core, name), type) and issubclass(value, Exception)
+    }
+    assert public == set(FAMILY)
+    assert all(issubclass(kind, MiMoError) for kind in FAMILY)
+    assert issubclass(APITimeoutError, APIConnectionError)
+    assert issubclass(ContextOverflowError, InvalidRequestError)
+    assert issubclass(UnsupportedInputError, InvalidRequestError)
+
+
+@pytest.mark.parametrize("kind", FAMILY)
+@pytest.mark.parametrize(
+    "again", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy]
+)
+def test_errors_travel_between_processes(kind: type[MiMoError], again: Any) -> None:
+    error = kind(
+        "one line",
+        status=429,
+        code="429",
+        param="p",
+        request_id="r",
+        response=ErrorResponse(429, {"a": "b"}, "{}"),
+        retry_after=1.5,
+    )
+    if isinstance(error, StreamInterruptedError):
+        error.partial = {"choices": [{"message": {"content": "Hel"}}]}
+    twin = again(error)
+    assert type(twin) is kind
+    assert str(twin) == "one line"
+    assert twin.__dict__ == error.__dict__
+
+
+def test_an_interrupted_stream_carries_what_had_arrived() -> None:
+    error = StreamInterruptedError("x", partial={"choices": []}, status=None)
+    assert pickle.loads(pickle.dumps(error)).partial == {"choices": []}
+    assert StreamInterruptedError("x").partial is None

@@ -1,0 +1,384 @@
+"""The messages of a request, adapted to what MiMo's backends take and nothing else."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from mimo_core import InvalidRequestError, UnsupportedInputError, history, prepare
+
+USER = {"role": "user", "content": "Hi"}
+CALL = {
+    "id": "call_1",
+    "type": "function",
+    "function": {"name": "get_weather", "arguments": '{"city":"Paris"}'},
+}
+RESULT = {"role": "tool", "tool_call_id": "call_1", "content": "18 °C"}
+IMAGE = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
+
+
+def sent(*messages: Any, model: str = "mimo-v2.5", **fields: Any) -> list[dict[str, Any]]:
+    """The messages as they are sent; checks that the given ones stay as they are."""
+    request = {"model": model, "messages": list(messages), **fields}
+    before = copy.deepcopy(request)
+    try:
+        return prepare(request)["messages"]  # type: ignore[no-any-return]
+    finally:
+        assert request == before
+
+
+def refusal(*messages: Any, **kwargs: Any) -> str:
+    with pytest.raises(InvalidRequestError) as e:
+        sent(*messages, **kwargs)
+    assert e.value.param == "messages"
+    assert "\n" not in str(e.value)
+    return str(e.value)
+
+
+def user(*parts: Any) -> dict[str, Any]:
+    return {"role": "user", "content": list(parts)}
+
+
+def assistant(**fields: Any) -> dict[str, Any]:
+    return {"role": "assistant", **fields}
+
+
+# 1. Reasoning must come back
+
+
+def test_reasoning_goes_back_as_it_came_on_every_message() -> None:
+    turn = assistant(content="A", reasoning_content="Because.", tool_calls=[CALL])
+    talk = assistant(content="B", reasoning_content="Hm.")
+    assert sent(USER, turn, RESULT, talk, USER) == [USER, turn, RESULT, talk, USER]
+
+
+@pytest.mark.parametrize("missing", [{}, {"reasoning_content": None}])
+def test_a_call_without_reasoning_gets_an_empty_one(missing: dict[str, Any]) -> None:
+    turn = sent(USER, assistant(content="A", tool_calls=[CALL], **missing), RESULT)[1]
+    assert turn["reasoning_content"] == ""
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        {"thinking": False},
+        {"thinking": {"type": "disabled"}},
+        {"reasoning_effort": "none"},
+        {"extra_body": {"thinking": {"type": "disabled"}}},
+        {"model": "mimo-v2-flash"},
+    ],
+)
+def test_where_the_model_does_not_think_none_is_made_up(off: dict[str, Any]) -> None:
+    turn = sent(USER, assistant(content="A", tool_calls=[CALL]), RESULT, **off)[1]
+    assert "reasoning_content" not in turn
+
+
+@pytest.mark.parametrize(
+    "on",
+    [{"model": "mimo-v9-nova"}, {"model": "mimo-v2-flash", "thinking": True}],
+)
+def test_where_it_may_think_one_is(on: dict[str, Any]) -> None:
+    turn = sent(USER, assistant(content="A", tool_calls=[CALL]), RESULT, **on)[1]
+    assert turn["reasoning_content"] == ""
+
+
+def test_an_answer_without_calls_needs_none() -> None:
+    assert sent(USER, assistant(content="A"), USER)[1] == assistant(content="A")
+
+
+# 2. Assistant content must be there
+
+
+@pytest.mark.parametrize("nothing", [{}, {"content": None}, {"content": ""}, {"content": []}])
+def test_a_message_of_calls_alone_has_a_space_for_content(nothing: dict[str, Any]) -> None:
+    turn = sent(USER, assistant(tool_calls=[CALL], **nothing), RESULT)[1]
+    assert turn["content"] == " "
+    assert sent(USER, assistant(**nothing), USER)[1] == assistant(content=" ")
+
+
+def test_the_content_parts_of_an_answer_become_one_text() -> None:
+    parts = [{"type": "text", "text": "one"}, "two"]
+    assert sent(USER, assistant(content=parts))[1]["content"] == "one\ntwo"
+    assert sent(USER, assistant(content=parts[:1]))[1]["content"] == "one"
+    assert "only text parts can stand here" in refusal(USER, assistant(content=[IMAGE]))
+
+
+def test_null_fields_of_an_answer_are_left_out() -> None:
+    answer = {"role": "assistant", "content": "A", "tool_calls": None, "audio": None, "name": "Mo"}
+    assert sent(USER, answer)[1] == {"role": "assistant", "content": "A", "name": "Mo"}
+
+
+# 3. Tool messages take a string only
+
+
+def test_the_text_parts_of_a_tool_message_become_one_text() -> None:
+    parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
+    assert sent(USER, {**RESULT, "content": parts})[1] == {**RESULT, "content": "one\ntwo"}
+
+
+@pytest.mark.parametrize("nothing", ["", None, []])
+def test_an_empty_result_is_a_space(nothing: Any) -> None:
+    assert sent(USER, {**RESULT, "content": nothing})[1]["content"] == " "
+
+
+def test_images_of_tools_travel_in_a_user_message_after_all_tool_messages() -> None:
+    first = {**RESULT, "content": [{"type": "text", "text": "A map:"}, IMAGE]}
+    second = {**RESULT, "tool_call_id": "call_2", "content": [IMAGE]}
+    third = {**RESULT, "tool_call_id": "call_3"}
+    calls = [{**CALL, "id": id} for id in ("call_1", "call_2", "call_3")]
+    turn = assistant(content="A", tool_calls=calls, reasoning_content="R")
+
+    assert sent(USER, turn, first, second, third, USER)[2:] == [
+        {**RESULT, "content": "A map:"},
+        {**second, "content": "The output follows in the next user message."},
+        third,
+        user(
+            {"type": "text", "text": "Output of the tool call call_1:"},
+            IMAGE,
+            {"type": "text", "text": "Output of the tool call call_2:"},
+            IMAGE,
+        ),
+        USER,
+    ]
+    assert sent(USER, turn, first)[-1]["role"] == "user"  # also at the end
+
+
+def test_a_tool_message_names_its_call() -> None:
+    message = {"role": "tool", "content": "x"}
+    assert refusal(USER, message) == "messages[1]: a tool message needs a tool_call_id."
+
+
+# 6. Arguments are JSON texts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ('{"a":1}', '{"a":1}'),
+        ('{"a":', '{"a":'),  # cut off: goes back as it came
+        ({"a": "ü"}, '{"a": "ü"}'),
+        (None, "{}"),
+        ("", "{}"),
+        ({}, "{}"),
+    ],
+)
+def test_arguments(arguments: Any, text: str) -> None:
+    call = {"id": "c", "function": {"name": "f", "arguments": arguments}}
+    turn = sent(USER, assistant(tool_calls=[call]), RESULT)[1]
+    assert turn["tool_calls"] == [
+        {"id": "c", "type": "function", "function": {"name": "f", "arguments": text}}
+    ]
+
+
+def test_the_index_of_a_streamed_call_does_not_go_back() -> None:
+    turn = sent(USER, assistant(tool_calls=[{**CALL, "index": 0}]), RESULT)[1]
+    assert turn["tool_calls"] == [CALL]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "x",
+        {},
+        {"id": "c"},
+        {"id": "c", "function": "f"},
+        {"id": "c", "function": {}},
+        {"function": {"name": "f"}},
+        {"id": "", "function": {"name": "f"}},
+    ],
+)
+def test_what_is_no_tool_call(call: Any) -> None:
+    assert "a tool call needs an id and a function with a name" in refusal(
+        USER, assistant(tool_calls=[call])
+    )
+
+
+def test_calls_are_a_list_and_their_arguments_json() -> None:
+    assert "tool_calls must be a list" in refusal(USER, assistant(tool_calls=CALL))
+    call = {"id": "c", "function": {"name": "f", "arguments": {"a": {1, 2}}}}
+    assert "the arguments of f are not JSON" in refusal(USER, assistant(tool_calls=[call]))
+
+
+# 12. Media in
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "text", "text": "Hi"},
+        IMAGE,
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+        {"type": "input_audio", "input_audio": {"data": "data:audio/wav;base64,AAAA"}},
+        {"type": "input_audio", "input_audio": {"data": "https://example.org/a.mp3"}},
+        {
+            "type": "video_url",
+            "video_url": {"url": "https://example.org/a.mp4"},
+            "fps": 2,
+            "media_resolution": "max",
+        },
+        {"type": "video_url", "video_url": {"url": "https://example.org/a.mp4"}, "fps": 0.1},
+    ],
+)
+def test_media_as_the_vendor_documents_it_goes_through(part: dict[str, Any]) -> None:
+    assert sent(user(part)) == [user(part)]
+
+
+@pytest.mark.parametrize(
+    ("audio", "data"),
+    [
+        ({"data": "AAAA", "format": "wav"}, "data:audio/wav;base64,AAAA"),
+        ({"data": "AAAA", "format": "mp3"}, "data:audio/mpeg;base64,AAAA"),
+        ({"data": "AAAA"}, "data:audio/wav;base64,AAAA"),
+        ({"data": "https://h/a.wav", "format": "wav"}, "https://h/a.wav"),
+    ],
+)
+def test_audio_in_openai_form_becomes_a_data_url(audio: Any, data: str) -> None:
+    part = {"type": "input_audio", "input_audio": audio}
+    assert sent(user(part))[0]["content"] == [
+        {"type": "input_audio", "input_audio": {"data": data}}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"), [("image_url", "url"), ("video_url", "url"), ("input_audio", "data")]
+)
+def test_a_bare_url_is_put_where_it_belongs(kind: str, field: str) -> None:
+    url = "https://example.org/x"
+    assert sent(user({"type": kind, kind: url}))[0]["content"] == [
+        {"type": kind, kind: {field: url}}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("part", "problem"),
+    [
+        (
+            {"type": "file", "file": {}},
+            "a content part of type 'file' is none that MiMo takes; text, image_url",
+        ),
+        ({"type": "text"}, "a text part needs a 'text'"),
+        ({"type": "text", "text": 7}, "a text part needs a 'text'"),
+        ("bare", "a content part of type None is none that MiMo takes"),
+        ({}, "a content part of type None is none that MiMo takes"),
+        ({"type": "image_url"}, "image_url needs a 'url'"),
+        ({"type": "image_url", "image_url": {}}, "image_url needs a 'url'"),
+        ({"type": "video_url", "video_url": {"url": ""}}, "video_url needs a 'url'"),
+        ({"type": "input_audio"}, "input_audio needs 'data'"),
+        ({"type": "input_audio", "input_audio": {"data": ""}}, "input_audio needs 'data'"),
+        ({"type": "input_audio", "input_audio": {"data": 7}}, "input_audio needs 'data'"),
+        (
+            {"type": "video_url", "video_url": "u", "fps": 11},
+            "fps is 11; it must be from 0.1 to 10",
+        ),
+        ({"type": "video_url", "video_url": "u", "fps": True}, "fps is True"),
+        ({"type": "video_url", "video_url": "u", "fps": "2"}, "fps is '2'"),
+        (
+            {"type": "video_url", "video_url": "u", "media_resolution": "low"},
+            "media_resolution is 'low'; it can be 'default' or 'max'",
+        ),
+    ],
+)
+def test_parts_that_are_refused(part: Any, problem: str) -> None:
+    assert f"messages[1]: {problem}" in refusal(USER, user(part))
+
+
+@pytest.mark.parametrize(
+    ("part", "modality"),
+    [
+        (IMAGE, "image"),
+        ({"type": "input_audio", "input_audio": {"data": "data:,"}}, "audio"),
+        ({"type": "video_url", "video_url": {"url": "https://h/v"}}, "video"),
+    ],
+)
+@pytest.mark.parametrize("model", ["mimo-v2.5-pro", "mimo-v2-flash", "mimo-v2.5-pro[1m]"])
+def test_a_text_model_takes_no_media_wherever_they_stand(
+    part: dict[str, Any], modality: str, model: str
+) -> None:
+    """The service would refuse this turn, and every later one."""
+    for messages, position in (
+        ([user(part)], 0),
+        ([USER, assistant(content="A"), user({"type": "text", "text": "x"}, part), *[USER] * 5], 2),
+        ([USER, assistant(tool_calls=[CALL]), {**RESULT, "content": [part]}, USER], 2),
+        ([{"role": "system", "content": [part]}, USER], 0),
+    ):
+        with pytest.raises(UnsupportedInputError) as e:
+            sent(*messages, model=model)
+        assert str(e.value).startswith(
+            f"{model} does not take {modality} input, "
+            f"and messages[{position}] holds some. Use mimo-v2"
+        )
+
+
+def test_a_speech_model_cannot_be_swapped_for_a_chat_model() -> None:
+    with pytest.raises(UnsupportedInputError, match="Remove it"):
+        sent(user(IMAGE), model="mimo-v2.5-tts")
+
+
+def test_a_model_that_nobody_knows_may_take_anything() -> None:
+    assert sent(user(IMAGE), model="mimo-v9-nova") == [user(IMAGE)]
+
+
+# 14. Roles
+
+
+@pytest.mark.parametrize("role", ["system", "developer", "user"])
+def test_roles_and_names(role: str) -> None:
+    message = {"role": role, "content": "Hi", "name": "Bo"}
+    assert sent(message, USER)[0] == message
+
+
+@pytest.mark.parametrize(
+    "message", [{"role": "function", "content": "x"}, {"content": "x"}, "x", None]
+)
+def test_other_roles(message: Any) -> None:
+    assert "it can be system, developer, user, assistant or tool" in refusal(message)
+
+
+@pytest.mark.parametrize("role", ["system", "developer", "user"])
+@pytest.mark.parametrize("content", [None, 7, {"text": "x"}])
+def test_content_is_a_text_or_parts(role: str, content: Any) -> None:
+    message = {"role": role, "content": content}
+    assert refusal(message) == "messages[0]: content must be a text or a list of parts."
+
+
+@pytest.mark.parametrize("content", [7, {"text": "x"}])
+def test_content_of_answers_and_tools_is_a_text_or_parts(content: Any) -> None:
+    assert "content must be a text or a list" in refusal(USER, assistant(content=content))
+    assert "content must be a text or a list" in refusal(USER, {**RESULT, "content": content})
+
+
+@pytest.mark.parametrize("messages", [[], (), None, "Hi", {"role": "user", "content": "Hi"}])
+def test_an_empty_history(messages: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="at least one message"):
+        prepare({"model": "mimo-v2.5-pro", "messages": messages})
+    with pytest.raises(InvalidRequestError, match="at least one message"):
+        prepare({"model": "mimo-v2.5-pro"})
+
+
+# Length
+
+
+def test_a_long_history_is_walked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted, not timed: each message and each part is looked at once."""
+    seen = {"assistant": 0, "part": 0, "tool": 0}
+
+    def counted(name: str, function: Any) -> Any:
+        def count(*args: Any, **kwargs: Any) -> Any:
+            seen[name] += 1
+            return function(*args, **kwargs)
+
+        return count
+
+    monkeypatch.setattr(history, "_assistant", counted("assistant", history._assistant))
+    monkeypatch.setattr(history, "_tool", counted("tool", history._tool))
+    monkeypatch.setattr(history, "_part", counted("part", history._part))
+    turn = [
+        user({"type": "text", "text": "x"}, IMAGE),
+        assistant(tool_calls=[CALL]),
+        {**RESULT, "content": [IMAGE]},
+    ]
+    adapted = sent(*turn * 500)
+    assert len(adapted) == 4 * 500  # the images of the tools stand in messages of their own
+    assert seen == {"assistant": 500, "tool": 500, "part": 3 * 500}
