@@ -58,6 +58,8 @@ class Exchange(Generic[Answer]):
         delay = None
         if not self._started:
             delay = delay_before_retry(error, self._attempt, self._max_retries)
+        if not isinstance(cause, MiMoError):
+            cause._request = None  # type: ignore[attr-defined]  # its headers hold the key
         if delay is None:
             if error is cause:
                 raise error

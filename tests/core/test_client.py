@@ -1108,3 +1108,16 @@ def test_a_client_can_be_pickled_before_and_after_use(
             assert text_of(twin.chat(hello))
             assert twin._http() is not client._http()
         client.close()
+
+
+def test_the_cause_of_an_error_does_not_hold_the_key(
+    connect: Connect, fake: FakeMiMo, hello: Request
+) -> None:
+    """A tracer that prints an exception's chain would print the request's headers."""
+    fake.queue(Fault(cut="before_headers"))
+    with pytest.raises(APIConnectionError) as caught:
+        connect(max_retries=0).chat(hello)
+    cause = caught.value.__cause__
+    assert cause is not None
+    with pytest.raises(RuntimeError, match="request"):
+        cause.request  # type: ignore[attr-defined]  # noqa: B018
