@@ -12,14 +12,19 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessageChunk, InvalidToolCall, ToolCall
 from langchain_core.messages.base import TextAccessor
-from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
+from langchain_core.messages.tool import (
+    invalid_tool_call,
+    tool_call,
+    tool_call_chunk,
+)
 from langchain_core.outputs import ChatGenerationChunk
 
 PROVIDER = "mimo"
 _set = object.__setattr__
 _new = object.__new__
+_text = str.__new__  # TextAccessor's own does just this, in Python
 _MESSAGE_FIELDS = {"content", "additional_kwargs", "response_metadata", "tool_call_chunks"}
 _CALL_FIELDS = _MESSAGE_FIELDS | {"tool_calls", "invalid_tool_calls"}
 
@@ -34,7 +39,7 @@ def make_chunk(
         additional_kwargs: e.g. a piece of the reasoning; the chunk keeps this dict.
         calls: LangChain's tool-call chunks.
     """
-    if not _trusted() or any(_may_open_an_object(call["args"]) for call in calls):
+    if not _trusted() or (calls and any(_may_open_an_object(call["args"]) for call in calls)):
         return public_chunk(content, additional_kwargs, calls)
     return fast_chunk(content, additional_kwargs, calls)
 
@@ -67,18 +72,8 @@ def fast_chunk(
             "type": "AIMessageChunk",
             "name": None,
             "id": None,
-            # A fragment without arguments yet counts as a call without any; any other one here
-            # cannot be an object, so langchain-core would try to parse it and call it invalid.
-            "tool_calls": [
-                tool_call(name=call["name"] or "", args={}, id=call["id"])
-                for call in calls
-                if not call["args"]
-            ],
-            "invalid_tool_calls": [
-                invalid_tool_call(name=call["name"], args=call["args"], id=call["id"], error=None)
-                for call in calls
-                if call["args"]
-            ],
+            "tool_calls": _complete(calls) if calls else [],
+            "invalid_tool_calls": _incomplete(calls) if calls else [],
             "usage_metadata": None,
             "tool_call_chunks": calls,
             "chunk_position": None,
@@ -92,7 +87,7 @@ def fast_chunk(
         generation,
         "__dict__",
         {
-            "text": TextAccessor(content),
+            "text": _text(TextAccessor, content),
             "generation_info": None,
             "type": "ChatGenerationChunk",
             "message": message,
@@ -102,6 +97,24 @@ def fast_chunk(
     _set(generation, "__pydantic_extra__", None)
     _set(generation, "__pydantic_private__", None)
     return generation
+
+
+def _complete(calls: list[dict[str, Any]]) -> list[ToolCall]:
+    """To langchain-core, a fragment without arguments yet is a call without any."""
+    return [
+        tool_call(name=call["name"] or "", args={}, id=call["id"])
+        for call in calls
+        if not call["args"]
+    ]
+
+
+def _incomplete(calls: list[dict[str, Any]]) -> list[InvalidToolCall]:
+    """Any other fragment here cannot be an object: parsing it would find it invalid."""
+    return [
+        invalid_tool_call(name=call["name"], args=call["args"], id=call["id"], error=None)
+        for call in calls
+        if call["args"]
+    ]
 
 
 def differs(one: Any, other: Any) -> bool:

@@ -99,6 +99,10 @@ class ChatChunk(TypedDict, total=False):
     usage: Usage | None
 
 
+_TEXT_FIELDS = frozenset({"role", "content", "reasoning_content"})
+_OWN_PLACE = _TEXT_FIELDS | {"tool_calls", "audio", "annotations"}
+
+
 class Accumulator:
     """Folds deltas into one message. `add` is cheap: pieces are joined only in `message()`."""
 
@@ -114,21 +118,22 @@ class Accumulator:
 
     def add(self, delta: Message) -> None:
         """Take one more `delta`."""
+        if content := delta.get("content"):
+            self._content.append(content)
+        if reasoning := delta.get("reasoning_content"):
+            self._reasoning.append(reasoning)
+        if not delta.keys() <= _TEXT_FIELDS:
+            self._add_others(delta)
+
+    def _add_others(self, delta: Message) -> None:
+        for call in delta.get("tool_calls") or ():
+            self._add_call(call)
+        if audio := delta.get("audio"):
+            self._add_audio(audio)
         for key, value in delta.items():
-            if value is None:
-                continue
-            if key == "content":
-                self._content.append(value)  # type: ignore[arg-type]  # a delta's content is text
-            elif key == "reasoning_content":
-                self._reasoning.append(value)  # type: ignore[arg-type]
-            elif key == "tool_calls":
-                for call in value:  # type: ignore[attr-defined]
-                    self._add_call(call)
-            elif key == "audio":
-                self._add_audio(value)  # type: ignore[arg-type]
-            elif key == "annotations":
+            if key == "annotations" and value:
                 self._fields.setdefault(key, []).extend(value)
-            else:
+            elif value is not None and key not in _OWN_PLACE:
                 self._fields[key] = value
 
     def message(self) -> Message:

@@ -17,9 +17,10 @@ class SSEParser:
     `data:` without a space and payloads of several lines. U+2028 and its like do not end a line.
     """
 
-    __slots__ = ("_after_cr", "_data", "_head", "_started")
+    __slots__ = ("_after_cr", "_between_events", "_data", "_head", "_started")
 
     def __init__(self) -> None:
+        self._between_events = False  # nothing is held: the next byte begins an event
         self._started = False
         self._after_cr = False  # the last piece ended in CR: an LF that follows belongs to it
         self._head: list[bytes] = []  # pieces of a line whose end has not come yet
@@ -27,6 +28,21 @@ class SSEParser:
 
     def feed(self, piece: bytes) -> list[bytes]:
         """The payloads of the events that `piece` completes, in order."""
+        if (
+            self._between_events
+            and piece[-2:] == b"\n\n"
+            and piece[:6] == b"data: "
+            and piece.find(b"\n") == len(piece) - 2
+            and b"\r" not in piece
+        ):
+            return [piece[6:-2]]  # the usual read: one event, whole
+        events = self._feed(piece)
+        self._between_events = (
+            self._started and not self._head and not self._data and not self._after_cr
+        )
+        return events
+
+    def _feed(self, piece: bytes) -> list[bytes]:
         if not self._started:
             piece = self._skip_bom(piece)
         if self._after_cr or b"\r" in piece:
@@ -48,6 +64,7 @@ class SSEParser:
         """The last event, where the stream ended without the blank line after it."""
         rest = b"".join(self._head)
         self._head.clear()
+        self._between_events = False
         return self._events([rest, b""])
 
     def _events(self, lines: list[bytes]) -> list[bytes]:

@@ -50,6 +50,8 @@ def _example(schema: dict[str, Any], prompt: str) -> Any:
             for name, value in schema.get("properties", {}).items()
             if name in required
         }
+    if kind == "array":
+        return [_example(schema.get("items", {}), prompt)]
     if kind == "integer":
         numbers = re.findall(r"-?\d+", prompt)
         return int(numbers[0]) if numbers else 1
