@@ -1,0 +1,220 @@
+"""The chat models. What differs between them comes from `mimo_core.models`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import llm
+from llm.parts import StreamEvent
+
+from llm_mimo.messages import attachment_types, request_messages
+from llm_mimo.notes import note
+from llm_mimo.transport import async_client, key_is_optional, model_error, sync_client
+from llm_mimo.web_search import WebSearch
+from mimo_core.models import ModelInfo
+
+if TYPE_CHECKING:
+    from llm_mimo.answers import Turn
+    from mimo_core.client import AsyncMiMoClient, MiMoClient
+    from mimo_core.response import ChatChunk
+
+
+class MiMoModel:
+    """What all MiMo models share, in llm's terms."""
+
+    needs_key: str | None = "mimo"
+    key_env_var: str | None = "MIMO_API_KEY"
+    attachment_types: set[str] | frozenset[str] = frozenset()
+    supports_tools = False
+
+    def __init__(self, info: ModelInfo) -> None:
+        self.info = info
+        self.model_id = info.id
+
+    def get_key(self, explicit_key: str | None = None) -> str | None:
+        """llm's key, or none where `MIMO_BASE_URL` is a server of one's own."""
+        try:
+            return super().get_key(explicit_key)  # type: ignore[misc,no-any-return]
+        except llm.NeedsKeyException as error:
+            if key_is_optional():
+                return None
+            raise llm.NeedsKeyException(
+                f"{error}. Keys are made at https://platform.xiaomimimo.com"
+            ) from None
+
+    def __str__(self) -> str:
+        return f"Xiaomi MiMo: {self.model_id}"
+
+
+class LazyOptions:
+    """A class of `llm_mimo.options`, made when it is asked for: at most starts of `llm` none is."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> type[llm.Options]:
+        from llm_mimo import options
+
+        return getattr(options, self._name)  # type: ignore[no-any-return]
+
+
+class _Chat(MiMoModel):
+    can_stream = True
+    supports_schema = True
+
+    def __init__(self, info: ModelInfo) -> None:
+        super().__init__(info)
+        self.supports_tools = info.tools
+        self.attachment_types = attachment_types(info)
+
+    @property
+    def supported_server_side_tools(self) -> tuple[type[llm.ServerSideTool], ...]:
+        return (WebSearch,) if self.info.tools else ()
+
+    def _turn(self, prompt: llm.Prompt, response: Any, conversation: Any) -> Turn:
+        from llm_mimo.answers import Turn
+
+        options: Any = prompt.options
+        thinks = self.info.thinks(options.thinking)
+        for name in ("temperature", "top_p"):
+            if getattr(options, name) is not None and thinks and self.info.fixed_sampling:
+                note(
+                    f"{name} has no effect while {self.model_id} thinks: the service uses its own. "
+                    "Add -o thinking false to set it."
+                )
+        schema = _schema(prompt, conversation)
+        return Turn(self._request(prompt, schema), schema, response, think_hint=thinks)
+
+    def _request(self, prompt: llm.Prompt, schema: dict[str, Any] | None) -> dict[str, Any]:
+        from llm_mimo.options import sampling_fields
+        from mimo_core.structured import JSON_OBJECT, schema_instruction, with_instruction
+
+        options: Any = prompt.options
+        video = {name: getattr(options, name, None) for name in ("fps", "media_resolution")}
+        request = {
+            "model": self.model_id,
+            "messages": request_messages(prompt, {k: v for k, v in video.items() if v is not None}),
+            **sampling_fields(options),
+        }
+        if options.max_tokens is not None:
+            request["max_completion_tokens"] = options.max_tokens
+        if tools := [self._tool(tool) for tool in prompt.tools]:
+            request["tools"] = tools
+        if options.json_object or schema:
+            request["response_format"] = JSON_OBJECT
+        if schema:
+            request["messages"] = with_instruction(request["messages"], schema_instruction(schema))
+        return request
+
+    def _tool(self, tool: llm.Tool | llm.ServerSideTool) -> dict[str, Any]:
+        if isinstance(tool, llm.ServerSideTool):
+            return tool.tool_spec(self)
+        function = {"name": tool.name, "parameters": tool.input_schema}
+        if tool.description:
+            function["description"] = tool.description
+        return {"type": "function", "function": function}
+
+
+class ChatModel(_Chat, llm.KeyModel):
+    """A chat model that takes text."""
+
+    Options = LazyOptions("ChatOptions")  # type: ignore[assignment]
+
+    def execute(
+        self,
+        prompt: llm.Prompt,
+        stream: bool,
+        response: llm.Response,
+        conversation: llm.Conversation | None,
+        key: str | None,
+    ) -> Iterator[str | StreamEvent]:
+        """Send the prompt and yield what is answered, as events."""
+        from mimo_core.errors import MiMoError
+
+        turn = self._turn(prompt, response, conversation)
+        try:
+            client = sync_client(key, prompt.options.timeout)  # type: ignore[attr-defined]
+            while turn.request is not None:
+                for chunk in _chunks(client, turn.request, stream=stream):
+                    yield from turn.feed(chunk)
+                yield from turn.end()
+        except MiMoError as error:
+            yield from turn.interrupted()
+            raise model_error(error) from error
+
+
+class AsyncChatModel(_Chat, llm.AsyncKeyModel):
+    """`ChatModel`, asynchronously."""
+
+    Options = LazyOptions("ChatOptions")  # type: ignore[assignment]
+
+    async def execute(
+        self,
+        prompt: llm.Prompt,
+        stream: bool,
+        response: llm.AsyncResponse,
+        conversation: llm.AsyncConversation | None,
+        key: str | None,
+    ) -> AsyncGenerator[str | StreamEvent, None]:
+        """`ChatModel.execute`, asynchronously."""
+        from mimo_core.errors import MiMoError
+
+        turn = self._turn(prompt, response, conversation)
+        try:
+            client = async_client(key, prompt.options.timeout)  # type: ignore[attr-defined]
+            while turn.request is not None:
+                async with aclosing(_async_chunks(client, turn.request, stream=stream)) as chunks:
+                    async for chunk in chunks:
+                        for event in turn.feed(chunk):
+                            yield event
+                for event in turn.end():
+                    yield event
+        except MiMoError as error:
+            for event in turn.interrupted():
+                yield event
+            raise model_error(error) from error
+
+
+class MediaChatModel(ChatModel):
+    """A chat model that also takes images, audio and video."""
+
+    Options = LazyOptions("MediaChatOptions")
+
+
+class AsyncMediaChatModel(AsyncChatModel):
+    """`MediaChatModel`, asynchronously."""
+
+    Options = LazyOptions("MediaChatOptions")
+
+
+def _schema(prompt: llm.Prompt, conversation: Any) -> dict[str, Any] | None:
+    """The schema to answer to; llm drops it in the rounds after tool calls, so it is looked up."""
+    earlier = reversed(conversation.responses if conversation else ())
+    while not prompt.schema and prompt.tool_results and (response := next(earlier, None)):
+        prompt = response.prompt
+    return prompt.schema or None  # type: ignore[return-value]
+
+
+def _chunks(client: MiMoClient, request: dict[str, Any], *, stream: bool) -> Iterator[ChatChunk]:
+    from mimo_core.response import chunk_from
+
+    if stream:
+        yield from client.stream(request)
+    else:
+        yield chunk_from(client.chat(request))
+
+
+async def _async_chunks(
+    client: AsyncMiMoClient, request: dict[str, Any], *, stream: bool
+) -> AsyncGenerator[ChatChunk, None]:
+    from mimo_core.response import chunk_from
+
+    if not stream:
+        yield chunk_from(await client.chat(request))
+        return
+    # Unlike a generator, an asynchronous one is not closed by the loop that leaves it.
+    async with aclosing(client.stream(request)) as chunks:
+        async for chunk in chunks:
+            yield chunk

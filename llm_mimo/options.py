@@ -1,0 +1,204 @@
+"""What users set with `-o name value`: one class a family of models.
+
+Every option is unset by default, and what is unset is not sent. Ranges and defaults in the
+descriptions are the service's (vendor's parameter reference, 3 June 2026).
+"""
+
+# No `from __future__ import annotations`: pydantic would evaluate each type again for each class.
+import json
+from typing import Annotated, Any, Literal
+
+import llm
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from mimo_core.models import MODELS
+
+
+def _stop_sequences(value: Any) -> Any:
+    """`-o stop END` is one sequence, `-o stop '["a", "b"]'` several."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            pass  # a sequence that begins with a bracket
+    return [value]
+
+
+StopSequences = Annotated[list[str], BeforeValidator(_stop_sequences)]
+
+
+def _ids(*, thinking_default: bool) -> str:
+    return ", ".join(
+        info.id
+        for info in MODELS.values()
+        if info.kind == "chat" and info.thinking_default is thinking_default
+    )
+
+
+class SharedOptions(llm.Options):
+    """What every MiMo model takes."""
+
+    # Validators are built when needed: a prompt uses one of these classes.
+    model_config = ConfigDict(defer_build=True)
+
+    timeout: float | None = Field(
+        default=None,
+        gt=0,
+        description="Seconds to wait for a connection and the longest silence to put up with. "
+        "Default: 10 to connect, 600 of silence.",
+    )
+
+
+class SamplingOptions(SharedOptions):
+    """What every MiMo model that generates takes."""
+
+    temperature: float | None = Field(
+        default=None,
+        ge=0,
+        le=1.5,
+        description="Sampling temperature, 0 to 1.5; higher is more varied. Most models ignore it "
+        "while they think: combine it with thinking=false.",
+    )
+    top_p: float | None = Field(
+        default=None,
+        ge=0.01,
+        le=1,
+        description="Nucleus sampling: the share of probability to choose from, 0.01 to 1. "
+        "Set this or temperature, not both.",
+    )
+
+
+class ChatOptions(SamplingOptions):
+    """Options of the chat models."""
+
+    max_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        le=131_072,
+        description="The most tokens to generate, thinking included, 1 to 131072.",
+    )
+    stop: StopSequences | None = Field(
+        default=None,
+        min_length=1,
+        max_length=4,
+        description="A text at which the answer ends, or a JSON list of up to 4 such texts.",
+    )
+    frequency_penalty: float | None = Field(
+        default=None,
+        ge=-2,
+        le=2,
+        description="Penalise tokens by how often they have occurred, -2 to 2.",
+    )
+    presence_penalty: float | None = Field(
+        default=None,
+        ge=-2,
+        le=2,
+        description="Penalise tokens that have occurred at all, -2 to 2.",
+    )
+    thinking: bool | None = Field(
+        default=None,
+        description="Whether the model thinks before it answers, true or false. "
+        f"Default: true; false for {_ids(thinking_default=False)}.",
+    )
+    json_object: bool | None = Field(
+        default=None,
+        description="Answer with one JSON object, true or false; describe it in the prompt. "
+        "--schema does both.",
+    )
+
+
+class MediaChatOptions(ChatOptions):
+    """Options of the chat models that see images and videos and hear audio."""
+
+    fps: float | None = Field(
+        default=None,
+        ge=0.1,
+        le=10,
+        description="Frames a second to look at in video attachments, 0.1 to 10. Default: 2.",
+    )
+    media_resolution: Literal["default", "max"] | None = Field(
+        default=None,
+        description="Resolution to look at video attachments with, default or max.",
+    )
+
+
+def _voices() -> str:
+    return "; ".join(f"{m.id}: {', '.join(m.voices)}" for m in MODELS.values() if m.voices)
+
+
+class SpeechOptions(SamplingOptions):
+    """Options that all speech models share."""
+
+    temperature: float | None = Field(
+        default=None,
+        ge=0,
+        le=1.5,
+        description="Sampling temperature, 0 to 1.5; higher is more varied. Default: 0.6.",
+    )
+
+    output: str | None = Field(
+        default=None,
+        description="File to write the audio to; an existing one is overwritten. "
+        "Default: a new file mimo-DATE-TIME in the current directory.",
+    )
+    format: Literal["wav", "mp3", "pcm", "pcm16"] | None = Field(
+        default=None,
+        description="wav, mp3 or pcm (pcm16 is the same: 24 kHz, mono, 16 bit, no header). "
+        "Default: what the ending of output says, else wav.",
+    )
+
+
+class StyledSpeechOptions(SpeechOptions):
+    """What the speech models with a voice of their own share."""
+
+    style: str | None = Field(
+        default=None,
+        description="How to speak, in words, e.g. 'cheerful and fast'. The system prompt does "
+        "the same.",
+    )
+
+
+class VoiceSpeechOptions(StyledSpeechOptions):
+    """Options of the speech models with built-in voices."""
+
+    voice: str | None = Field(
+        default=None,
+        description=f"One of the built-in voices ({_voices()}). Default: mimo_default.",
+    )
+
+
+class VoiceDesignOptions(SpeechOptions):
+    """Options of the speech models that make a voice from a description."""
+
+    style: str | None = Field(
+        default=None,
+        description="The description of the voice, e.g. 'a warm, deep, elderly voice'; required, "
+        "here or as the system prompt.",
+    )
+    optimize_text_preview: bool | None = Field(
+        default=None,
+        description="Let the service polish the text before speaking it, true or false. "
+        "With true, the text may be missing: it is then made up from the description.",
+    )
+
+
+class VoiceCloneOptions(StyledSpeechOptions):
+    """Options of the speech models that imitate the voice in an attached sample."""
+
+
+class RecognitionOptions(SharedOptions):
+    """Options of the speech recognition models."""
+
+    language: Literal["auto", "zh", "en"] | None = Field(
+        default=None,
+        description="The language that is spoken: auto, zh or en. Default: auto.",
+    )
+
+
+def sampling_fields(options: SharedOptions) -> dict[str, Any]:
+    """The request fields that options set under the same name."""
+    names = ("temperature", "top_p", "stop", "frequency_penalty", "presence_penalty", "thinking")
+    fields = {name: getattr(options, name, None) for name in names}
+    return {name: value for name, value in fields.items() if value is not None}

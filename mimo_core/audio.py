@@ -1,0 +1,107 @@
+"""Audio as bytes: what the models speak, how long it lasts, what a file is. Pure."""
+
+from __future__ import annotations
+
+import struct
+from typing import Literal
+
+AudioFormat = Literal["wav", "mp3", "pcm", "pcm16"]
+"""`pcm` and `pcm16` are the same: little-endian 16 bit samples without a header."""
+
+SAMPLE_RATE = 24_000
+"""Samples a second of what the models speak; one channel of 16 bit samples."""
+BYTES_PER_SECOND = SAMPLE_RATE * 2
+MIME_TYPES: dict[str, str] = {
+    "wav": "audio/wav",
+    "mp3": "audio/mpeg",
+    "pcm": "audio/pcm",
+    "pcm16": "audio/pcm",
+}
+
+
+def audio_format(data: bytes) -> Literal["wav", "mp3"] | None:
+    """What the first bytes of a file say it is, or None where it is neither."""
+    if data[:4] in (b"RIFF", b"RF64") and data[8:12] == b"WAVE":
+        return "wav"
+    if data[:3] == b"ID3" or _mp3_frame(data, 0) is not None:
+        return "mp3"
+    return None
+
+
+def wav_header(size: int | None = None) -> bytes:
+    """The 44 bytes that make a WAV file of the models' PCM.
+
+    Args:
+        size: bytes of PCM that follow; None where that is not known yet, for a player that reads
+            on until the end.
+    """
+    data = 0xFFFFFFFF - 36 if size is None else size
+    return struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        *(b"RIFF", data + 36, b"WAVE"),
+        *(b"fmt ", 16, 1, 1, SAMPLE_RATE, BYTES_PER_SECOND, 2, 16),
+        *(b"data", data),
+    )
+
+
+def audio_seconds(data: bytes, format: str) -> float | None:
+    """The length of audio in seconds, or None where the bytes do not say.
+
+    Args:
+        data: the whole file.
+        format: `wav`, `mp3`, `pcm` or `pcm16`; PCM is taken as 24 kHz mono.
+    """
+    if format in ("pcm", "pcm16"):
+        return len(data) / BYTES_PER_SECOND
+    return _wav_seconds(data) if format == "wav" else _mp3_seconds(data)
+
+
+def _wav_seconds(data: bytes) -> float | None:
+    if audio_format(data) != "wav":
+        return None
+    rate = 0
+    position = 12
+    while position + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, position)
+        position += 8
+        if name == b"fmt " and position + 12 <= len(data):
+            (rate,) = struct.unpack_from("<I", data, position + 8)  # bytes a second
+        elif name == b"data" and rate:
+            # A streamed file's header may claim more than there is.
+            return min(size, len(data) - position) / rate  # type: ignore[no-any-return]
+        position += size + size % 2
+    return None
+
+
+_MP3_RATES = (44_100, 48_000, 32_000)
+_MP3_KBITS = (
+    (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),  # MPEG 1
+    (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),  # MPEG 2 and 2.5
+)
+
+
+def _mp3_frame(data: bytes, position: int) -> tuple[int, float] | None:
+    """Bytes and seconds of the Layer III frame at `position`, or None where there is none."""
+    head = data[position : position + 4]
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:
+        return None
+    version, bitrate, rate = head[1] >> 3 & 3, head[2] >> 4, head[2] >> 2 & 3
+    if version == 1 or bitrate in (0, 15) or rate == 3:
+        return None
+    first = version == 3
+    samples = 1152 if first else 576
+    hertz = _MP3_RATES[rate] >> {3: 0, 2: 1, 0: 2}[version]
+    kbits = _MP3_KBITS[0 if first else 1][bitrate]
+    return samples * kbits * 125 // hertz + (head[2] >> 1 & 1), samples / hertz
+
+
+def _mp3_seconds(data: bytes) -> float | None:
+    position = 0
+    if data[:3] == b"ID3" and len(data) >= 10:
+        sizes = data[6:10]  # seven bits each
+        position = 10 + (sizes[0] << 21 | sizes[1] << 14 | sizes[2] << 7 | sizes[3])
+    seconds = 0.0
+    while (frame := _mp3_frame(data, position)) is not None:
+        position += frame[0]
+        seconds += frame[1]
+    return seconds or None

@@ -1,0 +1,312 @@
+"""Requests to speak and to recognise speech, and the audio in their answers. Pure but for files.
+
+Both are chat completions of a special shape (vendor's parameter reference and its pages on speech,
+June 2026): what is to be spoken is the *assistant* message, how to speak it the *user* message.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mimo_core.audio import MIME_TYPES, audio_format
+from mimo_core.audio import wav_header as wav_header  # for those who write what they decode here
+from mimo_core.errors import InvalidRequestError, InvalidResponseError, UnsupportedInputError
+from mimo_core.models import MODELS, ModelInfo, VoiceSource, model_info
+
+MAX_ENCODED = 10 * 1024 * 1024
+"""The most characters of base64 that a sample or a recording may have."""
+LANGUAGES = ("auto", "zh", "en")
+
+_DATA_URL = re.compile(r"data:([^;,]*)[^,]*;base64,", re.IGNORECASE)
+_SENT_TYPES = {
+    "audio/wav": "audio/wav",
+    "audio/x-wav": "audio/wav",
+    "audio/wave": "audio/wav",
+    "audio/vnd.wave": "audio/wav",
+    "audio/mpeg": "audio/mpeg",
+    "audio/mp3": "audio/mpeg",
+}
+_NO_AUDIO = "The answer holds no audio. Check the model id, or send the request again."
+Audio = bytes | str | os.PathLike[str]
+"""Bytes of a WAV or MP3 file, the path of one, or a data URL."""
+
+
+# Requests
+
+
+def speech_request(
+    model: str,
+    text: str,
+    *,
+    style: str | None = None,
+    voice: str | None = None,
+    sample: Audio | None = None,
+    format: str | None = None,
+    optimize_text_preview: bool | None = None,
+    stream: bool = False,
+) -> dict[str, Any]:
+    """The request that lets `model` speak `text`.
+
+    Args:
+        model: one of the `mimo-…-tts…` models.
+        text: what to say. It may hold style tags: `(…)` at the start and `[…]` anywhere, for
+            `mimo-v2-tts` `<style>…</style>` at the start.
+        style: how to say it, in words. Voice design: the description of the voice, required.
+        voice: a built-in voice (`ModelInfo.voices`); the service's default is `mimo_default`.
+        sample: voice clone: a recording of the voice, WAV or MP3, up to 10 MB as base64.
+        format: `wav` (the service's default), `mp3`, `pcm` or `pcm16`.
+        optimize_text_preview: voice design: let the service polish the text; with it, `text` may
+            be empty and is made up from the description.
+        stream: whether the request will be streamed. Streams are `pcm16` only.
+
+    Raises:
+        InvalidRequestError: something is missing, or the model does not take it.
+        UnsupportedInputError: the sample is neither WAV nor MP3.
+    """
+    info = model_info(model)
+    if info.kind != "tts" and info.known:
+        raise InvalidRequestError(f"{model} does not speak; {_speakers()} do.", param="model")
+    audio: dict[str, Any] = {}
+    if chosen := _voice(info, voice, sample):
+        audio["voice"] = chosen
+    if chosen_format := _format(format, stream=stream):
+        audio["format"] = chosen_format
+    if optimize_text_preview is not None:
+        _only_for(info, "description", "optimize_text_preview")
+        audio["optimize_text_preview"] = optimize_text_preview
+    messages = []
+    if style and style.strip():
+        messages.append({"role": "user", "content": style})
+    elif info.voice_source == "description":
+        raise InvalidRequestError(
+            f"{model} needs a description of the voice, as the style.", param="style"
+        )
+    if text.strip():
+        messages.append({"role": "assistant", "content": text})
+    elif not (info.voice_source == "description" and optimize_text_preview):
+        raise InvalidRequestError("There is no text to speak.", param="messages")
+    request: dict[str, Any] = {"model": model, "messages": messages}
+    if audio:
+        request["audio"] = audio
+    return request
+
+
+def transcription_request(
+    model: str, audio: Audio, *, language: str | None = None
+) -> dict[str, Any]:
+    """The request that lets `model` write down what is said in a recording.
+
+    Args:
+        model: `mimo-v2.5-asr`.
+        audio: WAV or MP3, up to 10 MB as base64.
+        language: `auto` (the service's default), `zh` or `en`.
+
+    Raises:
+        InvalidRequestError: the recording is too large or cannot be read; another language.
+        UnsupportedInputError: the recording is neither WAV nor MP3.
+    """
+    info = model_info(model)
+    if info.known and info.kind != "asr":
+        able = ", ".join(m.id for m in MODELS.values() if m.kind == "asr")
+        raise InvalidRequestError(
+            f"{model} is no model for speech recognition; {able} is.", param="model"
+        )
+    if language not in (None, *LANGUAGES):
+        raise InvalidRequestError(
+            f"language is {language!r}; it can be {', '.join(LANGUAGES)}.", param="asr_options"
+        )
+    part = {"type": "input_audio", "input_audio": {"data": audio_data_url(audio)}}
+    request: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": [part]}]}
+    if language is not None:
+        request["asr_options"] = {"language": language}
+    return request
+
+
+def audio_data_url(audio: Audio) -> str:
+    """A recording as the data URL that the service takes.
+
+    Args:
+        audio: bytes of a WAV or MP3 file, its path, or a data URL, which is checked only.
+
+    Raises:
+        InvalidRequestError: it is larger than 10 MB as base64, or cannot be read.
+        UnsupportedInputError: it is neither WAV nor MP3.
+    """
+    if isinstance(audio, str) and audio[:5].lower() == "data:":
+        return _checked_data_url(audio)
+    data = audio if isinstance(audio, bytes) else _read(Path(audio))
+    _check_size((len(data) + 2) // 3 * 4)
+    format = audio_format(data)
+    if format is None:
+        shown = "it is empty" if not data else f"it begins with {data[:4]!r}"
+        raise UnsupportedInputError(
+            f"The audio is neither WAV nor MP3 ({shown}). "
+            "Convert it, e.g. with: ffmpeg -i FILE out.mp3",
+            param="audio",
+        )
+    return f"data:{MIME_TYPES[format]};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def _voice(info: ModelInfo, voice: str | None, sample: Audio | None) -> str | None:
+    """What goes into `audio.voice`, checked against where the model's voice comes from."""
+    if sample is not None:
+        _only_for(info, "sample", "a sample of the voice")
+        return audio_data_url(sample)
+    if info.voice_source == "sample":
+        if voice is None:
+            raise InvalidRequestError(
+                f"{info.id} needs a sample of the voice: a WAV or MP3 file.", param="audio"
+            )
+        return audio_data_url(voice)
+    if voice is None or not info.voices:
+        if voice is not None and info.voice_source is not None:
+            _only_for(info, "built_in", "voice")
+        return voice
+    spellings = {name.lower(): name for name in info.voices}
+    if voice.lower() not in spellings:
+        raise InvalidRequestError(
+            f"{voice!r} is no voice of {info.id}; its voices are {', '.join(info.voices)}.",
+            param="audio",
+        )
+    return spellings[voice.lower()]
+
+
+def _only_for(info: ModelInfo, source: VoiceSource, what: str) -> None:
+    if info.known and info.voice_source != source:
+        raise InvalidRequestError(
+            f"{info.id} does not take {what}; {_speakers(source)} would.", param="audio"
+        )
+
+
+def _speakers(source: VoiceSource | None = None) -> str:
+    return ", ".join(
+        m.id for m in MODELS.values() if m.kind == "tts" and source in (None, m.voice_source)
+    )
+
+
+def _format(format: str | None, *, stream: bool) -> str | None:
+    if format is not None and format not in MIME_TYPES:
+        raise InvalidRequestError(
+            f"format is {format!r}; it can be {', '.join(MIME_TYPES)}.", param="audio"
+        )
+    if not stream:
+        return format
+    if format not in (None, "pcm", "pcm16"):
+        raise InvalidRequestError(
+            f"Speech is streamed as pcm16 only, not as {format}. Do not stream it.", param="audio"
+        )
+    return "pcm16"
+
+
+def _checked_data_url(url: str) -> str:
+    head = _DATA_URL.match(url)
+    sent = _SENT_TYPES.get(head.group(1).lower()) if head else None
+    if head is None or sent is None:
+        raise UnsupportedInputError(
+            f"The audio must be WAV or MP3 as 'data:audio/wav;base64,…' or "
+            f"'data:audio/mpeg;base64,…', not {url[:40]!r}.",
+            param="audio",
+        )
+    _check_size(len(url) - head.end())
+    return f"data:{sent};base64,{url[head.end() :]}"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        _check_size((path.stat().st_size + 2) // 3 * 4)
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidRequestError(
+            f"The audio cannot be read: {error.strerror}: {path}.", param="audio"
+        ) from error
+
+
+def _check_size(encoded: int) -> None:
+    if encoded > MAX_ENCODED:
+        raise InvalidRequestError(
+            f"The audio is {encoded / 1024 / 1024:.1f} MB as base64; the service takes up to 10. "
+            "Cut it, or compress it, e.g. with: ffmpeg -i FILE -b:a 64k out.mp3",
+            param="audio",
+        )
+
+
+# Answers
+
+
+def audio_bytes(response: Mapping[str, Any]) -> bytes:
+    """The audio in a whole answer.
+
+    Raises:
+        InvalidResponseError: there is none, or it is not base64.
+    """
+    message = response["choices"][0].get("message") or {}
+    data = (message.get("audio") or {}).get("data")
+    if not data:
+        raise InvalidResponseError(_NO_AUDIO)
+    decoder = AudioDecoder()
+    return decoder.feed(data) + decoder.close()
+
+
+def audio_pieces(chunks: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    """The audio of a stream, piece by piece: PCM, whose samples may be cut between two pieces.
+
+    Raises:
+        InvalidResponseError: there is none, or it is not base64.
+    """
+    decoder = AudioDecoder()
+    arrived = False
+    for chunk in chunks:
+        if piece := decoder.feed(audio_data(chunk)):
+            arrived = True
+            yield piece
+    if rest := decoder.close():
+        arrived = True
+        yield rest
+    if not arrived:
+        raise InvalidResponseError(_NO_AUDIO)
+
+
+def audio_data(chunk: Mapping[str, Any]) -> str:
+    """The base64 in one chunk of a stream, empty where it holds none."""
+    return ((chunk["choices"][0].get("delta") or {}).get("audio") or {}).get("data") or ""
+
+
+class AudioDecoder:
+    """Decodes the base64 of a stream, wherever its pieces are cut.
+
+    A piece may end anywhere in the base64, and it may also be a text of its own with its own
+    padding: four characters always are up to three bytes, in both cases.
+    """
+
+    def __init__(self) -> None:
+        self._rest = ""
+
+    def feed(self, piece: str) -> bytes:
+        """The bytes that `piece` completes; they may end in the middle of a sample."""
+        text = self._rest + "".join(piece.split())
+        usable = len(text) - len(text) % 4
+        self._rest = text[usable:]
+        return _decode(text[:usable])
+
+    def close(self) -> bytes:
+        """The bytes that are left: those of a text whose padding was left out."""
+        rest, self._rest = self._rest, ""
+        return _decode(rest + "=" * (-len(rest) % 4))
+
+
+def _decode(text: str) -> bytes:
+    try:
+        # Padding ends a text: what follows would be dropped in silence if decoded in one go.
+        return b"".join(
+            base64.b64decode(part, validate=True) for part in re.findall(r"[^=]*=+|[^=]+", text)
+        )
+    except (binascii.Error, ValueError) as error:
+        raise InvalidResponseError(
+            f"The audio in the answer is not base64: {error}. Send the request again."
+        ) from error

@@ -1,0 +1,105 @@
+"""Images, audio and video from files, URLs and stdin."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import llm
+import pytest
+
+from llm_mimo.messages import attachment_types, media_url
+from mimo_core.audio import wav_header
+from mimo_core.models import model_info
+from mimo_core.testing import FakeMiMo
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+WAV = wav_header(4800) + bytes(4800)
+
+
+def _parts(mimo: FakeMiMo) -> list[dict[str, Any]]:
+    content = mimo.last_request.messages[-1]["content"]
+    assert isinstance(content, list)
+    return content
+
+
+def test_a_file(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
+    Path("dot.png").write_bytes(PNG)
+    run.ok("-m", "mimo-v2.5", "What is it?", "-a", "dot.png", *both)
+    url = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+    assert _parts(mimo) == [
+        {"type": "text", "text": "What is it?"},
+        {"type": "image_url", "image_url": {"url": url}},
+    ]
+
+
+def test_it_is_there_on_the_next_turn(run: Any, mimo: FakeMiMo) -> None:
+    run.ok("-m", "mimo-v2.5", "What is it?", "-a", "-", input=PNG)
+    run.ok("-c", "Are you sure?")
+    image = mimo.last_request.messages[0]["content"][1]
+    assert base64.b64decode(image["image_url"]["url"].partition(",")[2]) == PNG
+
+
+def test_a_url_is_passed_on(run: Any, mimo: FakeMiMo) -> None:
+    url = "https://example.invalid/film.mp4"
+    run.ok(
+        *("-m", "mimo-v2.5", "What happens?", "--at", url, "video/mp4"),
+        *("-o", "fps", "0.5", "-o", "media_resolution", "max"),
+    )
+    assert _parts(mimo)[1] == {
+        "type": "video_url",
+        "video_url": {"url": url},
+        "fps": 0.5,
+        "media_resolution": "max",
+    }
+
+
+def test_audio(run: Any, mimo: FakeMiMo) -> None:
+    Path("sound.wav").write_bytes(WAV)
+    run.ok("-m", "mimo-v2.5", "What is it?", "-a", "sound.wav")
+    assert _parts(mimo)[1]["input_audio"]["data"].startswith("data:audio/wav;base64,")
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("audio/mp3", "audio/mpeg"),
+        ("audio/x-wav", "audio/wav"),
+        ("audio/x-m4a", "audio/mp4"),
+        ("image/x-ms-bmp", "image/bmp"),
+        ("IMAGE/PNG; charset=binary", "image/png"),
+        ("video/avi", "video/x-msvideo"),
+    ],
+)
+def test_other_spellings(given: str, sent: str) -> None:
+    _, url = media_url(llm.Attachment(type=given, content=b"abc"))
+    assert url == f"data:{sent};base64,YWJj"
+
+
+def test_a_type_that_no_model_takes() -> None:
+    with pytest.raises(ValueError, match="--at PATH TYPE"):
+        media_url(llm.Attachment(type="application/pdf", content=b"%PDF"))
+
+
+def test_a_text_model_takes_none(run: Any, mimo: FakeMiMo) -> None:
+    Path("dot.png").write_bytes(PNG)
+    assert "attachments" in run.fails("-m", "mimo", "What is it?", "-a", "dot.png")
+    assert not mimo.requests
+
+
+def test_an_image_deep_in_the_history(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
+    Path("dot.png").write_bytes(PNG)
+    run.ok("-m", "mimo-v2.5", "What is it?", "-a", "dot.png", *both)
+    error = run.fails("-c", "-m", "mimo-v2.5-pro", "Are you sure?", *both)
+    assert "mimo-v2.5-pro does not take image input" in error
+    assert "mimo-v2.5" in error
+    assert len(mimo.requests) == 1
+
+
+def test_types_by_model() -> None:
+    assert attachment_types(model_info("mimo-v2.5-pro")) == frozenset()
+    assert attachment_types(model_info("mimo-v2.5")) >= {"image/png", "audio/mp3", "video/mp4"}
+    assert attachment_types(model_info("mimo-v2.5-asr"), only=("audio/wav",)) >= {"audio/x-wav"}

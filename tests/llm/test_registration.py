@@ -1,0 +1,143 @@
+"""Which models there are, and what their registration costs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import llm
+import pytest
+
+from mimo_core.models import MODELS
+from mimo_core.testing import FakeMiMo
+
+_IMPORT = """
+import sys
+import llm, llm.cli, llm.parts, pydantic
+for name in [name for name in sys.modules if name.partition(".")[0] in ("llm_mimo", "mimo_core")]:
+    del sys.modules[name]
+before = set(sys.modules)
+import llm_mimo
+{then}
+print(*sorted(set(sys.modules) - before))
+"""
+_REGISTER = """
+found = []
+llm_mimo.register_models(lambda model, async_model=None, aliases=(): found.append(model))
+assert len(found) >= 13
+"""
+
+
+def _new_modules(then: str = "") -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _IMPORT.format(then=then)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_it_brings_in_nothing_else() -> None:
+    assert _new_modules() == {"llm_mimo"}
+
+
+def test_registering_the_models_brings_in_little() -> None:
+    new = _new_modules(_REGISTER)
+    assert {name.partition(".")[0] for name in new} == {"llm_mimo", "mimo_core"}
+    assert {name for name in new if name.startswith("mimo_core")} == {
+        "mimo_core",
+        "mimo_core.models",
+    }
+
+
+def test_every_model_is_there_sync_and_async(run: Any) -> None:
+    ids = {model.model.model_id for model in llm.get_models_with_aliases() if _ours(model)}
+    async_ids = {
+        model.async_model.model_id for model in llm.get_models_with_aliases() if _ours(model)
+    }
+    assert ids == async_ids == set(MODELS)
+    listed = run.ok("models", "-q", "mimo").stdout
+    assert all(f"Xiaomi MiMo: {id}" in listed for id in MODELS)
+    assert "mimo-v2.5-pro (aliases: mimo)" in listed
+
+
+def _ours(model: Any) -> bool:
+    return type(model.model).__module__.startswith("llm_mimo")
+
+
+def test_features(run: Any) -> None:
+    chat, speech = llm.get_model("mimo"), llm.get_model("mimo-v2.5-tts")
+    assert (chat.can_stream, chat.supports_tools, chat.supports_schema) == (True, True, True)
+    assert (speech.can_stream, speech.supports_tools, speech.supports_schema) == (False,) * 3
+    assert not speech.supports_conversation
+    assert not llm.get_model("mimo-v2.5-asr").supports_conversation
+
+
+def test_without_a_key_and_without_a_network_they_are_listed(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MIMO_API_KEY")
+    monkeypatch.setenv("MIMO_BASE_URL", "http://127.0.0.1:9")
+    assert "mimo-v2-flash" in run.ok("models").stdout
+
+
+def test_the_commands_table(run: Any) -> None:
+    head, *rows = run.ok("mimo", "models").stdout.splitlines()
+    assert head.split() == ["id", "kind", "inputs", "context", "thinking"]
+    assert len(rows) == len(MODELS)
+    assert "1,048,576" in rows[0]
+    as_json = json.loads(run.ok("mimo", "models", "--json").stdout)
+    flash = next(row for row in as_json if row["id"] == "mimo-v2-flash")
+    assert flash == {
+        "id": "mimo-v2-flash",
+        "kind": "chat",
+        "inputs": ["text"],
+        "context": 262_144,
+        "thinking": "off by default",
+    }
+
+
+class TestRefresh:
+    @pytest.fixture
+    def mimo(self, monkeypatch: pytest.MonkeyPatch) -> Any:
+        with FakeMiMo(extra_models=["mimo-v9", "gpt-9"]) as fake:
+            monkeypatch.setenv("MIMO_BASE_URL", fake.base_url)
+            yield fake
+
+    def test_it_adds(self, run: Any, mimo: FakeMiMo, mode: tuple[str, ...]) -> None:
+        result = run.ok("mimo", "refresh")
+        assert "Added mimo-v9 (" in result.stdout
+        assert "Skipped 1" in result.stderr
+        run.ok("-m", "mimo-v9", "Hi", *mode)
+        assert mimo.last_request.model == "mimo-v9"
+        assert run.ok("mimo", "refresh").stdout == "No new models.\n"
+        assert "mimo-v9" in run.ok("mimo", "models").stdout
+
+    def test_it_keeps_what_was_added_by_hand(self, run: Any, mimo: FakeMiMo) -> None:
+        run.ok("mimo", "refresh", "--add", "MaaS_Mimo_V2.5_pro_20260423")
+        assert not mimo.requests
+        run.ok("mimo", "refresh")
+        listed = run.ok("models", "-q", "mimo").stdout
+        assert "MaaS_Mimo_V2.5_pro_20260423" in listed
+        assert "mimo-v9" in listed
+
+    @pytest.mark.parametrize("broken", ["{", "[]", '{"models": 7}', '{"models": [null]}', "\xff"])
+    def test_a_broken_list_is_ignored(
+        self, run: Any, mimo: FakeMiMo, user_path: Path, broken: str
+    ) -> None:
+        path = user_path / "mimo_models.json"
+        path.write_text(broken, encoding="latin-1")
+        result = run.ok("models", "-q", "mimo")
+        assert "Xiaomi MiMo: mimo-v2.5-pro" in result.stdout
+        assert result.stderr.count("llm mimo refresh") == 1
+        run.ok("mimo", "refresh")
+        assert json.loads(path.read_bytes()) == {"models": ["mimo-v9"]}
+
+    def test_no_list_there(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        with FakeMiMo(keys=["another"]) as fake:
+            monkeypatch.setenv("MIMO_BASE_URL", fake.base_url)
+            assert "Invalid API Key" in run.fails("mimo", "refresh")

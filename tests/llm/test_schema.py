@@ -1,0 +1,115 @@
+"""`llm --schema`: JSON mode, the schema in the prompt, and a check of our own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mimo_core.testing import FakeMiMo, Fault, Reply
+
+DOG = {"name": "Rex", "age": 3}
+
+
+def _ask(*arguments: str) -> tuple[str, ...]:
+    return ("-m", "mimo", "A dog", "--schema", "name, age int", *arguments)
+
+
+def test_a_valid_answer(run: Any, mimo: FakeMiMo, both: tuple[str, ...], logged: Any) -> None:
+    mimo.queue(Reply(json=DOG, reasoning="A dog it is."))
+    result = run.ok(*_ask("-s", "Be brief", *both))
+    assert json.loads(result.stdout) == DOG
+    body = mimo.last_request.body
+    assert body["response_format"] == {"type": "json_object"}
+    system, user = body["messages"]
+    assert system["content"].startswith("Be brief\n\n")
+    assert '"age"' in system["content"]
+    assert user == {"role": "user", "content": "A dog"}
+    row = logged()
+    assert json.loads(row["response"]) == DOG
+    assert row["schema_json"]["required"] == ["name", "age"]
+
+
+def test_a_fence_is_taken_off(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
+    mimo.queue(Reply(f"```json\n{json.dumps(DOG)}\n```"))
+    assert json.loads(run.ok(*_ask(*both)).stdout) == DOG
+
+
+@pytest.mark.parametrize("first", ['{"name": "Rex"}', "Rex is three.", ""])
+def test_a_violation_is_corrected_once(
+    run: Any, mimo: FakeMiMo, both: tuple[str, ...], first: str, logged: Any
+) -> None:
+    mimo.queue(Reply(first, reasoning="Hm."), Reply(json=DOG, reasoning="Ah."))
+    result = run.ok(*_ask(*both))
+    assert json.loads(result.stdout) == DOG
+    *_, answer, correction = mimo.last_request.messages
+    assert answer["role"] == "assistant"
+    assert answer["content"].strip() == first
+    assert answer["reasoning_content"] == "Hm."
+    assert "not a valid answer" in correction["content"]
+    used = logged()
+    assert used["response_json"]["usage"]["prompt_tokens"] == used["input_tokens"]
+    assert used["input_tokens"] > 2 * len("A dog")  # both requests count
+    assert "Rex is three" not in used["response"]
+
+
+def test_a_second_violation_is_named(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
+    mimo.queue(Reply(json={"name": "Rex"}), Reply(json={"name": "Rex", "age": "three"}))
+    error = run.fails(*_ask(*both))
+    assert "$.age: 'three' is not of type 'integer'" in error
+    assert len(mimo.requests) == 2
+
+
+@pytest.mark.parametrize("reason", ["length", "repetition_truncation", "content_filter"])
+def test_a_cut_answer_is_not_asked_for_again(
+    run: Any, mimo: FakeMiMo, both: tuple[str, ...], reason: str
+) -> None:
+    mimo.queue(Reply('{"name": "Re', finish_reason=reason))
+    error = run.fails(*_ask(*both))
+    assert "No JSON to the schema" in error
+    assert ("-o max_tokens" in error) is (reason == "length")
+    assert len(mimo.requests) == 1
+
+
+def test_a_stream_that_breaks_shows_no_half_object(run: Any, mimo: FakeMiMo, mode: Any) -> None:
+    mimo.queue(Fault(reply=Reply(json=DOG, chunk_size=2), cut="mid_stream"))
+    result = run(*_ask(*mode))
+    assert result.exit_code == 1
+    assert result.stdout == ""
+
+
+def test_with_tools(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
+    """llm itself drops the schema after the first round of tool calls."""
+    calls = [("llm_version", {})]
+    mimo.queue(
+        Reply("Wait.", reasoning="Hm.", tool_calls=calls),
+        Reply(tool_calls=calls),
+        Reply(json={"name": "Rex"}),
+        Reply(json=DOG),
+    )
+    result = run.ok(*_ask("-T", "llm_version", *both))
+    assert result.stdout == f"Wait. {json.dumps(DOG)}\n"
+    for request in mimo.requests:
+        assert request.body["response_format"] == {"type": "json_object"}
+        assert '"age"' in request.messages[0]["content"]
+    assert mimo.requests[1].messages[2]["content"] == "Wait."
+
+
+def test_it_ends_with_its_turn(run: Any, mimo: FakeMiMo) -> None:
+    mimo.queue(Reply(tool_calls=[("llm_version", {})]), Reply(json=DOG))
+    run.ok(*_ask("-T", "llm_version"))
+    mimo.queue(Reply(tool_calls=[("llm_version", {})]), Reply("A dog."))
+    assert run.ok("-c", "In words?").stdout.strip() == "A dog."
+    assert "response_format" not in mimo.last_request.body
+
+
+def test_several_objects(run: Any, mimo: FakeMiMo) -> None:
+    mimo.queue(Reply(json={"items": [DOG]}))
+    result = run.ok("-m", "mimo", "Dogs", "--schema-multi", "name, age int")
+    assert json.loads(result.stdout) == {"items": [DOG]}
+
+
+def test_json_object_without_a_schema(run: Any, mimo: FakeMiMo) -> None:
+    run.ok("-m", "mimo", "A dog as JSON", "-o", "json_object", "true")
+    assert mimo.last_request.body["response_format"] == {"type": "json_object"}
