@@ -48,7 +48,7 @@ drift: $(VENV)/installed
 
 # What is generated from the code: option tables in the README, the table of cassettes.
 tables: $(VENV)/installed
-	$(BIN)/python scripts/readme_tables.py
+	$(BIN)/python scripts/readme_tables.py --write
 	$(BIN)/python scripts/cassette_table.py
 
 clean:

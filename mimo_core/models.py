@@ -18,7 +18,7 @@ _TEXT: frozenset[Modality] = frozenset({"text"})
 _ALL: frozenset[Modality] = frozenset({"text", "image", "audio", "video"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelInfo:
     """What one model can do.
 
@@ -152,7 +152,23 @@ def model_info(model_id: str) -> ModelInfo:
     name = model_id.rsplit("/", 1)[-1].removesuffix("[1m]").lower()
     info = MODELS.get(ALIASES.get(name, name))
     if info is None:
-        # Thinking of an unknown model is taken as on: the empty reasoning that this adds to a
-        # history is accepted everywhere, a missing one is not.
-        return ModelInfo(model_id, fixed_sampling=False, known=False)
+        return _unknown(model_id, name)
     return info if info.id == model_id else replace(info, id=model_id)
+
+
+def _unknown(model_id: str, name: str) -> ModelInfo:
+    """The most permissive entry of the kind that the name says: new ids keep coming."""
+    if "-tts" in name:
+        source: VoiceSource = (
+            "description"
+            if name.endswith("-voicedesign")
+            else "sample"
+            if name.endswith("-voiceclone")
+            else "built_in"
+        )
+        return replace(_speech(model_id, source), known=False)
+    if name.endswith("-asr"):
+        return replace(MODELS["mimo-v2.5-asr"], id=model_id, known=False)
+    # Thinking is taken as on: the empty reasoning that this adds to a history is accepted
+    # everywhere, a missing one is not.
+    return ModelInfo(model_id, fixed_sampling=False, known=False)

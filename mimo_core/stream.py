@@ -139,8 +139,7 @@ class ChunkNormaliser:
                 f"The stream held no answer: {reason}. Send the request again."
             )
         return StreamInterruptedError(
-            f"The stream broke before the answer was complete: {reason}. What had arrived is in "
-            "the error's 'partial'; send the request again.",
+            f"The stream broke before the answer was complete: {reason}. Send the request again.",
             partial=self._partial(),
         )
 

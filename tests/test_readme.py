@@ -17,11 +17,12 @@ PROGRAMS = [block for block in BLOCKS if "def test_" not in block]  # those are 
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMiMo]:
+def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeMiMo]:
     """What the environment of a reader with a key would reach."""
     with FakeMiMo(respond) as mimo:
         monkeypatch.setenv("MIMO_API_KEY", "sk-reader")
         monkeypatch.setenv("MIMO_BASE_URL", mimo.base_url)
+        monkeypatch.setenv("LLM_USER_PATH", str(tmp_path))
         yield mimo
 
 
