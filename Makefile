@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types coverage test-core-1.8 record drift tables bench clean
+.PHONY: demo test litellm lint types coverage test-core-1.8 record drift tables bench clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
 
+# A machine whose index lacks LiteLLM skips the tests against it, with a reason.
 test: $(VENV)/installed
+	-$(MAKE) litellm
 	$(BIN)/python -m pytest -n auto -q
 
 # The environment is made once, and again when what is installed changes.
@@ -16,6 +18,15 @@ $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[all]' --group dev
+	@touch $@
+
+# LiteLLM pins other versions than the hosts do: an environment of its own.
+litellm: .venv-litellm/installed
+
+.venv-litellm/installed:
+	$(PYTHON) -m venv .venv-litellm
+	.venv-litellm/bin/pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'
+	.venv-litellm/bin/uv pip install --quiet --python .venv-litellm/bin/python 'litellm[proxy]>=1.106,<2'
 	@touch $@
 
 lint: $(VENV)/installed
@@ -52,4 +63,4 @@ tables: $(VENV)/installed
 	$(BIN)/python scripts/cassette_table.py
 
 clean:
-	rm -rf $(VENV) .venv-1.8 .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) .venv-1.8 .venv-litellm .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

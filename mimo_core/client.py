@@ -41,7 +41,8 @@ class _Settings:
             api_key: else `MIMO_API_KEY`.
             base_url: a URL, or `xiaomi`, `token-plan-cn`, `token-plan-sgp`, `token-plan-ams`,
                 `cloudsway`; else `MIMO_BASE_URL`, else `xiaomi` (`token-plan-cn` for a `tp-` key).
-            protocol: `"chat_completions"` (default) or `"messages"`.
+            protocol: `"chat_completions"` or `"messages"`; default `"messages"` for a `base_url` of
+                that protocol (`…/anthropic`, `…/v1/messages`), else `"chat_completions"`.
             auth: `"api-key"` or `"bearer"`; default `api-key` at Xiaomi's hosts, else `bearer`.
             timeout: seconds, one number or `(connect, read)`, or an httpx `Timeout`. Default 10 s
                 to connect and 600 s of silence; a comment line in a stream ends a silence.
@@ -104,7 +105,7 @@ class _Settings:
         )
 
 
-def _send_options(http: Any) -> dict[str, Any]:
+def _options(http: Any) -> dict[str, Any]:
     options: dict[str, Any] = {"stream": True}
     if getattr(http, "follow_redirects", False):  # it would take `api-key` along to another host
         options["follow_redirects"] = False
@@ -153,7 +154,7 @@ class MiMoClient(_Settings):
         errors: tuple[type[Exception], ...] = (MiMoError, *client_errors(http))
         while True:
             try:
-                with closing(http.send(self._request(http, call), **_send_options(http))) as response:
+                with closing(http.send(self._request(http, call), **_options(http))) as response:
                     decoder = call.decoder(response.status_code, response.headers)
                     for data in response.iter_bytes():
                         yield from decoder.feed(data)
@@ -180,7 +181,7 @@ class MiMoClient(_Settings):
         errors: tuple[type[Exception], ...] = (MiMoError, *client_errors(http))
         while True:
             try:
-                with closing(http.send(self._request(http, call), **_send_options(http))) as response:
+                with closing(http.send(self._request(http, call), **_options(http))) as response:
                     return call.answer(response.status_code, response.headers, response.read())
             except errors as error:
                 delay = call.delay_after(error)
@@ -220,7 +221,7 @@ class AsyncMiMoClient(_Settings):
         while True:
             try:
                 async with aclosing(
-                    await http.send(self._request(http, call), **_send_options(http))
+                    await http.send(self._request(http, call), **_options(http))
                 ) as response:
                     decoder = call.decoder(response.status_code, response.headers)
                     async for data in response.aiter_bytes():
@@ -251,7 +252,7 @@ class AsyncMiMoClient(_Settings):
         while True:
             try:
                 async with aclosing(
-                    await http.send(self._request(http, call), **_send_options(http))
+                    await http.send(self._request(http, call), **_options(http))
                 ) as response:
                     body = await response.aread()
                     return call.answer(response.status_code, response.headers, body)

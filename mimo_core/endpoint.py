@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -16,6 +17,13 @@ ProtocolName = Literal["chat_completions", "messages"]
 Auth = Literal["api-key", "bearer"]
 
 
+Paths = tuple[tuple[str, str], ...]
+"""Bases of the two protocols, chat completions' first; `{}` is a part of the user's own."""
+
+_XIAOMI_PATHS: Paths = (("/v1", "/anthropic/v1"),)
+_CLOUDSWAY_PATHS: Paths = (("/v1/ai/{}", "/{}/v1"),)  # its unified domain has both below /v1
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """One address that serves MiMo."""
@@ -25,16 +33,25 @@ class Gateway:
     auth: Auth
     key_prefix: str = ""
     """What its keys begin with, where they can be told apart."""
+    paths: Paths = ()
+    """Where it serves the messages protocol, if not beside chat completions."""
 
 
 GATEWAYS: dict[str, Gateway] = {
     gateway.name: gateway
     for gateway in (
-        Gateway("xiaomi", "https://api.xiaomimimo.com/v1", "api-key", "sk-"),
-        Gateway("token-plan-cn", "https://token-plan-cn.xiaomimimo.com/v1", "api-key", "tp-"),
-        Gateway("token-plan-sgp", "https://token-plan-sgp.xiaomimimo.com/v1", "api-key", "tp-"),
-        Gateway("token-plan-ams", "https://token-plan-ams.xiaomimimo.com/v1", "api-key", "tp-"),
-        Gateway("cloudsway", "https://genaiapi.cloudsway.net/v1", "bearer"),
+        Gateway("xiaomi", "https://api.xiaomimimo.com/v1", "api-key", "sk-", _XIAOMI_PATHS),
+        *(
+            Gateway(
+                f"token-plan-{cluster}",
+                f"https://token-plan-{cluster}.xiaomimimo.com/v1",
+                "api-key",
+                "tp-",
+                _XIAOMI_PATHS,
+            )
+            for cluster in ("cn", "sgp", "ams")
+        ),
+        Gateway("cloudsway", "https://genaiapi.cloudsway.net/v1", "bearer", "", _CLOUDSWAY_PATHS),
     )
 }
 _BY_HOST = {urlsplit(gateway.base_url).hostname: gateway for gateway in GATEWAYS.values()}
@@ -69,7 +86,9 @@ class Endpoint:
             api_key: else `MIMO_API_KEY`.
             base_url: a URL or a gateway's name, else `MIMO_BASE_URL`, else `xiaomi`; a key that
                 begins with `tp-` and no base URL goes to `token-plan-cn`.
-            protocol: `"chat_completions"` (default) or `"messages"`.
+            protocol: `"chat_completions"` or `"messages"`; default `"messages"` where `base_url`
+                is an address of that protocol (`…/anthropic`, `…/v1/messages`), else
+                `"chat_completions"`.
             auth: `"api-key"` or `"bearer"`; default `api-key` at Xiaomi's hosts, else `bearer`.
             environ: stands in for `os.environ`.
 
@@ -82,12 +101,12 @@ class Endpoint:
         where = (base_url or environ.get("MIMO_BASE_URL") or "").strip()
         if not where:
             where = "token-plan-cn" if key and key.startswith("tp-") else "xiaomi"
-        url = _base_url(where)
+        url, spoken_there = _base_url(where)
         host = urlsplit(url).hostname or ""
         gateway = _BY_HOST.get(host)
         endpoint = cls(
             base_url=url,
-            protocol=_one_of("protocol", protocol or "chat_completions", get_args(ProtocolName)),
+            protocol=_one_of("protocol", protocol or spoken_there, get_args(ProtocolName)),
             auth=_one_of("auth", auth or _default_auth(host, gateway), get_args(Auth)),
             api_key=key,
             gateway=gateway,
@@ -106,6 +125,14 @@ class Endpoint:
     def url(self, path: str) -> str:
         """The address of `path` (`/chat/completions`) below the base URL."""
         return self.base_url + path
+
+    def messages_url(self) -> str:
+        """The address of the messages protocol."""
+        parts = urlsplit(self.base_url)
+        for chat, messages in _paths_of(parts.hostname or ""):
+            if (path := _moved(parts.path, chat, messages)) is not None:
+                return parts._replace(path=f"{path}/messages").geturl()
+        return self.url("/messages")
 
     def headers(self) -> dict[str, str]:
         """The headers that authenticate a request."""
@@ -149,18 +176,38 @@ def _clean_key(key: str | None) -> str | None:
     return key
 
 
-def _base_url(where: str) -> str:
+def _base_url(where: str) -> tuple[str, ProtocolName]:
+    """The chat-completions base, and the protocol of the address that was given."""
     if known := GATEWAYS.get(where):
-        return known.base_url
+        return known.base_url, "chat_completions"
     if not _is_plain_url(where):
         raise InvalidRequestError(
             f"base_url {_shown(where)!r} is no http(s) URL and none of {', '.join(GATEWAYS)}.",
             param="base_url",
         )
+    # It may be a whole endpoint, pasted from the documentation, or a base of Anthropic's SDK.
     url = where.rstrip("/")
-    for path in ("/chat/completions",):  # a whole endpoint pasted from the documentation
-        url = url.removesuffix(path)
-    return url
+    if url.endswith("/anthropic"):
+        url += "/v1"
+    chat_base = url.removesuffix("/chat/completions").removesuffix("/messages")
+    parts = urlsplit(chat_base)
+    for chat, messages in _paths_of(parts.hostname or ""):
+        if (path := _moved(parts.path, messages, chat)) is not None:
+            return parts._replace(path=path).geturl(), "messages"
+    is_messages = url.endswith(("/messages", "/anthropic/v1"))
+    return chat_base, "messages" if is_messages else "chat_completions"
+
+
+def _paths_of(host: str) -> Paths:
+    if gateway := _BY_HOST.get(host):
+        return gateway.paths
+    return _XIAOMI_PATHS if host.endswith(_XIAOMI) else ()
+
+
+def _moved(path: str, base: str, other: str) -> str | None:
+    """`path` below `other`, where it is `base`; else None."""
+    found = re.fullmatch(re.escape(base).replace(r"\{\}", "([^/]+)"), path)
+    return other.format(*found.groups()) if found else None
 
 
 def _is_plain_url(where: str) -> bool:

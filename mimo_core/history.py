@@ -22,7 +22,9 @@ _MEDIA: dict[str, Modality] = {
 _AUDIO_TYPES = {"mp3": "mpeg"}
 
 
-def adapt_messages(messages: Any, info: ModelInfo, *, thinks: bool) -> list[dict[str, Any]]:
+def adapt_messages(
+    messages: Any, info: ModelInfo, *, thinks: bool, blocks: bool = False
+) -> list[dict[str, Any]]:
     """The history as MiMo takes it; the given messages stay as they are.
 
     - An assistant message with tool calls carries `reasoning_content` while the model thinks: its
@@ -31,6 +33,9 @@ def adapt_messages(messages: Any, info: ModelInfo, *, thinks: bool) -> list[dict
     - A tool message's content is one text; media in it move into a user message after the run of
       tool messages.
     - Audio as raw base64 with a `format` becomes a data URL.
+
+    With `blocks`, for the messages protocol, tool messages keep their parts and media, and
+    assistant messages the parts that are marked with `cache_control`.
 
     Raises:
         InvalidRequestError: there is no message, or one that is none.
@@ -52,9 +57,9 @@ def adapt_messages(messages: Any, info: ModelInfo, *, thinks: bool) -> list[dict
         if role == "user":
             adapted.append(_user(message, info, where))
         elif role == "assistant":
-            adapted.append(_assistant(message, where, thinks=thinks))
+            adapted.append(_assistant(message, where, thinks=thinks, blocks=blocks))
         elif role == "tool":
-            adapted.append(_tool(message, from_tools, info, where))
+            adapted.append(_tool(message, None if blocks else from_tools, info, where))
         elif role in ("system", "developer"):
             adapted.append(_user(message, info, where))
         else:
@@ -75,12 +80,19 @@ def _user(message: dict[str, Any], info: ModelInfo, where: str) -> dict[str, Any
     return {**message, "content": [_part(part, info, where) for part in content or ()]}
 
 
-def _assistant(message: dict[str, Any], where: str, *, thinks: bool) -> dict[str, Any]:
+def _assistant(
+    message: dict[str, Any], where: str, *, thinks: bool, blocks: bool
+) -> dict[str, Any]:
     calls = message.get("tool_calls")
     if calls is not None and not isinstance(calls, list | tuple):
         raise InvalidRequestError(f"{where}: tool_calls must be a list.", param="messages")
     adapted = {k: v for k, v in message.items() if v is not None and k != "tool_calls"}
-    adapted["content"] = _text_of(message.get("content"), where) or _NO_TEXT
+    content = message.get("content")
+    adapted["content"] = _text_of(content, where) or _NO_TEXT
+    if not blocks:
+        adapted.pop("reasoning_signature", None)  # of the messages protocol
+    elif isinstance(content, list) and any(_is_marked(part) for part in content):
+        adapted["content"] = [_text_part(part) for part in content]
     if calls:
         adapted["tool_calls"] = [_tool_call(call, where) for call in calls]
         if thinks:
@@ -111,8 +123,9 @@ def _tool_call(call: Any, where: str) -> dict[str, Any]:
 
 
 def _tool(
-    message: dict[str, Any], media: list[dict[str, Any]], info: ModelInfo, where: str
+    message: dict[str, Any], media: list[dict[str, Any]] | None, info: ModelInfo, where: str
 ) -> dict[str, Any]:
+    """A tool message; its media go into `media`, or stay in it where that is None."""
     content = message.get("content")
     call_id = message.get("tool_call_id")
     if not call_id:
@@ -123,6 +136,9 @@ def _tool(
         return message if content else {**message, "content": _NO_TEXT}
     if content is not None:
         _require_content(message, where)
+    if media is None:
+        kept = [_part(_text_part(part), info, where) for part in content or ()]
+        return {**message, "content": kept or _NO_TEXT}
     texts, parts = [], []
     for part in content or ():
         if isinstance(part, dict) and part.get("type") in _MEDIA:
@@ -136,6 +152,19 @@ def _tool(
         "The output follows in the next user message." if parts else _NO_TEXT
     )
     return {**message, "content": text}
+
+
+def _is_marked(part: Any) -> bool:
+    return isinstance(part, dict) and "cache_control" in part
+
+
+def _text_part(part: Any) -> Any:
+    """A part that is a mere text, or does not say that it is one, as a text part."""
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    if isinstance(part, dict) and "type" not in part and "text" in part:
+        return {**part, "type": "text"}
+    return part
 
 
 def _part(part: Any, info: ModelInfo, where: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, TypedDict
 
+from mimo_core.endpoint import ProtocolName
 from mimo_core.errors import InvalidRequestError
 from mimo_core.history import adapt_messages
 from mimo_core.models import ModelInfo, model_info
@@ -56,7 +57,9 @@ _KNOWN_FIELDS = frozenset(ChatRequest.__annotations__)
 _CHAT_ONLY = ("stop", "thinking", "tools", "tool_choice", "response_format")
 
 
-def prepare(request: Mapping[str, Any]) -> dict[str, Any]:
+def prepare(
+    request: Mapping[str, Any], protocol: ProtocolName = "chat_completions"
+) -> dict[str, Any]:
     """The request as MiMo takes it; `request` itself stays as it is.
 
     - Fields that are None are left out; what `extra_body` holds beyond the known
@@ -64,7 +67,7 @@ def prepare(request: Mapping[str, Any]) -> dict[str, Any]:
     - `thinking` becomes `{"type": "enabled" | "disabled"}`.
     - `tool_choice: "none"` leaves the tools out: the service ignores it.
     - Every tool has a `parameters` schema: without one the model writes its call as text.
-    - The messages are adapted as `history.adapt_messages` says.
+    - The messages are adapted to `protocol` as `history.adapt_messages` says.
 
     Raises:
         InvalidRequestError: a value is out of its range, a name is misspelt, there is no message.
@@ -73,9 +76,9 @@ def prepare(request: Mapping[str, Any]) -> dict[str, Any]:
     body = {key: value for key, value in request.items() if value is not None}
     extra = dict(body.pop("extra_body", {}))
     for name in _KNOWN_FIELDS & extra.keys():
-        body.setdefault(
-            name, extra.pop(name)
-        )  # e.g. thinking, where OpenAI's clients have to put it
+        value = extra.pop(name)  # e.g. thinking, where OpenAI's clients have to put it
+        if value is not None:
+            body.setdefault(name, value)
     _check_names(body)
     model = body.get("model")
     if not isinstance(model, str) or not model:
@@ -86,7 +89,9 @@ def prepare(request: Mapping[str, Any]) -> dict[str, Any]:
     _check_sampling(body, info)
     _adapt_tools(body)
     thinks = info.thinks(body.get("thinking"), body.get("reasoning_effort"))
-    body["messages"] = adapt_messages(body.get("messages"), info, thinks=thinks)
+    body["messages"] = adapt_messages(
+        body.get("messages"), info, thinks=thinks, blocks=protocol == "messages"
+    )
     body.update(extra)
     return body
 

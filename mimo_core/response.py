@@ -120,7 +120,7 @@ class Accumulator:
         """Take one more `delta`."""
         if content := delta.get("content"):
             self._content.append(content)
-        if reasoning := delta.get("reasoning_content"):
+        if (reasoning := delta.get("reasoning_content")) is not None:
             self._reasoning.append(reasoning)
         if not delta.keys() <= _TEXT_FIELDS:
             self._add_others(delta)

@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from mimo_core.endpoint import Endpoint
-from mimo_core.errors import InvalidRequestError
 from mimo_core.protocols.chat_completions import ChatCompletions
+from mimo_core.protocols.messages import Messages
 from mimo_core.response import ChatChunk, ChatResponse
 
-Translate = Callable[[dict[str, Any]], Iterable[ChatChunk]]
-"""One event's payload to the chunks it means."""
+Translate = Callable[[dict[str, Any]], Iterable[ChatChunk] | None]
+"""One event's payload to the chunks it means; None where it says that the answer is complete."""
 
 
 class WireProtocol(Protocol):
     """What the transport needs to know of a protocol."""
+
+    answer_holds: str
+    """The field that an answer cannot be without."""
 
     def url(self, endpoint: Endpoint) -> str: ...
 
@@ -38,7 +41,4 @@ def protocol_for(endpoint: Endpoint) -> WireProtocol:
     """The protocol that `endpoint` asks for."""
     if endpoint.protocol == "chat_completions":
         return ChatCompletions()
-    raise InvalidRequestError(
-        f"protocol {endpoint.protocol!r} is not there yet; use 'chat_completions'.",
-        param="protocol",
-    )
+    return Messages()

@@ -12,6 +12,8 @@ from mimo_core.response import ChatChunk, ChatResponse
 class ChatCompletions:
     """The vendor's main protocol (parameter reference of 3 June 2026)."""
 
+    answer_holds = "choices"
+
     def url(self, endpoint: Endpoint) -> str:
         return endpoint.url("/chat/completions")
 
@@ -20,7 +22,9 @@ class ChatCompletions:
 
     def body(self, request: dict[str, Any], endpoint: Endpoint, *, stream: bool) -> dict[str, Any]:
         body = {**request, "stream": stream}
-        if stream and endpoint.gateway is None:
+        if not stream:
+            body.pop("stream_options", None)  # refused by some backends where nothing streams
+        elif endpoint.gateway is None:
             # Xiaomi and Cloudsway send usage unasked; SGLang, vLLM and most relays do not.
             body.setdefault("stream_options", {"include_usage": True})
         return body

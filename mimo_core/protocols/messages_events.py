@@ -1,0 +1,241 @@
+"""Answers and stream events of the messages protocol, in the inner shape.
+
+Seen of the service: the thinking block can come after the text, its `signature` is empty, and
+`content_block_start` can hold the beginning of a block. Unknown blocks and events are ignored.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mimo_core.response import (
+    ChatChunk,
+    ChatResponse,
+    FunctionCall,
+    Message,
+    ToolCall,
+    Usage,
+    response_from,
+)
+
+# `refusal` and `content_filter` are possible, not documented. Unknown reasons pass through.
+_FINISH_REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+_TRANSLATED = frozenset({"type", "role", "content", "stop_reason", "usage", "object"})
+_COUNTS = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+)
+
+
+def response_of(payload: dict[str, Any]) -> ChatResponse | None:
+    """A whole answer in the inner shape, or None where `payload` is none."""
+    blocks = payload.get("content")
+    if not isinstance(blocks, list) or not (blocks or payload.get("stop_reason")):
+        return None
+    usage = _Counts()
+    usage.add(payload.get("usage"))
+    message = _message([block for block in blocks if isinstance(block, dict)])
+    return response_from(
+        message, _finish_reason(payload.get("stop_reason")), usage.usage(), _envelope(payload)
+    )
+
+
+def _message(blocks: list[dict[str, Any]]) -> Message:
+    thinking = [block for block in blocks if block.get("type") == "thinking"]
+    calls = [_tool_call(block) for block in blocks if block.get("type") == "tool_use"]
+    message: Message = {
+        "role": "assistant",
+        "content": "".join(b.get("text") or "" for b in blocks if b.get("type") == "text"),
+    }
+    if reasoning := "".join(block.get("thinking") or "" for block in thinking):
+        message["reasoning_content"] = reasoning
+    if signature := _one_signature([block.get("signature") for block in thinking]):
+        message["reasoning_signature"] = signature
+    if calls:
+        message["tool_calls"] = calls
+    return message
+
+
+def _tool_call(block: dict[str, Any]) -> ToolCall:
+    function: FunctionCall = {
+        "name": block.get("name"),
+        "arguments": _arguments(block.get("input")),
+    }
+    return {"id": block.get("id"), "type": "function", "function": function}
+
+
+def _arguments(value: Any) -> str:
+    return json.dumps(value or {}, ensure_ascii=False)
+
+
+def _one_signature(signatures: list[Any]) -> str | None:
+    """The signature of the reasoning; of several signed pieces none signs the whole."""
+    return signatures[0] if len(signatures) == 1 and isinstance(signatures[0], str) else None
+
+
+def _finish_reason(stop_reason: Any) -> str | None:
+    return _FINISH_REASONS.get(stop_reason, stop_reason) or None
+
+
+def _envelope(message: dict[str, Any]) -> dict[str, Any]:
+    """`id`, `model` and what a gateway adds; `stop_sequence` where one was met."""
+    return {k: v for k, v in message.items() if k not in _TRANSLATED and v is not None}
+
+
+class _Counts:
+    """The usage of one answer.
+
+    A stream reports it in `message_start` and again, cumulatively, in `message_delta`, where some
+    counts may be missing or 0: counts only grow, so the largest is the last.
+    """
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def add(self, usage: Any) -> None:
+        for name in _COUNTS if isinstance(usage, dict) else ():
+            if isinstance(count := usage.get(name), int):
+                self._counts[name] = max(count, self._counts.get(name, 0))
+
+    def usage(self) -> Usage | None:
+        """In the inner shape, where the prompt's tokens include those of the cache."""
+        counts = self._counts
+        if not counts:
+            return None
+        read = counts.get("cache_read_input_tokens", 0)
+        created = counts.get("cache_creation_input_tokens", 0)
+        prompt = counts.get("input_tokens", 0) + read + created
+        completion = counts.get("output_tokens", 0)
+        usage: Usage = {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+        }
+        if len(counts.keys() & set(_COUNTS[2:])):
+            details = {"cached_tokens": read, "cache_creation_tokens": created}
+            usage["prompt_tokens_details"] = details
+        return usage
+
+
+class _OpenCall:
+    """A tool call whose block has not been closed."""
+
+    __slots__ = ("index", "input", "streamed")
+
+    def __init__(self, index: int, given: Any) -> None:
+        self.index = index
+        self.input = given
+        self.streamed = False  # whether a piece of its arguments has come
+
+
+class EventTranslator:
+    """Translates the events of one stream. A call gives the chunks of an event, or None for the
+    event that ends the answer."""
+
+    __slots__ = ("_calls", "_counts", "_envelope", "_in_call", "_role", "_signatures")
+
+    def __init__(self) -> None:
+        self._envelope: dict[str, Any] = {"object": "chat.completion.chunk"}
+        self._counts = _Counts()
+        self._role = True  # not said yet
+        self._calls = 0
+        self._in_call: dict[Any, _OpenCall] = {}  # by the block's index
+        self._signatures: list[str] = []
+
+    def __call__(self, event: dict[str, Any]) -> list[ChatChunk] | None:
+        kind = event.get("type")
+        if kind == "content_block_delta":
+            return self._delta(event["delta"], event.get("index"))
+        if kind == "content_block_start":
+            return self._start(event["content_block"], event.get("index"))
+        if kind == "content_block_stop":
+            return self._close_call(event.get("index"))
+        if kind == "message_delta":
+            return self._end(event)
+        if kind == "message_start":
+            message = event["message"]
+            self._counts.add(message.get("usage"))
+            self._envelope |= _envelope(message)
+            # No piece of an answer yet: what fails now can still be tried again.
+            return [self._count()]
+        return None if kind == "message_stop" else []
+
+    def _start(self, block: dict[str, Any], index: Any) -> list[ChatChunk]:
+        kind = block.get("type")
+        if kind == "tool_use":
+            call: ToolCall = {
+                "index": self._calls,
+                "id": block.get("id"),
+                "type": "function",
+                "function": {"name": block.get("name"), "arguments": ""},
+            }
+            self._in_call[index] = _OpenCall(self._calls, block.get("input"))
+            self._calls += 1
+            return [self._chunk({"tool_calls": [call]})]
+        if kind == "thinking":
+            self._signatures.append(block.get("signature") or "")
+            return self._text("reasoning_content", block.get("thinking"))
+        return self._text("content", block.get("text")) if kind == "text" else []
+
+    def _delta(self, delta: dict[str, Any], index: Any) -> list[ChatChunk]:
+        kind = delta.get("type")
+        if kind == "text_delta":
+            return self._text("content", delta.get("text"))
+        if kind == "thinking_delta":
+            return self._text("reasoning_content", delta.get("thinking"))
+        if kind == "signature_delta" and self._signatures:
+            self._signatures[-1] += delta.get("signature") or ""
+        call = self._in_call.get(index)
+        if kind == "input_json_delta" and call is not None and delta.get("partial_json"):
+            call.streamed = True
+            return [self._arguments(call, delta["partial_json"])]
+        return []
+
+    def _close_call(self, index: Any) -> list[ChatChunk]:
+        """Arguments that did not come in pieces: whole in the block's start, or there are none."""
+        call = self._in_call.pop(index, None)
+        if call is None or call.streamed:
+            return []
+        return [self._arguments(call, _arguments(call.input))]
+
+    def _end(self, event: dict[str, Any]) -> list[ChatChunk]:
+        delta = event.get("delta") or {}
+        self._counts.add(event.get("usage"))
+        self._envelope |= _envelope(delta)
+        reason = _finish_reason(delta.get("stop_reason"))
+        if reason is None:
+            return [self._count()]
+        chunks = [chunk for index in list(self._in_call) for chunk in self._close_call(index)]
+        signature, self._signatures = _one_signature(self._signatures), []
+        if signature:
+            chunks.append(self._chunk({"reasoning_signature": signature}))
+        return [*chunks, self._chunk({}, reason), self._count()]
+
+    def _count(self) -> ChatChunk:
+        return {**self._envelope, "choices": [], "usage": self._counts.usage()}  # type: ignore[typeddict-item]
+
+    def _arguments(self, call: _OpenCall, piece: str) -> ChatChunk:
+        return self._chunk(
+            {"tool_calls": [{"index": call.index, "function": {"arguments": piece}}]}
+        )
+
+    def _text(self, name: str, text: str | None) -> list[ChatChunk]:
+        return [self._chunk({name: text})] if text else []  # type: ignore[misc]
+
+    def _chunk(self, delta: Message, finish_reason: str | None = None) -> ChatChunk:
+        if self._role and delta:
+            delta = {"role": "assistant", **delta}
+            self._role = False
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+        return {**self._envelope, "choices": [choice]}  # type: ignore[typeddict-item]

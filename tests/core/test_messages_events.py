@@ -1,0 +1,396 @@
+"""Answers and streams of the messages protocol, in the inner shape."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mimo_core import (
+    InvalidRequestError,
+    MiMoError,
+    RateLimitError,
+    ServerError,
+    StreamInterruptedError,
+    collect,
+)
+from mimo_core.classify import error_in_answer
+from mimo_core.protocols.messages_events import EventTranslator, response_of
+from mimo_core.stream import StreamDecoder
+
+TEXT = {"type": "text", "text": "Hi"}
+THINKING = {"type": "thinking", "thinking": "hm", "signature": ""}
+TOOL_USE = {"type": "tool_use", "id": "1", "name": "f", "input": {"a": 1}}
+
+
+def answer(*content: Any, **fields: Any) -> Any:
+    return response_of({"content": list(content), "stop_reason": "end_turn", **fields})
+
+
+def message(*content: Any, **fields: Any) -> Any:
+    return answer(*content, **fields)["choices"][0]["message"]
+
+
+# Whole answers
+
+
+def test_the_vendor_s_sample(sample: Callable[[str], Any]) -> None:
+    published = sample("messages_introduction")
+    assert response_of(published) == {
+        "id": published["id"],
+        "model": "mimo-v2.5-pro",
+        "object": "chat.completion",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": published["content"][0]["text"]},
+            }
+        ],
+        "usage": {"prompt_tokens": 57, "completion_tokens": 54, "total_tokens": 111},
+    }
+
+
+def test_cloudsway_s_sample_thinks_after_it_spoke(sample: Callable[[str], Any]) -> None:
+    published = sample("cloudsway_messages_memory")
+    response = response_of(published)
+    assert response is not None
+    assert response["model"] == "MaaS_Mimo_V2.5_20260423"
+    assert response["choices"][0]["message"] == {
+        "role": "assistant",
+        "content": published["content"][0]["text"],
+        "reasoning_content": published["content"][1]["thinking"],
+    }
+
+
+def test_calls() -> None:
+    bare = {"type": "tool_use", "id": "2", "name": "g", "input": {}}
+    assert message(THINKING, TOOL_USE, bare) == {
+        "role": "assistant",
+        "content": "",
+        "reasoning_content": "hm",
+        "tool_calls": [
+            {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}},
+            {"id": "2", "type": "function", "function": {"name": "g", "arguments": "{}"}},
+        ],
+    }
+
+
+def test_unknown_blocks_are_ignored() -> None:
+    blocks = [{"type": "server_tool_use", "id": "s"}, TEXT, "no block", {"type": "redacted"}, TEXT]
+    assert message(*blocks) == {"role": "assistant", "content": "HiHi"}
+
+
+def test_signatures() -> None:
+    signed = THINKING | {"signature": "c2ln"}
+    assert message(signed, TEXT)["reasoning_signature"] == "c2ln"
+    assert "reasoning_signature" not in message(signed, TEXT, signed)  # none signs the whole
+    assert "reasoning_signature" not in message(THINKING)
+
+
+@pytest.mark.parametrize(
+    ("stop_reason", "finish_reason"),
+    [
+        ("end_turn", "stop"),
+        ("stop_sequence", "stop"),
+        ("max_tokens", "length"),
+        ("tool_use", "tool_calls"),
+        ("refusal", "content_filter"),
+        ("content_filter", "content_filter"),
+        ("repetition_truncation", "repetition_truncation"),
+        ("pause_turn", "pause_turn"),
+        (None, None),
+    ],
+)
+def test_stop_reasons(stop_reason: str | None, finish_reason: str | None) -> None:
+    response = answer(TEXT, stop_reason=stop_reason, stop_sequence=None)
+    assert response["choices"][0]["finish_reason"] == finish_reason
+    assert "stop_sequence" not in response
+
+
+def test_what_else_came_is_kept() -> None:
+    response = answer(TEXT, stop_reason="stop_sequence", stop_sequence="x", provider="Xiaomi")
+    assert (response["stop_sequence"], response["provider"]) == ("x", "Xiaomi")
+
+
+@pytest.mark.parametrize(
+    ("sent", "usage"),
+    [
+        (None, None),
+        ({}, None),
+        (
+            {"input_tokens": 3, "output_tokens": 2, "cache_read_input_tokens": None},
+            {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
+        ),
+        (
+            {
+                "input_tokens": 3,
+                "output_tokens": 2,
+                "cache_read_input_tokens": 10,
+                "cache_creation_input_tokens": 20,
+            },
+            {
+                "prompt_tokens": 33,
+                "completion_tokens": 2,
+                "total_tokens": 35,
+                "prompt_tokens_details": {"cached_tokens": 10, "cache_creation_tokens": 20},
+            },
+        ),
+        (
+            {"input_tokens": 3, "output_tokens": 2, "cache_read_input_tokens": 0},
+            {
+                "prompt_tokens": 3,
+                "completion_tokens": 2,
+                "total_tokens": 5,
+                "prompt_tokens_details": {"cached_tokens": 0, "cache_creation_tokens": 0},
+            },
+        ),
+    ],
+)
+def test_usage(sent: Any, usage: Any) -> None:
+    assert answer(TEXT, usage=sent)["usage"] == usage
+
+
+@pytest.mark.parametrize(
+    "payload", [{}, {"content": None}, {"content": "x"}, {"content": []}, {"choices": []}]
+)
+def test_what_is_no_answer(payload: dict[str, Any]) -> None:
+    assert response_of(payload) is None
+
+
+def test_an_empty_answer_is_one() -> None:
+    assert message() == {"role": "assistant", "content": ""}
+
+
+# Streams
+
+
+def decode(*events: Any) -> list[Any]:
+    """The chunks that a client gives out for these events."""
+    decoder = StreamDecoder(
+        EventTranslator(), lambda event: error_in_answer(event, {}, key=None, hint="")
+    )
+    chunks = []
+    for event in events:
+        data = f"event: {event.get('type')}\ndata: {json.dumps(event)}\n\n".encode()
+        chunks += decoder.feed(data)
+    assert decoder.done or events[-1].get("type") != "message_stop" or decoder.failed
+    return chunks + decoder.close()
+
+
+def start(**usage: int) -> dict[str, Any]:
+    return {
+        "type": "message_start",
+        "message": {
+            "id": "m1",
+            "type": "message",
+            "role": "assistant",
+            "model": "mimo-v2.5",
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": usage or {"input_tokens": 3, "output_tokens": 0},
+        },
+    }
+
+
+def opened(index: int, **block: Any) -> dict[str, Any]:
+    return {"type": "content_block_start", "index": index, "content_block": block}
+
+
+def piece(index: int, **delta: Any) -> dict[str, Any]:
+    return {"type": "content_block_delta", "index": index, "delta": delta}
+
+
+def closed(index: int) -> dict[str, Any]:
+    return {"type": "content_block_stop", "index": index}
+
+
+def end(reason: str | None = "end_turn", **usage: int) -> dict[str, Any]:
+    delta = {"stop_reason": reason, "stop_sequence": None}
+    return {"type": "message_delta", "delta": delta, "usage": usage or {"output_tokens": 9}}
+
+
+STOP = {"type": "message_stop"}
+PING = {"type": "ping"}
+
+
+def test_a_stream_keeps_the_promises_of_a_chunk() -> None:
+    chunks = decode(
+        start(),
+        PING,
+        opened(0, type="thinking", thinking="Let", signature=""),
+        piece(0, type="thinking_delta", thinking=" me see"),
+        piece(0, type="signature_delta", signature=""),
+        closed(0),
+        opened(1, type="text", text=""),
+        piece(1, type="text_delta", text="Hi"),
+        closed(1),
+        end(),
+        STOP,
+    )
+    assert [chunk["choices"][0]["delta"] for chunk in chunks] == [
+        {"role": "assistant", "reasoning_content": "Let"},
+        {"reasoning_content": " me see"},
+        {"content": "Hi"},
+        {},
+    ]
+    assert [chunk["choices"][0]["finish_reason"] for chunk in chunks] == [None] * 3 + ["stop"]
+    assert [chunk.get("usage") for chunk in chunks] == [None] * 3 + [
+        {"prompt_tokens": 3, "completion_tokens": 9, "total_tokens": 12}
+    ]
+    for chunk in chunks:
+        assert (chunk["id"], chunk["model"], chunk["object"]) == (
+            "m1",
+            "mimo-v2.5",
+            "chat.completion.chunk",
+        )
+
+
+def test_calls_in_pieces_whole_and_without_arguments() -> None:
+    events = [
+        start(),
+        opened(0, type="text", text="I"),
+        piece(0, type="text_delta", text=" look."),
+        closed(0),
+        opened(3, type="tool_use", id="1", name="f", input={}),
+        piece(3, type="input_json_delta", partial_json=""),
+        piece(3, type="input_json_delta", partial_json='{"a":'),
+        piece(3, type="input_json_delta", partial_json=" 1}"),
+        closed(3),
+        opened(4, type="tool_use", id="2", name="g", input={"b": 2}),
+        closed(4),
+        opened(5, type="tool_use", id="3", name="h", input={}),  # never closed
+        end("tool_use"),
+        STOP,
+    ]
+    response = collect(decode(*events))
+    assert response["choices"][0]["finish_reason"] == "tool_calls"
+    assert response["choices"][0]["message"] == {
+        "role": "assistant",
+        "content": "I look.",
+        "tool_calls": [
+            {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}},
+            {"id": "2", "type": "function", "function": {"name": "g", "arguments": '{"b": 2}'}},
+            {"id": "3", "type": "function", "function": {"name": "h", "arguments": "{}"}},
+        ],
+    }
+
+
+def test_what_is_not_known_is_ignored() -> None:
+    chunks = decode(
+        start(),
+        {"type": "content_block_flush", "index": 0},
+        opened(0, type="server_tool_use", id="s", name="web_search", input={}),
+        piece(0, type="input_json_delta", partial_json='{"q'),
+        closed(0),
+        opened(1, type="text", text=""),
+        piece(1, type="citations_delta", citation={}),
+        piece(1, type="signature_delta", signature="x"),
+        piece(1, type="text_delta", text="Hi"),
+        {"no": "type"},
+        end(),
+        STOP,
+    )
+    assert collect(chunks)["choices"][0]["message"] == {"role": "assistant", "content": "Hi"}
+
+
+def test_a_signature_comes_whole_and_once() -> None:
+    thinking = [
+        opened(0, type="thinking", thinking="hm", signature="c2"),
+        piece(0, type="signature_delta", signature="ln"),
+        closed(0),
+    ]
+    response = collect(decode(start(), *thinking, end(), end(), STOP))
+    assert response["choices"][0]["message"]["reasoning_signature"] == "c2ln"
+    response = collect(decode(start(), *thinking, *thinking, end(), STOP))
+    assert response["choices"][0]["message"] == {
+        "role": "assistant",
+        "content": "",
+        "reasoning_content": "hmhm",
+    }
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ({"input_tokens": 3, "output_tokens": 1}, {"output_tokens": 9}),
+        ({"input_tokens": 3, "output_tokens": 1}, {"input_tokens": 3, "output_tokens": 9}),
+        ({"input_tokens": 0, "output_tokens": 0}, {"input_tokens": 3, "output_tokens": 9}),
+        ({"input_tokens": 3, "output_tokens": 9}, {"input_tokens": 0, "output_tokens": 0}),
+    ],
+)
+def test_cumulative_usage_counts_once(first: Any, last: Any) -> None:
+    chunks = decode(start(**first), opened(0, **TEXT), end(None, **last), end(**last), STOP)
+    usage = {"prompt_tokens": 3, "completion_tokens": 9, "total_tokens": 12}
+    assert [chunk.get("usage") for chunk in chunks] == [None, usage]
+
+
+def test_usage_alone_ends_nothing() -> None:
+    chunks = decode(
+        start(),
+        opened(0, type="tool_use", id="1", name="f", input={}),
+        end(None, output_tokens=1),
+        piece(0, type="input_json_delta", partial_json='{"a": 1}'),
+        closed(0),
+        end("tool_use"),
+        STOP,
+    )
+    (call,) = collect(chunks)["choices"][0]["message"]["tool_calls"] or ()
+    assert call["function"]["arguments"] == '{"a": 1}'
+
+
+def test_a_stop_sequence_is_named() -> None:
+    met = {"stop_reason": "stop_sequence", "stop_sequence": "x"}
+    chunks = decode(start(), opened(0, **TEXT), end() | {"delta": met}, STOP)
+    assert chunks[-1]["stop_sequence"] == collect(chunks)["stop_sequence"] == "x"  # type: ignore[typeddict-item]
+
+
+def test_nothing_after_the_end_counts() -> None:
+    chunks = decode(start(), opened(0, **TEXT), end(), STOP, {"type": "error", "error": {"a": 1}})
+    assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+
+
+def test_a_stream_that_only_lacks_its_last_event_is_complete() -> None:
+    assert (
+        collect(decode(start(), opened(0, **TEXT), end()))["choices"][0]["finish_reason"] == "stop"
+    )
+
+
+@pytest.mark.parametrize(
+    ("events", "partial"),
+    [
+        ([start()], None),
+        ([start(), PING, STOP], None),
+        ([start(), opened(0, **TEXT), STOP], "Hi"),
+        ([start(), opened(0, **TEXT), piece(0, type="text_delta", text="!")], "Hi!"),
+        ([start(), opened(0, **TEXT), {"type": "content_block_delta"}], "Hi"),
+        ([{"type": "error"}], None),
+    ],
+)
+def test_what_is_no_complete_stream(events: list[Any], partial: str | None) -> None:
+    with pytest.raises(StreamInterruptedError) as e:
+        decode(*events)
+    got = e.value.partial
+    assert (got and got["choices"][0]["message"]["content"]) == partial
+    if got is not None:
+        assert got["usage"] == {"prompt_tokens": 3, "completion_tokens": 0, "total_tokens": 3}
+
+
+@pytest.mark.parametrize(
+    ("type", "kind", "status"),
+    [
+        ("overloaded_error", ServerError, 503),
+        ("api_error", ServerError, 500),
+        ("rate_limit_error", RateLimitError, 429),
+        ("invalid_request_error", InvalidRequestError, 400),
+        ("something_else", ServerError, None),
+    ],
+)
+def test_error_events(type: str, kind: type[MiMoError], status: int | None) -> None:
+    error = {"type": "error", "error": {"type": type, "message": "Sorry"}}
+    with pytest.raises(kind, match=r"^Sorry") as e:
+        decode(start(), opened(0, **TEXT), error)
+    assert e.value.status == status
