@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test litellm lint types coverage test-core-1.8 record drift tables bench clean
+.PHONY: demo test litellm lint types coverage test-core-1.8 record drift tables bench bench-short clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -61,6 +61,17 @@ drift: $(VENV)/installed
 tables: $(VENV)/installed
 	$(BIN)/python scripts/readme_tables.py --write
 	$(BIN)/python scripts/cassette_table.py
+
+# All benchmarks take about 15 minutes; bench-short only proves that they run.
+bench: $(VENV)/bench-installed
+	$(BIN)/python benchmarks/run.py
+
+bench-short: $(VENV)/bench-installed
+	$(BIN)/python benchmarks/run.py --short
+
+$(VENV)/bench-installed: $(VENV)/installed
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .venv-1.8 .venv-litellm .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

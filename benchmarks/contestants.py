@@ -1,0 +1,138 @@
+"""Who is measured: ChatMiMo, its peers, and the floors under all of them.
+
+Each contestant is made for a base URL and has the methods that the benchmarks call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+PROMPT = "Say something."
+
+
+class LangChain:
+    """A chat model of LangChain, used as an application uses it."""
+
+    def __init__(self, module: str, name: str, base_url: str, **kwargs: Any) -> None:
+        self._class = getattr(__import__(module), name)
+        self._arguments = {"api_key": "sk-bench", "base_url": base_url, "max_retries": 0, **kwargs}
+        self._models: dict[str, Any] = {}
+
+    def make(self, model: str = "text-10-burst") -> Any:
+        return self._class(model=model, **self._arguments)
+
+    def model(self, name: str) -> Any:
+        if name not in self._models:
+            self._models[name] = self.make(name)
+        return self._models[name]
+
+    def stream(self, model: str) -> int:
+        return sum(1 for _ in self.model(model).stream(PROMPT))
+
+    async def astream(self, model: str) -> int:
+        return len([1 async for _ in self.model(model).astream(PROMPT)])
+
+    def invoke(self, model: str) -> None:
+        self.model(model).invoke(PROMPT)
+
+    async def ainvoke(self, model: str) -> None:
+        await self.model(model).ainvoke(PROMPT)
+
+
+class Httpx2:
+    """The floor of the transport: httpx2, events split at blank lines, JSON parsed."""
+
+    def __init__(self, base_url: str) -> None:
+        import httpx2
+        from pydantic_core import from_json
+
+        self._url = f"{base_url}/chat/completions"
+        self._client, self._async_client = httpx2.Client(), None
+        self._httpx2, self._from_json = httpx2, from_json
+
+    def _body(self, model: str, stream: bool) -> dict[str, Any]:
+        return {"model": model, "messages": [{"role": "user", "content": PROMPT}], "stream": stream}
+
+    def _events(self, data: bytes) -> int:
+        events = [line for line in data.split(b"\n") if line.startswith(b"data: {")]
+        for event in events:
+            self._from_json(event[6:])
+        return len(events)
+
+    def _lines(self, pieces: Iterator[bytes]) -> int:
+        count, rest = 0, b""
+        for piece in pieces:
+            whole, _, rest = (rest + piece).rpartition(b"\n\n")
+            count += self._events(whole)
+        return count
+
+    def stream(self, model: str) -> int:
+        with self._client.stream("POST", self._url, json=self._body(model, True)) as response:
+            return self._lines(response.iter_bytes())
+
+    async def astream(self, model: str) -> int:
+        if self._async_client is None:
+            self._async_client = self._httpx2.AsyncClient()
+        body = self._body(model, True)
+        async with self._async_client.stream("POST", self._url, json=body) as response:
+            count, rest = 0, b""
+            async for piece in response.aiter_bytes():
+                whole, _, rest = (rest + piece).rpartition(b"\n\n")
+                count += self._events(whole)
+            return count
+
+    def invoke(self, model: str) -> None:
+        self._from_json(self._client.post(self._url, json=self._body(model, False)).content)
+
+    async def ainvoke(self, model: str) -> None:
+        if self._async_client is None:
+            self._async_client = self._httpx2.AsyncClient()
+        response = await self._async_client.post(self._url, json=self._body(model, False))
+        self._from_json(response.content)
+
+
+def _core_floor(base_url: str) -> Any:
+    """langchain-core building and yielding chunks by its public constructors, without a network."""
+    from langchain_core.language_models.chat_models import BaseChatModel
+    from langchain_core.messages import AIMessageChunk
+    from langchain_core.outputs import ChatGenerationChunk
+
+    class Floor(BaseChatModel):
+        count: int
+
+        @property
+        def _llm_type(self) -> str:
+            return "floor"
+
+        def _generate(self, *args: Any, **kwargs: Any) -> Any:
+            raise NotImplementedError
+
+        def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+            for _ in range(self.count):
+                yield ChatGenerationChunk(message=AIMessageChunk(content="word000 "))
+
+        async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
+            for chunk in self._stream():
+                yield chunk
+
+    class Contestant:
+        def stream(self, model: str) -> int:
+            floor = Floor(count=int(model.split("-")[1]))
+            return sum(1 for _ in floor.stream(PROMPT))
+
+        async def astream(self, model: str) -> int:
+            floor = Floor(count=int(model.split("-")[1]))
+            return len([1 async for _ in floor.astream(PROMPT)])
+
+    return Contestant()
+
+
+CONTESTANTS: dict[str, Any] = {
+    "ChatMiMo": lambda url: LangChain("langchain_mimo", "ChatMiMo", url),
+    "ChatMistralAI": lambda url: LangChain("langchain_mistralai", "ChatMistralAI", url),
+    "ChatOpenAI": lambda url: LangChain("langchain_openai", "ChatOpenAI", url),
+    "ChatDeepSeek": lambda url: LangChain("langchain_deepseek", "ChatDeepSeek", url),
+    "httpx2 + JSON": Httpx2,
+    "langchain-core": _core_floor,
+}

@@ -1,0 +1,76 @@
+"""What is paid once: imports, construction, the shell's start; and work without a network."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+_TIMED = "import time, sys; t = time.perf_counter(); {}; print((time.perf_counter() - t) * 1e3)"
+_CORE = "import langchain_core.language_models.chat_models, httpx2"
+_MODELS = "from langchain_mimo import ChatMiMo; ChatMiMo(api_key='sk-bench')"
+_LATER = (
+    "import time; from langchain_mimo import ChatMiMo; ChatMiMo(api_key='sk-bench');"
+    "t = time.perf_counter(); [ChatMiMo(api_key='sk-bench') for _ in range(100)];"
+    "print((time.perf_counter() - t) * 10)"
+)
+_FIRST = (
+    "import time; from langchain_mimo import ChatMiMo; t = time.perf_counter();"
+    "ChatMiMo(api_key='sk-bench'); print((time.perf_counter() - t) * 1e3)"
+)
+_COLLECT = """
+import time
+from pydantic_core import from_json
+from mimo_core import collect
+line = b'{"id":"1","model":"m","choices":[{"index":0,"delta":{"content":"word000 "}}]}'
+def read(): return [from_json(line) for _ in range(100_000)]
+chunks = read()
+t = time.perf_counter(); collect(chunks); print((time.perf_counter() - t) * 10)
+"""
+_PREPARE = """
+import time
+from mimo_core import prepare
+messages = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "hi"}] * 1000
+request = {"model": "mimo-v2.5-pro", "messages": messages}
+prepare(request)
+t = time.perf_counter(); prepare(request); print((time.perf_counter() - t) * 1e6 / 2000)
+"""
+_LLM = "import sys; sys.argv = ['llm', '--version']; import llm.cli"
+# name, code that prints a number, unit, what to subtract or compare with
+_SCRIPTS: dict[str, str] = {
+    "import langchain_core + httpx2": _TIMED.format(_CORE),
+    "import langchain_mimo": _TIMED.format("import langchain_mimo"),
+    "import langchain_openai": _TIMED.format("import langchain_openai"),
+    "first ChatMiMo()": _FIRST,
+    "each later ChatMiMo()": _LATER,
+    "collect, a chunk of 100,000": _COLLECT,
+    "prepare, a message of 2,000": _PREPARE,
+    "llm.cli without the plugin": _TIMED.format(_LLM),
+    "llm.cli with the plugin": _TIMED.format(_LLM),
+}
+_UNITS = {"collect, a chunk of 100,000": "µs", "prepare, a message of 2,000": "µs"}
+
+
+def startup_rows(rounds: int) -> list[dict[str, Any]]:
+    """Medians over `rounds` fresh processes each, interleaved."""
+    figures: dict[str, list[float]] = {name: [] for name in _SCRIPTS}
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(rounds + 1):
+            for name, code in _SCRIPTS.items():
+                env = {**os.environ, "LLM_USER_PATH": folder}
+                env.pop("PYTHONDONTWRITEBYTECODE", None)  # or compiling would be measured
+                env["LLM_LOAD_PLUGINS"] = "" if "without" in name else "mimo-plugins"
+                done = subprocess.run(
+                    [sys.executable, "-c", code], capture_output=True, text=True, env=env
+                )
+                if done.returncode:
+                    raise SystemExit(f"{name}: {done.stderr}")
+                if number:
+                    figures[name].append(float(done.stdout.split()[-1]))
+    return [
+        {"name": name, "median": statistics.median(values), "unit": _UNITS.get(name, "ms")}
+        for name, values in figures.items()
+    ]
