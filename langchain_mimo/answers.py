@@ -7,7 +7,6 @@ v1 view of the same message.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -18,7 +17,6 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_mimo.fast_chunks import PROVIDER, make_chunk
 from langchain_mimo.requirements import Attempts
 from mimo_core.response import ChatChunk, ChatResponse, Message, ToolCall, Usage, collect
-from mimo_core.stream import as_chunks
 
 _ENVELOPE = frozenset({"choices", "usage", "object", "model"})
 _OWN_PLACE = frozenset({"role", "content", "tool_calls"})
@@ -60,7 +58,8 @@ def to_result(response: ChatResponse) -> ChatResult:
 
 
 class ChunkMapper:
-    """Maps one stream's chunks. It holds citations back until there is text they belong to."""
+    """Maps one stream's chunks. It holds citations back for the last one: langchain-core's v3
+    events replace earlier ones by later ones, so all of them have to be in one delta."""
 
     def __init__(self) -> None:
         self._annotations: list[dict[str, Any]] = []
@@ -74,8 +73,6 @@ class ChunkMapper:
         extra = _additional_kwargs(delta)
         self._annotations += extra.pop("annotations", [])
         content = delta.get("content") or ""
-        if content and self._annotations:
-            extra["annotations"], self._annotations = self._annotations, []
         calls = delta.get("tool_calls")
         if not content and not extra and not calls:
             return None
@@ -104,6 +101,7 @@ class AnswerStream:
 
     def __init__(self, attempts: Attempts) -> None:
         self._attempts = attempts
+        self._checks = attempts.checks and attempts.streams  # else it has been checked already
         self._mapper = ChunkMapper()
         self._seen: list[ChatChunk] = []
         self.done = False
@@ -111,21 +109,16 @@ class AnswerStream:
     def take(self, chunk: ChatChunk) -> ChatGenerationChunk | None:
         """The LangChain chunk for `chunk`, or None where there is nothing to show."""
         is_last = chunk["choices"][0].get("finish_reason") is not None
-        if self._attempts.checks:
+        if self._checks:
             self._seen.append(chunk)
             if is_last:
                 response, self._seen = collect(self._seen), []
                 if not self._attempts.accepts(response, streamed=True):
                     return None
-                chunk = {**chunk, "usage": response.get("usage")}
+                # The usage of all attempts, and what the check has noted.
+                chunk = {**response, "choices": chunk["choices"]}
         self.done = is_last
         return self._mapper.map(chunk)
-
-    def whole(self, response: ChatResponse) -> Iterator[ChatGenerationChunk]:
-        """The LangChain chunks of an answer that was kept back until it was accepted."""
-        for chunk in as_chunks(response):
-            if (generation := self._mapper.map(chunk)) is not None:
-                yield generation
 
 
 def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
@@ -185,7 +178,7 @@ def _tool_calls(calls: list[ToolCall]) -> dict[str, Any]:
         function = call.get("function") or {}
         name, arguments = function.get("name"), function.get("arguments")
         try:
-            args = json.loads(arguments or "{}")
+            args = json.loads(arguments or "{}", strict=False)  # as LangChain reads a stream's
             problem = None if isinstance(args, dict) else "The arguments are not a JSON object."
         except ValueError as error:
             problem = f"The arguments are not JSON: {error}"

@@ -7,6 +7,7 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
     Callable,
+    Generator,
     Iterator,
     Mapping,
     Sequence,
@@ -36,6 +37,13 @@ from langchain_mimo.content_blocks import register
 from langchain_mimo.counting import tokens_in_request, tokens_in_text
 from langchain_mimo.errors import model_errors
 from langchain_mimo.fast_chunks import PROVIDER
+from langchain_mimo.fields import (
+    CLIENT_FIELDS,
+    REQUEST_FIELDS,
+    named_as_fields,
+    request_arguments,
+    under_field_names,
+)
 from langchain_mimo.messages import to_request_messages
 from langchain_mimo.profiles import profile_for
 from langchain_mimo.requirements import Attempts, add_usage, requirement_for
@@ -43,31 +51,10 @@ from langchain_mimo.structured_output import structured_runnable
 from langchain_mimo.tool_choice import wire_tool_choice
 from mimo_core.client import AsyncMiMoClient, MiMoClient
 from mimo_core.endpoint import Endpoint
-from mimo_core.response import ChatResponse
+from mimo_core.response import ChatChunk, ChatResponse
+from mimo_core.stream import as_chunks
 
 register()
-
-_OTHER_NAMES = {
-    "model_name": "model",
-    "mimo_api_key": "api_key",
-    "max_completion_tokens": "max_tokens",
-    "request_timeout": "timeout",
-    "stop_sequences": "stop",
-}
-# Fields of ours that are fields of the request under the same name.
-_REQUEST_FIELDS = (
-    "temperature",
-    "top_p",
-    "stop",
-    "frequency_penalty",
-    "presence_penalty",
-    "thinking",
-    "reasoning_effort",
-    "audio",
-    "asr_options",
-    "response_format",
-    "extra_body",
-)
 
 
 class ChatMiMo(BaseChatModel):
@@ -119,7 +106,7 @@ class ChatMiMo(BaseChatModel):
     """Seconds, one number or `(connect, silence)`, or an httpx `Timeout`; default `(10, 600)`."""
     max_retries: int = 2
     """Further attempts after a failed connection, 429, 500, 502, 503 or 504; 0 for none."""
-    default_headers: Mapping[str, str] | None = None
+    default_headers: Mapping[str, str] | None = Field(default=None, repr=False)
     """Sent with every request."""
     streaming: bool = False
     """Whether `invoke` streams underneath."""
@@ -144,11 +131,7 @@ class ChatMiMo(BaseChatModel):
         """Take the other names fields go by, and move what is no field into `model_kwargs`."""
         if not isinstance(values, dict):
             return values
-        named: dict[str, Any] = {}
-        unknown: dict[str, Any] = {}
-        for name, value in values.items():
-            field: str = _OTHER_NAMES.get(name) or name
-            (named if field in cls.model_fields else unknown)[field] = value
+        named, unknown = named_as_fields(values, cls.model_fields)
         if unknown.pop("stream_usage", None) is False:
             warnings.warn("MiMo always sends usage; stream_usage is ignored.", stacklevel=4)
         if unknown:
@@ -205,7 +188,7 @@ class ChatMiMo(BaseChatModel):
         return {"_type": self._llm_type, **params}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        params = self._default_params | kwargs
+        params = self._default_params | under_field_names(kwargs)
         ls_params = LangSmithParams(
             ls_provider=PROVIDER,
             ls_model_name=params.get("model", self.model),
@@ -213,8 +196,7 @@ class ChatMiMo(BaseChatModel):
         )
         if (temperature := params.get("temperature")) is not None:
             ls_params["ls_temperature"] = temperature
-        max_tokens = params.get("max_tokens", params.get("max_completion_tokens"))
-        if max_tokens is not None:
+        if (max_tokens := params.get("max_tokens")) is not None:
             ls_params["ls_max_tokens"] = max_tokens
         if stops := stop or params.get("stop"):
             ls_params["ls_stop"] = [stops] if isinstance(stops, str) else stops
@@ -231,6 +213,8 @@ class ChatMiMo(BaseChatModel):
 
     def get_num_tokens(self, text: str) -> int:
         """An estimate, offline: MiMo publishes no tokenizer."""
+        if self.custom_get_token_ids is not None:
+            return len(self.custom_get_token_ids(text))
         return tokens_in_text(text)
 
     def get_num_tokens_from_messages(
@@ -240,7 +224,8 @@ class ChatMiMo(BaseChatModel):
 
         An image, audio or video counts a flat sum, not its base64.
         """
-        request = to_request_messages(messages, pass_back_reasoning=self.pass_back_reasoning)
+        with model_errors():
+            request = to_request_messages(messages, pass_back_reasoning=self.pass_back_reasoning)
         return tokens_in_request(request, [convert_to_openai_tool(tool) for tool in tools or ()])
 
     def bind_tools(
@@ -352,10 +337,16 @@ class ChatMiMo(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         with model_errors():
             attempts = self._attempts(messages, stop, kwargs)
-            for generation in self._generations(attempts):
-                if run_manager is not None:
-                    run_manager.on_llm_new_token(generation.text, chunk=generation)
-                yield generation
+            answer = AnswerStream(attempts)
+            while not answer.done:
+                with closing(self._chunks(attempts)) as chunks:
+                    for chunk in chunks:
+                        generation = answer.take(chunk)
+                        if generation is None:
+                            continue
+                        if run_manager is not None:
+                            run_manager.on_llm_new_token(generation.text, chunk=generation)
+                        yield generation
 
     async def _astream(
         self,
@@ -366,34 +357,44 @@ class ChatMiMo(BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         with model_errors():
             attempts = self._attempts(messages, stop, kwargs)
-            async with aclosing(self._agenerations(attempts)) as generations:
-                async for generation in generations:
-                    if run_manager is not None:
-                        await run_manager.on_llm_new_token(generation.text, chunk=generation)
-                    yield generation
-
-    def _generations(self, attempts: Attempts) -> Iterator[ChatGenerationChunk]:
-        answer = AnswerStream(attempts)
-        if not attempts.streams:
-            yield from answer.whole(self._answer(attempts))
-            return
-        while not answer.done:
-            with closing(self._client.stream(attempts.request)) as chunks:
-                for chunk in chunks:
-                    if (generation := answer.take(chunk)) is not None:
+            answer = AnswerStream(attempts)
+            while not answer.done:
+                async with aclosing(self._achunks(attempts)) as chunks:
+                    async for chunk in chunks:
+                        generation = answer.take(chunk)
+                        if generation is None:
+                            continue
+                        if run_manager is not None:
+                            await run_manager.on_llm_new_token(generation.text, chunk=generation)
                         yield generation
 
-    async def _agenerations(self, attempts: Attempts) -> AsyncGenerator[ChatGenerationChunk, None]:
-        answer = AnswerStream(attempts)
-        if not attempts.streams:
-            for generation in answer.whole(await self._aanswer(attempts)):
-                yield generation
-            return
-        while not answer.done:
-            async with aclosing(self._async_client.stream(attempts.request)) as chunks:
-                async for chunk in chunks:
-                    if (generation_ := answer.take(chunk)) is not None:
-                        yield generation_
+    def _chunks(self, attempts: Attempts) -> Generator[ChatChunk, None, None]:
+        if attempts.streams:
+            return self._client.stream(attempts.request)
+        return (chunk for chunk in as_chunks(self._answer(attempts)))
+
+    def _achunks(self, attempts: Attempts) -> AsyncGenerator[ChatChunk, None]:
+        if attempts.streams:
+            return self._async_client.stream(attempts.request)
+
+        async def kept_back() -> AsyncGenerator[ChatChunk, None]:
+            for chunk in as_chunks(await self._aanswer(attempts)):
+                yield chunk
+
+        return kept_back()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy. Where `update` changes where or how requests go, it makes its own clients."""
+        copied = super().model_copy(update=update, deep=deep)
+        if update and update.keys() & CLIENT_FIELDS:
+            copied.__dict__.pop("_client", None)
+            copied.__dict__.pop("_async_client", None)
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """A deep copy, which shares clients that were given: they cannot be copied."""
+        given = (self.http_client, self.http_async_client)
+        return super().__deepcopy__({**(memo or {}), **{id(c): c for c in given if c is not None}})
 
     def close(self) -> None:
         """Close the connections of the synchronous calls. The model can still be used."""
@@ -410,13 +411,15 @@ class ChatMiMo(BaseChatModel):
 
         The fields, then what was bound or given with the call, make the request.
         """
-        request = self._default_params | kwargs
-        request.pop("stream", None)  # how the answer comes is the caller's choice, made already
+        request = self._default_params | request_arguments(kwargs)
         requirement = request.pop("requirement", None)
         if stop is not None:
             request["stop"] = stop
         if "max_tokens" in request:
             request["max_completion_tokens"] = request.pop("max_tokens")
+        if "tool_choice" in request:  # bound by hand, it may be in any spelling
+            tools = request.get("tools") or ()
+            request["tool_choice"] = wire_tool_choice(request["tool_choice"], tools)
         request.setdefault("model", self.model)
         request["messages"] = to_request_messages(
             messages, pass_back_reasoning=self.pass_back_reasoning
@@ -428,7 +431,7 @@ class ChatMiMo(BaseChatModel):
     @property
     def _default_params(self) -> dict[str, Any]:
         params = dict(self.model_kwargs)
-        for name in _REQUEST_FIELDS:
+        for name in REQUEST_FIELDS:
             if (value := getattr(self, name)) is not None:
                 params[name] = value
         if self.max_tokens is not None:

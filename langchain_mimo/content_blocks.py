@@ -25,8 +25,11 @@ def register() -> None:
 
 
 def translate(message: AIMessage) -> list[ContentBlock]:
-    """The blocks of a whole message: reasoning, text with its citations, tool calls."""
+    """The blocks of a whole message: reasoning, text with its citations, audio, tool calls."""
     blocks = _blocks(message)
+    audio = message.additional_kwargs.get("audio")
+    if isinstance(audio, dict) and isinstance(data := audio.get("data"), str):
+        blocks.append({"type": "audio", "base64": data, "mime_type": _audio_type(data)})
     blocks += _finished_calls(message)
     return blocks  # type: ignore[return-value]
 
@@ -62,6 +65,15 @@ def _blocks(message: AIMessage) -> list[dict[str, Any]]:
     if refusal := extra.get("refusal"):
         blocks.append({"type": "refusal", "refusal": refusal})
     return blocks
+
+
+def _audio_type(data: str) -> str:
+    """The mime type of audio in base64; the service does not say which format it sends."""
+    if data.startswith("UklGR"):  # RIFF
+        return "audio/wav"
+    if data.startswith(("SUQz", "//")):  # ID3, or an MPEG frame
+        return "audio/mpeg"
+    return "audio/pcm"
 
 
 def _citation(annotation: dict[str, Any]) -> dict[str, Any]:

@@ -127,7 +127,8 @@ def as_model_error(error: core.MiMoError) -> MiMoModelError:
     """`error` with everything it carries, as the class that is LangChain's too."""
     if isinstance(error, MiMoModelError):
         return error
-    model_error = _MODEL_ERRORS[type(error)](str(error))
+    kind = next(_MODEL_ERRORS[kind] for kind in type(error).__mro__ if kind in _MODEL_ERRORS)
+    model_error = kind(str(error))
     model_error.__dict__.update(error.__dict__)
     return model_error
 

@@ -11,7 +11,7 @@ _DEFAULT_TYPES = {"image": "image/jpeg", "audio": "audio/wav", "video": "video/m
 _VIDEO_OPTIONS = ("fps", "media_resolution")
 
 
-def media_part(block: dict[str, Any]) -> dict[str, Any] | None:
+def media_part(block: dict[str, Any]) -> dict[str, Any]:
     """The content part for a block that holds an image, audio or a video.
 
     Known are OpenAI's parts, LangChain's v1 blocks (url or base64), Anthropic's `source` form, and

@@ -20,10 +20,18 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+from langchain_mimo.fast_chunks import PROVIDER
 from langchain_mimo.media import media_part
 from mimo_core.errors import InvalidRequestError
 
 _ROLES = {"human": "user", "ai": "assistant"}
+# The last two are the Responses API's.
+_TEXT_BLOCKS = ("text", "text-plain", "input_text", "output_text")
+_RESULT_BLOCKS = (
+    *_TEXT_BLOCKS,
+    *("image", "audio", "video", "file", "image_url", "input_audio", "video_url"),
+    *("json", "non_standard", "document"),
+)
 
 
 def to_request_messages(
@@ -40,14 +48,12 @@ def to_request_messages(
         InvalidRequestError: a message or block that MiMo has no form for.
     """
     request: list[dict[str, Any]] = []
+    answered = {m.tool_call_id for m in messages if isinstance(m, ToolMessage)}
     for message in messages:
         if isinstance(message, AIMessage):
-            request.append(_assistant(message, pass_back_reasoning))
+            request.append(_assistant(message, answered, pass_back_reasoning))
         elif isinstance(message, ToolMessage):
-            content = _content(message.content)
-            request.append(
-                {"role": "tool", "tool_call_id": message.tool_call_id, "content": content}
-            )
+            request.append(_tool(message))
         elif isinstance(message, HumanMessage):
             request.extend(_user(message, "user"))
         elif isinstance(message, SystemMessage):
@@ -65,8 +71,11 @@ def to_request_messages(
 def reasoning_of(message: AIMessage) -> str:
     """The reasoning of an assistant message, from wherever its provider's class put it, once."""
     for key in ("reasoning_content", "reasoning"):
-        if isinstance(text := message.additional_kwargs.get(key), str) and text:
-            return text
+        found = message.additional_kwargs.get(key)
+        if isinstance(found, dict):  # OpenAI's Responses API, v0: an item with summaries
+            found = "".join(_reasoning_texts([{"type": "reasoning", **found}]))
+        if isinstance(found, str) and found:
+            return found
     return "".join(_reasoning_texts(message.content))
 
 
@@ -98,16 +107,15 @@ def _user(message: BaseMessage, role: str) -> Iterable[dict[str, Any]]:
 def _content(content: str | list[Any]) -> str | list[dict[str, Any]]:
     if isinstance(content, str):
         return content
-    parts = [part for block in content if (part := _part(block)) is not None]
-    return parts or ""
+    return [_part(block) for block in content] or ""
 
 
-def _part(block: str | dict[str, Any]) -> dict[str, Any] | None:
+def _part(block: str | dict[str, Any]) -> dict[str, Any]:
     """One block of a system, human or tool message as a content part."""
     if isinstance(block, str):
         return {"type": "text", "text": block}
     kind = block.get("type")
-    if kind in ("text", "text-plain") and isinstance(block.get("text"), str):
+    if kind in _TEXT_BLOCKS and isinstance(block.get("text"), str):
         part = {"type": "text", "text": block["text"]}
         if "cache_control" in block:
             part["cache_control"] = block["cache_control"]
@@ -116,31 +124,57 @@ def _part(block: str | dict[str, Any]) -> dict[str, Any] | None:
         return _part(block["value"])
     if kind == "json" and "json" in block:
         return {"type": "text", "text": json.dumps(block["json"], ensure_ascii=False)}
+    source = block.get("source")
+    if kind == "document" and isinstance(source, dict) and source.get("type") == "text":
+        return {"type": "text", "text": source.get("data") or ""}  # Anthropic's
     return media_part(block)
 
 
-def _assistant(message: AIMessage, pass_back_reasoning: bool) -> dict[str, Any]:
-    request = _named(message, {"role": "assistant", "content": _assistant_text(message.content)})
+def _tool(message: ToolMessage) -> dict[str, Any]:
+    content: Any = message.content
+    if isinstance(content, list):
+        content = [_part(_readable(block)) for block in content]
+    if not content and message.status == "error":
+        content = "The tool failed without a message."
+    return {"role": "tool", "tool_call_id": message.tool_call_id, "content": content or ""}
+
+
+def _readable(block: str | dict[str, Any]) -> str | dict[str, Any]:
+    """A block of a tool's result; what is neither text nor a file is data, so its JSON is."""
+    if isinstance(block, str) or block.get("type") in _RESULT_BLOCKS:
+        return block
+    return json.dumps(block, ensure_ascii=False, default=str)
+
+
+def _assistant(message: AIMessage, answered: set[str], pass_back_reasoning: bool) -> dict[str, Any]:
+    request = _named(message, {"role": "assistant", "content": _assistant_text(message)})
     if pass_back_reasoning and (reasoning := reasoning_of(message)):
         request["reasoning_content"] = reasoning
-    if calls := _tool_calls(message):
+    if calls := _tool_calls(message, answered):
         request["tool_calls"] = calls
     return request
 
 
-def _assistant_text(content: str | list[Any]) -> str:
+def _assistant_text(message: AIMessage) -> str:
     """What was said. Blocks that are not text are other fields' matter, or another provider's."""
-    if isinstance(content, str):
-        return content
+    if isinstance(message.content, str):
+        return message.content or _foreign_refusal(message)
     texts = []
-    for block in content:
+    for block in message.content:
         if isinstance(block, str):
             texts.append(block)
-        elif block.get("type") in ("text", "text-plain"):
+        elif block.get("type") in _TEXT_BLOCKS:
             texts.append(block.get("text") or "")
-        elif block.get("type") == "refusal":
-            texts.append(block.get("refusal") or "")
-    return "".join(texts)
+    return "".join(texts) or _foreign_refusal(message)
+
+
+def _foreign_refusal(message: AIMessage) -> str:
+    """Another model's words of refusal. (Where MiMo's filter withheld an answer, they are ours.)"""
+    if message.response_metadata.get("model_provider") == PROVIDER:
+        return ""
+    blocks = [b for b in message.content if isinstance(b, dict) and b.get("type") == "refusal"]
+    found = [block.get("refusal") for block in blocks] or [message.additional_kwargs.get("refusal")]
+    return "".join(text for text in found if isinstance(text, str))
 
 
 def _reasoning_texts(content: str | list[Any]) -> Iterable[str]:
@@ -154,21 +188,25 @@ def _reasoning_texts(content: str | list[Any]) -> Iterable[str]:
                 yield from (part.get("text", "") for part in block.get("summary") or ())
         elif block.get("type") == "thinking":
             yield block.get("thinking") or ""
+        elif block.get("type") == "reasoning_content":  # Bedrock's Converse API
+            yield (block.get("reasoning_content") or {}).get("text") or ""
 
 
-def _tool_calls(message: AIMessage) -> list[dict[str, Any]]:
-    calls = {
-        call["id"]: _call(call["id"], call["name"], call["args"]) for call in message.tool_calls
-    }
+def _tool_calls(message: AIMessage, answered: set[str]) -> list[dict[str, Any]]:
+    """The calls, each once. An invalid one that no tool message answers is left out: an agent ends
+    there, and a call without an answer would make every later turn fail."""
+    calls = [_call(call["id"], call["name"], call["args"]) for call in message.tool_calls]
     for invalid in message.invalid_tool_calls:
-        calls.setdefault(
-            invalid["id"], _call(invalid["id"], invalid["name"], invalid["args"] or "{}")
-        )
+        if invalid["id"] in answered:
+            calls.append(_call(invalid["id"], invalid["name"], invalid["args"] or "{}"))
+    known = {call["id"] for call in calls}
     for block in message.content if isinstance(message.content, list) else ():
-        if isinstance(block, dict) and block.get("type") in ("tool_use", "tool_call"):
+        if not isinstance(block, dict) or block.get("type") not in ("tool_use", "tool_call"):
+            continue
+        if block.get("id") not in known:
             args = block.get("input" if block["type"] == "tool_use" else "args")
-            calls.setdefault(block.get("id"), _call(block.get("id"), block.get("name"), args or {}))
-    return list(calls.values())
+            calls.append(_call(block.get("id"), block.get("name"), args or {}))
+    return calls
 
 
 def _call(id_: str | None, name: str | None, args: Any) -> dict[str, Any]:

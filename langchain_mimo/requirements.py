@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.exceptions import OutputParserException
@@ -32,15 +33,44 @@ Validate = Callable[[Any], str | None]
 """What is wrong with a value, in one line, or None."""
 
 
-class Requirement(ABC):
-    """One thing an answer must be."""
+@dataclass(frozen=True)
+class SchemaCheck:
+    """Checks a value against a JSON Schema, and against the pydantic class it was made from.
 
-    max_attempts = 2
-    streams = True
-    """Whether chunks may be given out before the answer has been checked."""
-    lenient = False
-    """Whether an answer that will not do is given out all the same, with what is wrong with it in
-    `response_metadata["structured_output_error"]` (for `include_raw`)."""
+    (A class, not a closure: it can be pickled, and its `repr` is the same in every process.)
+    """
+
+    json_schema: dict[str, Any]
+    pydantic_class: Any = None
+
+    def __call__(self, value: Any) -> str | None:
+        kind = self.pydantic_class
+        if kind is None:
+            return violation(value, self.json_schema)
+        try:
+            if hasattr(kind, "model_validate"):
+                kind.model_validate(value)
+            else:
+                kind.parse_obj(value)  # pydantic v1
+        except ValueError as error:
+            return violation(value, self.json_schema) or " ".join(str(error).split())
+        return None
+
+
+class Requirement(ABC):
+    """One thing an answer must be.
+
+    Attributes:
+        streams: whether chunks may be given out before the answer has been checked.
+        max_attempts: requests in all.
+        lenient: whether an answer that will not do is given out all the same, with what is wrong
+            with it in `response_metadata["structured_output_error"]` (for `include_raw`).
+    """
+
+    def __init__(self, *, streams: bool = True) -> None:
+        self.streams = streams
+        self.max_attempts = 2
+        self.lenient = False
 
     @abstractmethod
     def instruction(self) -> str:
@@ -58,18 +88,25 @@ class Requirement(ABC):
     def can_follow(self, message: Message) -> bool:
         """Whether another answer can follow one that has been streamed to the caller already."""
 
+    def __repr__(self) -> str:  # part of LangChain's cache key
+        return f"{type(self).__name__}({vars(self)!r})"
+
 
 class ForcedCall(Requirement):
     """The answer must call a tool.
 
     Args:
         name: the tool, or None for any.
-        schema: the schema that its arguments must keep to, or None for no check.
+        validate: checks its arguments; None for no check.
+        streams: False keeps an answer back until it is valid.
     """
 
-    def __init__(self, name: str | None = None, schema: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, name: str | None = None, validate: Validate | None = None, *, streams: bool = True
+    ) -> None:
+        super().__init__(streams=streams)
         self._name = name
-        self._schema = schema
+        self._validate = validate
         self._what = f"the tool {name!r}" if name else "one of the tools"
 
     def instruction(self) -> str:
@@ -80,13 +117,13 @@ class ForcedCall(Requirement):
         wanted = [call for call in calls if self._name in (None, call.get("name"))]
         if not wanted:
             return f"the answer does not call {self._what}"
-        if self._schema is None:
+        if self._validate is None:
             return None
         try:
             arguments = parse_object(wanted[0].get("arguments") or "{}")
         except ValueError as error:
             return str(error)
-        return violation(arguments, dict(self._schema))
+        return self._validate(arguments)
 
     def correction(self, problem: str) -> str:
         return f"That was not what is needed: {problem}. Call {self._what} now."
@@ -94,29 +131,26 @@ class ForcedCall(Requirement):
     def can_follow(self, message: Message) -> bool:
         return not message.get("tool_calls")
 
-    def __repr__(self) -> str:
-        return f"ForcedCall({self._name!r}, {self._schema!r})"
-
 
 class ValidObject(Requirement):
     """The answer must be a JSON object that keeps to a schema.
 
     Args:
         schema: the JSON Schema to put into the prompt, or None where the prompt says it already.
-        validate: checks the parsed object; default is `schema`.
+        validate: checks the parsed object; None for no check.
         streams: False keeps an answer back until it is valid.
     """
 
     def __init__(
         self,
-        schema: Mapping[str, Any] | None,
+        schema: dict[str, Any] | None,
         validate: Validate | None = None,
         *,
         streams: bool = True,
     ) -> None:
-        self._schema = dict(schema) if schema is not None else None
-        self._validate = validate or (lambda value: violation(value, self._schema or {}))
-        self.streams = streams
+        super().__init__(streams=streams)
+        self._schema = schema
+        self._validate = validate
 
     def instruction(self) -> str:
         return schema_instruction(self._schema) if self._schema else ""
@@ -130,16 +164,13 @@ class ValidObject(Requirement):
             return str(error)
         if not isinstance(value, dict):
             return "the answer is JSON, but not an object"
-        return self._validate(value)
+        return self._validate(value) if self._validate else None
 
     def correction(self, problem: str) -> str:
         return correction(problem)
 
     def can_follow(self, message: Message) -> bool:
         return not message.get("content")
-
-    def __repr__(self) -> str:  # part of LangChain's cache key
-        return f"ValidObject({self._schema!r}, {self.max_attempts})"
 
 
 class Attempts:
@@ -218,10 +249,11 @@ class Attempts:
         return OutputParserException(said, llm_output=message.get("content") or "")
 
     def _ask_again(self, message: Message, correction: str) -> None:
-        answer = {key: value for key, value in message.items() if key != "tool_calls"}
-        answer["role"] = "assistant"
+        answer: dict[str, Any] = {"role": "assistant", "content": message.get("content") or ""}
+        if reasoning := message.get("reasoning_content"):
+            answer["reasoning_content"] = reasoning
         if calls := message.get("tool_calls"):  # unanswered calls would be refused
-            answer["content"] = f"{message.get('content') or ''}\n{_as_text(calls)}".strip()
+            answer["content"] = f"{answer['content']}\n{_as_text(calls)}".strip()
         messages = [*self.request["messages"], answer, {"role": "user", "content": correction}]
         self.request = {**self.request, "messages": messages}
 
@@ -235,9 +267,12 @@ def requirement_for(request: Mapping[str, Any], *, enforce: bool) -> Requirement
     """
     response_format = request.get("response_format") or {}
     if response_format.get("type") == "json_schema":
-        return ValidObject((response_format.get("json_schema") or {}).get("schema") or {})
+        schema = (response_format.get("json_schema") or {}).get("schema") or {}
+        return ValidObject(schema, SchemaCheck(schema))
     choice = request.get("tool_choice")
-    if not enforce or not request.get("tools") or choice in (None, "auto", "none"):
+    # A web search is no call that an answer could show.
+    callable_ = any("function" in tool for tool in request.get("tools") or ())
+    if not enforce or not callable_ or choice in (None, "auto", "none"):
         return None
     if isinstance(choice, dict):
         return ForcedCall((choice.get("function") or {}).get("name"))

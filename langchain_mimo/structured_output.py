@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from operator import itemgetter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import AIMessage
+from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.output_parsers.base import OutputParserLike
 from langchain_core.output_parsers.openai_tools import (
     JsonOutputKeyToolsParser,
     PydanticToolsParser,
 )
-from langchain_core.runnables import (
-    Runnable,
-    RunnableLambda,
-    RunnableMap,
-    RunnablePassthrough,
-)
+from langchain_core.runnables import AddableDict, Runnable, RunnableGenerator, RunnableMap
 from langchain_core.utils.function_calling import (
     convert_to_json_schema,
     convert_to_openai_tool,
 )
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
-from langchain_mimo.errors import MiMoInvalidRequestError
-from langchain_mimo.requirements import ForcedCall, Requirement, ValidObject
-from mimo_core.structured import JSON_OBJECT, violation
+from langchain_mimo.errors import MiMoContentFilterError, MiMoInvalidRequestError
+from langchain_mimo.requirements import ForcedCall, Requirement, SchemaCheck, ValidObject
+from mimo_core.structured import JSON_OBJECT
 
 if TYPE_CHECKING:
     from langchain_mimo.chat_models import ChatMiMo
@@ -49,6 +45,8 @@ def structured_runnable(
     **kwargs: Any,
 ) -> Runnable[LanguageModelInput, Any]:
     """The model bound to `schema` and its parser. Arguments as for `with_structured_output`."""
+    if isinstance(schema, dict) and "properties" in schema and "title" not in schema:
+        schema = {"title": "answer", **schema}  # LangChain takes a JSON Schema for one by its title
     if schema is None and method != "json_mode":
         raise MiMoInvalidRequestError(f"method {method!r} needs a schema.", param="schema")
     if not isinstance(max_attempts, int) or max_attempts < 1:
@@ -66,7 +64,11 @@ def structured_runnable(
     if method == "function_calling":
         tool = cast("Schema", schema)
         function = convert_to_openai_tool(tool)["function"]
-        requirement = ForcedCall(function["name"], function.get("parameters") or {})
+        requirement = ForcedCall(
+            function["name"],
+            _check(tool, function.get("parameters") or {}),
+            streams=not _is_pydantic(tool),
+        )
         bound = model.bind_tools(
             [tool], tool_choice=function["name"], strict=strict, requirement=requirement, **kwargs
         )
@@ -96,23 +98,14 @@ def _tool_parser(schema: Schema, name: str) -> OutputParserLike[Any]:
 
 def _valid_object(schema: Schema | None) -> ValidObject:
     if schema is None:
-        return ValidObject(None, lambda _: None)
+        return ValidObject(None)
     json_schema = convert_to_json_schema(schema)
-    if not _is_pydantic(schema):
-        return ValidObject(json_schema)
-
-    def validate(value: Any) -> str | None:
-        try:
-            if hasattr(schema, "model_validate"):
-                schema.model_validate(value)
-            else:
-                schema.parse_obj(value)  # type: ignore[union-attr]  # pydantic v1
-        except ValueError as error:
-            return violation(value, json_schema) or " ".join(str(error).split())
-        return None
-
     # A pydantic object is given out whole, so nothing is lost by checking it first.
-    return ValidObject(json_schema, validate, streams=False)
+    return ValidObject(json_schema, _check(schema, json_schema), streams=not _is_pydantic(schema))
+
+
+def _check(schema: Schema, json_schema: dict[str, Any]) -> SchemaCheck:
+    return SchemaCheck(json_schema, schema if _is_pydantic(schema) else None)
 
 
 def _json_schema(schema: Schema, strict: bool | None) -> dict[str, Any]:
@@ -138,15 +131,45 @@ def _with_raw(
     bound: Runnable[LanguageModelInput, Any], parser: OutputParserLike[Any]
 ) -> Runnable[LanguageModelInput, Any]:
     """LangChain's `include_raw` form: `raw`, `parsed` and `parsing_error`."""
-    parse = RunnablePassthrough.assign(
-        parsed=itemgetter("raw") | RunnableLambda(_raise_what_is_wrong) | parser,
-        parsing_error=lambda _: None,
-    )
-    fallback = RunnablePassthrough.assign(parsed=lambda _: None)
-    return RunnableMap(raw=bound) | parse.with_fallbacks([fallback], exception_key="parsing_error")
+    outcome = _Outcome(parser)
+    add: Runnable[Any, Any] = RunnableGenerator(outcome.after, outcome.aafter)
+    return RunnableMap(raw=bound) | add
 
 
-def _raise_what_is_wrong(message: AIMessage) -> AIMessage:
-    if error := message.response_metadata.get("structured_output_error"):
+@dataclass(frozen=True)
+class _Outcome:
+    """Lets `raw` through and adds what the parser makes of it. LangChain's usual `with_fallbacks`
+    would raise in a stream, where it only covers what fails before the first piece."""
+
+    parser: OutputParserLike[Any]
+
+    def after(self, pieces: Iterator[dict[str, Any]]) -> Iterator[AddableDict]:
+        seen = []
+        for piece in pieces:
+            seen.append(piece["raw"])
+            yield AddableDict(piece)
+        yield self.of(seen)
+
+    async def aafter(self, pieces: AsyncIterator[dict[str, Any]]) -> AsyncIterator[AddableDict]:
+        seen = []
+        async for piece in pieces:
+            seen.append(piece["raw"])
+            yield AddableDict(piece)
+        yield self.of(seen)
+
+    def of(self, seen: list[Any]) -> AddableDict:
+        message = add_ai_message_chunks(*seen) if len(seen) > 1 else seen[0]
+        try:
+            parsed = self.parser.invoke(_unless_wrong(message))
+        except Exception as error:
+            return AddableDict(parsed=None, parsing_error=error)
+        return AddableDict(parsed=parsed, parsing_error=None)
+
+
+def _unless_wrong(message: AIMessage) -> AIMessage:
+    error = message.response_metadata.get("structured_output_error")
+    if error and message.additional_kwargs.get("refusal"):
+        raise MiMoContentFilterError(error)
+    if error:
         raise OutputParserException(error, llm_output=message.text)
     return message

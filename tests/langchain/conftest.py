@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage, AIMessageChunk
 
 from langchain_mimo import ChatMiMo
 from mimo_core.testing.fake import FakeMiMo
@@ -31,3 +32,44 @@ def chat(mimo: FakeMiMo) -> Iterator[Callable[..., ChatMiMo]]:
     yield make
     for model in models:
         model.close()
+
+
+@pytest.fixture
+def wire(mimo: FakeMiMo, chat: Callable[..., ChatMiMo]) -> Callable[..., list[dict[str, Any]]]:
+    """The messages of the request body that a LangChain history becomes (which is accepted)."""
+
+    def of(*history: Any, **kwargs: Any) -> list[dict[str, Any]]:
+        mimo.queue("ok")
+        chat(**{"model": "mimo-v2.5", **kwargs}).invoke(list(history))
+        messages: list[dict[str, Any]] = mimo.last_request.body["messages"]
+        return messages
+
+    return of
+
+
+def added_up(chunks: list[AIMessageChunk]) -> AIMessageChunk:
+    """The message that a stream's chunks add up to."""
+    whole = chunks[0]
+    for chunk in chunks[1:]:
+        whole = whole + chunk
+    return whole
+
+
+@pytest.fixture(params=["invoke", "stream", "ainvoke", "astream"])
+def ask(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """`await ask(model)`: the one message of an answer, fetched in each of the four ways."""
+
+    async def of(model: Any, prompt: Any = "Hi") -> AIMessage:
+        match request.param:
+            case "invoke":
+                answer = model.invoke(prompt)
+            case "stream":
+                answer = added_up(list(model.stream(prompt)))
+            case "ainvoke":
+                answer = await model.ainvoke(prompt)
+            case _:
+                answer = added_up([chunk async for chunk in model.astream(prompt)])
+        assert isinstance(answer, AIMessage)
+        return answer
+
+    return of

@@ -1,0 +1,358 @@
+"""`bind_tools`: every form of a tool, every spelling of a choice, and the choice enforced.
+
+MiMo takes any `tool_choice` and ignores it, so `ChatMiMo` asks for a forced call in words, checks
+the answer, and asks once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from langchain_core.exceptions import OutputParserException
+from langchain_core.messages import AIMessage
+from langchain_core.tools import BaseTool, StructuredTool, tool
+from pydantic import BaseModel, Field
+from pydantic.v1 import BaseModel as BaseModelV1
+from typing_extensions import TypedDict
+
+from langchain_mimo import ChatMiMo, MiMoContentFilterError, MiMoInvalidRequestError
+from mimo_core.testing.fake import FakeMiMo, Reply
+
+Chat = Callable[..., ChatMiMo]
+Ask = Callable[..., Any]
+
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+FUNCTION = {"name": "get_weather", "description": "The weather in a city.", "parameters": SCHEMA}
+ANY = "Answer by calling one of the tools, not with text."
+NAMED = "Answer by calling the tool 'get_weather', not with text."
+
+
+def a_function(city: str) -> str:
+    """The weather in a city."""
+    return city
+
+
+a_function.__name__ = "get_weather"
+
+
+@tool
+def get_weather(city: str) -> str:
+    """The weather in a city."""
+    return f"Sunny in {city}"
+
+
+@tool
+def get_time(city: str) -> str:
+    """The time in a city."""
+    return "noon"
+
+
+class APydanticClass(BaseModel):
+    """The weather in a city."""
+
+    city: str
+
+
+class AnOldPydanticClass(BaseModelV1):
+    """The weather in a city."""
+
+    city: str
+
+
+class ATypedDict(TypedDict):
+    """The weather in a city."""
+
+    city: str
+
+
+for _kind in (APydanticClass, AnOldPydanticClass, ATypedDict):
+    _kind.__name__ = "get_weather"
+
+WEATHER = [
+    get_weather,
+    a_function,
+    APydanticClass,
+    AnOldPydanticClass,
+    ATypedDict,
+    StructuredTool.from_function(a_function),
+    {"type": "function", "function": FUNCTION},
+    FUNCTION,
+    {"title": "get_weather", "description": "The weather in a city.", **SCHEMA},
+    {"name": "get_weather", "description": "The weather in a city.", "input_schema": SCHEMA},
+]
+
+
+def a_call(name: str = "get_weather", **kwargs: Any) -> Reply:
+    return Reply(tool_calls=[(name, {"city": "Paris"}, "call_1")], **kwargs)
+
+
+@pytest.mark.parametrize("form", WEATHER, ids=lambda form: type(form).__name__)
+def test_every_form_of_a_tool(mimo: FakeMiMo, chat: Chat, form: Any) -> None:
+    mimo.queue(a_call())
+    assert chat().bind_tools([form]).invoke("Weather?").tool_calls[0]["args"] == {"city": "Paris"}
+    [sent] = mimo.last_request.body["tools"]
+    assert sent["type"] == "function"
+    assert sent["function"] == FUNCTION
+
+
+def test_a_tool_without_arguments_has_a_schema(mimo: FakeMiMo, chat: Chat) -> None:
+    """Without one the model has been seen to write its call as text."""
+
+    @tool
+    def now() -> str:
+        """The time."""
+        return "noon"
+
+    chat().bind_tools([now, {"name": "later", "description": "Later."}]).invoke("Time?")
+    schemas = [sent["function"]["parameters"] for sent in mimo.last_request.body["tools"]]
+    assert schemas == [{"type": "object", "properties": {}}] * 2
+
+
+class Place(BaseModel):
+    name: str = Field(description="Its name.")
+
+
+@tool
+def visit(places: list[Place]) -> str:
+    """Visit places."""
+    return ""
+
+
+def test_nested_models(mimo: FakeMiMo, chat: Chat) -> None:
+    chat().bind_tools([visit]).invoke("Go")
+    [sent] = mimo.last_request.body["tools"]
+    items = sent["function"]["parameters"]["properties"]["places"]["items"]
+    assert items["properties"]["name"] == {"type": "string", "description": "Its name."}
+
+
+def test_web_search_goes_along_as_it_is(mimo: FakeMiMo, chat: Chat) -> None:
+    search = {
+        "type": "web_search",
+        "force_search": True,
+        "max_keyword": 3,
+        "limit": 1,
+        "user_location": {"type": "approximate", "country": "China", "city": "Wuhan"},
+    }
+    chat().bind_tools([search, get_weather]).invoke("News?")
+    assert mimo.last_request.body["tools"][0] == search
+    assert "tool_choice" not in mimo.last_request.body
+
+
+def test_the_other_arguments(mimo: FakeMiMo, chat: Chat) -> None:
+    model = chat().bind_tools(
+        [get_weather], strict=True, parallel_tool_calls=False, temperature=0.2
+    )
+    model.invoke("Weather?")
+    body = mimo.last_request.body
+    assert body["tools"][0]["function"]["strict"] is True
+    assert body["parallel_tool_calls"] is False
+    assert body["temperature"] == 0.2
+
+
+@pytest.mark.parametrize("choice", [None, "any", "auto", "none", True, False])
+def test_no_tools_at_all(mimo: FakeMiMo, chat: Chat, choice: Any) -> None:
+    """`create_agent` binds an empty list where an agent has no tools."""
+    mimo.queue("Hello")
+    assert chat().bind_tools([], tool_choice=choice).invoke("Hi").content == "Hello"
+    assert mimo.last_request.body.keys() == {"model", "messages", "stream"}
+    assert mimo.last_request.body["messages"] == [{"role": "user", "content": "Hi"}]
+
+
+NAMED_ON_THE_WIRE = {"type": "function", "function": {"name": "get_weather"}}
+
+
+class TestChoice:
+    @pytest.mark.parametrize(
+        ("choice", "on_the_wire", "instruction"),
+        [
+            (None, None, None),
+            (False, None, None),
+            ("auto", "auto", None),
+            ({"type": "auto"}, "auto", None),
+            ("any", "required", ANY),
+            ("required", "required", ANY),
+            (True, "required", ANY),
+            ({"type": "any"}, "required", ANY),
+            ("get_weather", NAMED_ON_THE_WIRE, NAMED),
+            (NAMED_ON_THE_WIRE, NAMED_ON_THE_WIRE, NAMED),
+            ({"type": "tool", "name": "get_weather"}, NAMED_ON_THE_WIRE, NAMED),
+            ({"type": "function", "name": "get_weather"}, NAMED_ON_THE_WIRE, NAMED),
+        ],
+    )
+    @pytest.mark.parametrize("by", ["bind_tools", "bind"])
+    def test_every_spelling(
+        self, mimo: FakeMiMo, chat: Chat, choice: Any, on_the_wire: Any, instruction: Any, by: str
+    ) -> None:
+        mimo.queue(a_call())
+        if by == "bind_tools":
+            model = chat().bind_tools([get_weather, get_time], tool_choice=choice)
+        else:
+            tools = chat().bind_tools([get_weather, get_time]).kwargs["tools"]
+            model = chat().bind(tools=tools, tool_choice=choice)
+        model.invoke("Weather?")
+        body = mimo.last_request.body
+        assert body.get("tool_choice") == on_the_wire
+        system = [{"role": "system", "content": instruction}] if instruction else []
+        assert body["messages"] == [*system, {"role": "user", "content": "Weather?"}]
+
+    def test_none_sends_no_tools(self, mimo: FakeMiMo, chat: Chat) -> None:
+        """The service ignores `none`, so there must be nothing to call."""
+        chat().bind_tools([get_weather], tool_choice="none", parallel_tool_calls=True).invoke("Hi")
+        assert mimo.last_request.body.keys() == {"model", "messages", "stream"}
+
+    def test_a_tool_that_is_not_there(self, chat: Chat) -> None:
+        with pytest.raises(MiMoInvalidRequestError, match="'get_wether', which is not among the"):
+            chat().bind_tools([get_weather], tool_choice="get_wether")
+
+    @pytest.mark.parametrize("choice", ["web_search", "any"])
+    def test_a_web_search_cannot_be_checked(self, mimo: FakeMiMo, chat: Chat, choice: str) -> None:
+        """It is no call that the answer shows; `force_search` forces it."""
+        mimo.queue("The news.")
+        search = {"type": "web_search", "force_search": True}
+        answer = chat().bind_tools([search], tool_choice=choice).invoke("News?")
+        assert answer.content == "The news."
+        assert mimo.last_request.body["messages"] == [{"role": "user", "content": "News?"}]
+
+    def test_the_instruction_joins_the_system_message(self, mimo: FakeMiMo, chat: Chat) -> None:
+        mimo.queue(a_call())
+        model = chat().bind_tools([get_weather], tool_choice="any")
+        history = [("system", "Be brief."), ("human", "Weather?")]
+        model.invoke(history)
+        assert mimo.last_request.body["messages"][0] == {
+            "role": "system",
+            "content": f"Be brief.\n\n{ANY}",
+        }
+        assert history[0] == ("system", "Be brief.")
+
+
+class TestEnforcement:
+    async def test_a_call_at_once(self, mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
+        mimo.queue(a_call())
+        answer = await ask(chat().bind_tools([get_weather], tool_choice="any"))
+        assert answer.tool_calls[0]["args"] == {"city": "Paris"}
+        assert len(mimo.requests) == 1
+
+    async def test_a_missing_call_is_asked_for_once_more(
+        self, mimo: FakeMiMo, chat: Chat, ask: Ask
+    ) -> None:
+        mimo.queue(Reply("It is sunny.", reasoning="I know."), a_call())
+        answer = await ask(chat().bind_tools([get_weather], tool_choice="any"), "Weather?")
+        assert [call["id"] for call in answer.tool_calls] == ["call_1"]
+        assert answer.response_metadata["finish_reason"] == "tool_calls"
+        assert mimo.last_request.body["messages"] == [
+            {"role": "system", "content": ANY},
+            {"role": "user", "content": "Weather?"},
+            {"role": "assistant", "content": "It is sunny.", "reasoning_content": "I know."},
+            {
+                "role": "user",
+                "content": "That was not what is needed: the answer does not call one of the "
+                "tools. Call one of the tools now.",
+            },
+        ]
+
+    async def test_the_usage_is_that_of_both(self, mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
+        mimo.queue(
+            Reply("Sunny.", usage={"prompt_tokens": 10, "completion_tokens": 1}),
+            a_call(usage={"prompt_tokens": 20, "completion_tokens": 2}),
+        )
+        answer = await ask(chat().bind_tools([get_weather], tool_choice="any"))
+        assert answer.usage_metadata["input_tokens"] == 30
+        assert answer.usage_metadata["output_tokens"] == 3
+        assert answer.usage_metadata["total_tokens"] == 33
+
+    async def test_no_call_twice_is_an_error(self, mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
+        mimo.queue("Sunny.", "Sunny, I said.")
+        model = chat().bind_tools([get_weather], tool_choice="get_weather")
+        with pytest.raises(
+            OutputParserException,
+            match="after 2 attempts: the answer does not call the tool 'get_weather'",
+        ) as raised:
+            await ask(model)
+        assert raised.value.llm_output == "Sunny, I said."
+        assert len(mimo.requests) == 2
+
+    def test_another_tool_than_the_named_one_does_not_do(self, mimo: FakeMiMo, chat: Chat) -> None:
+        """It goes back as text: as a call without an answer it would be refused."""
+        mimo.queue(a_call("get_time"), a_call())
+        model = chat().bind_tools([get_weather, get_time], tool_choice="get_weather")
+        assert model.invoke("Weather?").tool_calls[0]["name"] == "get_weather"
+        assert mimo.last_request.body["messages"][2] == {
+            "role": "assistant",
+            "content": 'get_time({"city": "Paris"})',
+        }
+
+    def test_a_streamed_call_cannot_be_taken_back(self, mimo: FakeMiMo, chat: Chat) -> None:
+        """The caller has seen it, so the wrong one is an error at once."""
+        mimo.queue(a_call("get_time"))
+        model = chat().bind_tools([get_weather, get_time], tool_choice="get_weather")
+        with pytest.raises(
+            OutputParserException, match="after 1 attempt: the answer does not call"
+        ):
+            list(model.stream("Weather?"))
+
+    def test_a_streamed_second_attempt_follows_the_first(self, mimo: FakeMiMo, chat: Chat) -> None:
+        """Text that has been given out stays; there is still one end, with the whole usage."""
+        mimo.queue(Reply("Sunny."), a_call())
+        chunks = list(chat().bind_tools([get_weather], tool_choice="any").stream("Weather?"))
+        assert "".join(chunk.text for chunk in chunks) == "Sunny."
+        assert [chunk.chunk_position for chunk in chunks].count("last") == 1
+        assert chunks[-1].chunk_position == "last"
+        assert sum(bool(chunk.usage_metadata) for chunk in chunks) == 1
+
+    async def test_it_can_be_turned_off(self, mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
+        mimo.queue("Sunny.")
+        model = chat(enforce_tool_choice=False).bind_tools([get_weather], tool_choice="any")
+        assert (await ask(model)).content == "Sunny."
+        assert mimo.last_request.body["tool_choice"] == "required"
+        assert mimo.last_request.body["messages"] == [{"role": "user", "content": "Hi"}]
+
+    async def test_a_truncated_answer_is_named(self, mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
+        """The same budget would be used up in the same way, so it is not tried again."""
+        mimo.queue(Reply("x", reasoning="one two three four"))
+        model = chat(max_tokens=3).bind_tools([get_weather], tool_choice="any")
+        with pytest.raises(OutputParserException, match=r"cut \(length\): max_tokens was reached"):
+            await ask(model)
+        assert len(mimo.requests) == 1
+
+    async def test_a_refusal_is_one(self, mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
+        mimo.queue(Reply(refusal=""))
+        with pytest.raises(MiMoContentFilterError, match="withheld the answer"):
+            await ask(chat().bind_tools([get_weather], tool_choice="any"))
+        assert len(mimo.requests) == 1
+
+    def test_an_invalid_call_is_a_call(self, mimo: FakeMiMo, chat: Chat) -> None:
+        """Its arguments are the agent's matter, which answers with an error."""
+        mimo.queue(Reply(tool_calls=[("get_weather", "no JSON")]))
+        answer = chat().bind_tools([get_weather], tool_choice="any").invoke("Hi")
+        assert [call["args"] for call in answer.invalid_tool_calls] == ["no JSON"]
+
+    async def test_a_leaked_call_counts(self, mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
+        call = "<function=get_weather><parameter=city>Oslo</parameter></function>"
+        mimo.queue(Reply(f"<tool_call>{call}</tool_call>"))
+        answer = await ask(chat().bind_tools([get_weather], tool_choice="any"))
+        assert answer.tool_calls[0]["args"] == {"city": "Oslo"}
+        assert len(mimo.requests) == 1
+
+
+def test_bound_tools_and_a_choice_per_call(mimo: FakeMiMo, chat: Chat) -> None:
+    mimo.queue("Sunny.", a_call())
+    model = chat().bind_tools([get_weather])
+    model.invoke("Hi")
+    answer = model.invoke("Hi", tool_choice="any")
+    assert isinstance(answer, AIMessage)
+    assert mimo.last_request.body["tool_choice"] == "required"
+
+
+def test_a_name_that_mimo_does_not_take(mimo: FakeMiMo, chat: Chat) -> None:
+    class Dotted(BaseTool):
+        name: str = "my.tool"
+        description: str = "A tool."
+
+        def _run(self) -> str:
+            return ""
+
+    with pytest.raises(MiMoInvalidRequestError, match=r"'my\.tool' is not a tool name"):
+        chat().bind_tools([Dotted()]).invoke("Hi")
+    assert mimo.requests == []

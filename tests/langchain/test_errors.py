@@ -1,0 +1,218 @@
+"""What `ChatMiMo` raises: the transport's error and LangChain's, in one."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from langchain_core import exceptions as lc
+from langchain_core.tracers.base import BaseTracer
+
+import langchain_mimo
+from langchain_mimo import ChatMiMo, MiMoModelError
+from langchain_mimo.errors import as_model_error
+from mimo_core import errors as core
+from mimo_core.testing.fake import FakeMiMo, Fault, Reply
+
+Chat = Callable[..., ChatMiMo]
+Ask = Callable[..., Any]
+
+REFUSAL = getattr(lc, "ModelRefusalError", lc.ModelInvalidRequestError)  # since 1.7.5
+
+# fault -> our class, the transport's, LangChain's, is it worth a retry
+FAULTS: dict[str, tuple[str, type[Exception], type[Exception], bool]] = {
+    "invalid_key": (
+        "MiMoAuthenticationError",
+        core.AuthenticationError,
+        lc.ModelAuthenticationError,
+        False,
+    ),
+    "balance": (
+        "MiMoInsufficientBalanceError",
+        core.InsufficientBalanceError,
+        lc.ModelPermissionDeniedError,
+        False,
+    ),
+    "region": (
+        "MiMoPermissionDeniedError",
+        core.PermissionDeniedError,
+        lc.ModelPermissionDeniedError,
+        False,
+    ),
+    "not_found": ("MiMoNotFoundError", core.NotFoundError, lc.ModelNotFoundError, False),
+    "param_incorrect": (
+        "MiMoInvalidRequestError",
+        core.InvalidRequestError,
+        lc.ModelInvalidRequestError,
+        False,
+    ),
+    "context_overflow": (
+        "MiMoContextOverflowError",
+        core.ContextOverflowError,
+        lc.ContextOverflowError,
+        False,
+    ),
+    "image_unsupported": (
+        "MiMoUnsupportedInputError",
+        core.UnsupportedInputError,
+        lc.ModelInvalidRequestError,
+        False,
+    ),
+    "moderation": ("MiMoContentFilterError", core.ContentFilterError, REFUSAL, False),
+    "rate_limit": ("MiMoRateLimitError", core.RateLimitError, lc.ModelRateLimitError, True),
+    "server": ("MiMoServerError", core.ServerError, lc.ModelAPIError, True),
+    "bad_gateway": ("MiMoServerError", core.ServerError, lc.ModelAPIError, True),
+    "html": ("MiMoInvalidResponseError", core.InvalidResponseError, lc.ModelAPIError, False),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_each_failure_of_the_service(
+    mimo: FakeMiMo, chat: Chat, ask: Ask, fault: str
+) -> None:
+    name, transports, langchains, is_retryable = FAULTS[fault]
+    mimo.queue(Fault(fault))
+    with pytest.raises(MiMoModelError) as raised:
+        await ask(chat())
+    error: Any = raised.value
+    assert type(error) is getattr(langchain_mimo, name)
+    assert isinstance(error, transports)
+    assert isinstance(error, langchains)
+    assert isinstance(error, lc.ModelError)
+    assert error.is_retryable is is_retryable
+    assert "\n" not in str(error)
+    if fault != "html":
+        assert error.response.status_code in (error.status, 400)
+        assert error.request_id
+    assert type(error.__cause__) is transports
+
+
+async def test_no_connection(ask: Ask) -> None:
+    model = ChatMiMo(api_key="sk-test", base_url="http://127.0.0.1:1/v1", max_retries=0)
+    with pytest.raises(langchain_mimo.MiMoConnectionError) as raised:
+        await ask(model)
+    assert isinstance(raised.value, lc.ModelConnectionError)
+    assert raised.value.is_retryable
+
+
+async def test_silence(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
+    mimo.queue(Fault(hang=True))
+    with pytest.raises(langchain_mimo.MiMoTimeoutError) as raised:
+        await ask(chat(timeout=0.2))
+    assert isinstance(raised.value, lc.ModelTimeoutError | lc.ModelConnectionError)
+    assert raised.value.is_retryable
+
+
+def test_a_broken_stream_keeps_what_had_arrived(mimo: FakeMiMo, chat: Chat) -> None:
+    mimo.queue(Fault(reply=Reply("Hello, how are you today?"), cut="mid_stream"))
+    seen = []
+    with pytest.raises(langchain_mimo.MiMoStreamInterruptedError) as raised:
+        seen.extend(chunk.text for chunk in chat().stream("Hi"))
+    error = raised.value
+    assert isinstance(error, lc.ModelConnectionError)
+    assert error.is_retryable
+    assert error.partial is not None
+    said = error.partial["choices"][0]["message"]["content"]
+    assert said == "".join(seen)
+    assert said
+
+
+def test_an_error_inside_a_stream(mimo: FakeMiMo, chat: Chat) -> None:
+    mimo.queue(Fault(reply=Reply("Hello, how are you?"), error_event="moderation"))
+    with pytest.raises(langchain_mimo.MiMoContentFilterError):
+        list(chat().stream("Hi"))
+
+
+def test_what_is_wrong_before_sending(mimo: FakeMiMo, chat: Chat) -> None:
+    """The same classes, and no request."""
+    with pytest.raises(langchain_mimo.MiMoInvalidRequestError, match="temperature is 3"):
+        chat(temperature=3).invoke("Hi")
+    with pytest.raises(langchain_mimo.MiMoInvalidRequestError, match="did you mean 'top_p'"):
+        chat().invoke("Hi", topp=0.5)
+    with pytest.raises(lc.ModelInvalidRequestError, match="messages is empty"):
+        chat().invoke([])
+    assert mimo.requests == []
+
+
+def test_a_missing_key_is_found_on_construction() -> None:
+    with pytest.raises(langchain_mimo.MiMoAuthenticationError, match="MIMO_API_KEY"):
+        ChatMiMo()
+
+
+def test_retries_of_the_transport(mimo: FakeMiMo, chat: Chat) -> None:
+    """429 and 5xx are tried again here, in the time the service asks for."""
+    mimo.queue(Fault("rate_limit", retry_after=0), Fault("overloaded", retry_after=0), "Hello")
+    assert chat(max_retries=2).invoke("Hi").content == "Hello"
+    mimo.queue(Fault("rate_limit", retry_after=0), "Hello")
+    assert "".join(chunk.text for chunk in chat(max_retries=1).stream("Hi")) == "Hello"
+
+
+def test_with_retry(mimo: FakeMiMo, chat: Chat) -> None:
+    mimo.queue(Fault("server"), "Hello")
+    model = chat().with_retry(
+        retry_if_exception_type=(lc.ModelAPIError,), wait_exponential_jitter=False
+    )
+    assert model.invoke("Hi").content == "Hello"
+
+
+def test_with_fallbacks(mimo: FakeMiMo, chat: Chat) -> None:
+    mimo.queue(Fault("context_overflow"), "Hello")
+    model = chat().with_fallbacks(
+        [chat(model="mimo-v2.5")], exceptions_to_handle=(lc.ContextOverflowError,)
+    )
+    assert model.invoke("Hi").content == "Hello"
+    assert [request.model for request in mimo.requests] == ["mimo-v2.5-pro", "mimo-v2.5"]
+
+
+def test_the_trace_holds_the_response(mimo: FakeMiMo, chat: Chat) -> None:
+    """langchain-core reads `.response` and `.request_id` of what a model raises."""
+
+    class Tracer(BaseTracer):
+        runs: list[Any] = []  # noqa: RUF012
+
+        def _persist_run(self, run: Any) -> None:
+            self.runs.append(run)
+
+    mimo.queue(Fault("balance", headers={"x-request-id": "req-1"}))
+    with pytest.raises(MiMoModelError):
+        chat().invoke("Hi", config={"callbacks": [Tracer()]})
+    [run] = Tracer.runs
+    metadata = run.outputs["generations"][0][0]["message"]["kwargs"]["response_metadata"]
+    assert metadata["status_code"] == 402
+    assert metadata["body"]["error"]["message"] == "Insufficient account balance"
+    assert metadata["request_id"] == "req-1"
+    assert "sk-test" not in str(run.outputs)
+
+
+@pytest.mark.parametrize("name", [name for name in dir(langchain_mimo) if name.endswith("Error")])
+def test_each_class_can_be_pickled(name: str) -> None:
+    """Errors cross processes: from a worker of a cluster to its client, for one."""
+    response = core.ErrorResponse(429, {"x": "y"}, "{}")
+    error = getattr(langchain_mimo, name)("Said.", status=429, code="429", response=response)
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert (str(copy), copy.status, copy.code) == ("Said.", 429, "429")
+    assert copy.response == response
+    assert copy.is_retryable is error.is_retryable
+
+
+def test_every_class_of_the_transport_has_one() -> None:
+    def family(kind: type[core.MiMoError]) -> list[type[core.MiMoError]]:
+        return [kind, *(found for sub in kind.__subclasses__() for found in family(sub))]
+
+    for kind in family(core.MiMoError):
+        if issubclass(kind, MiMoModelError):
+            continue
+        model_error = as_model_error(kind("Said."))
+        assert isinstance(model_error, kind) or not kind.__module__.startswith("mimo_core.errors")
+        assert isinstance(model_error, lc.ModelError)
+        assert model_error.is_retryable is kind.is_retryable
+
+
+def test_an_unknown_subclass_is_its_parents() -> None:
+    class Special(core.RateLimitError):
+        pass
+
+    assert type(as_model_error(Special("Said."))) is langchain_mimo.MiMoRateLimitError

@@ -1,0 +1,447 @@
+"""`with_structured_output`: an object that keeps to its schema, or an error that says why not.
+
+MiMo promises JSON, not the keys, so all three methods validate here and ask again.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import pytest
+from langchain_core import exceptions
+from langchain_core.exceptions import OutputParserException
+from langchain_core.messages import AIMessage
+from langchain_core.output_parsers import JsonOutputParser
+from pydantic import BaseModel, Field, field_validator
+from pydantic.v1 import BaseModel as BaseModelV1
+from pydantic.v1 import validator
+from typing_extensions import TypedDict
+
+from langchain_mimo import ChatMiMo, MiMoContentFilterError, MiMoInvalidRequestError
+from mimo_core.testing.fake import FakeMiMo, Reply
+
+Chat = Callable[..., ChatMiMo]
+METHODS = ["json_mode", "function_calling", "json_schema"]
+
+
+class Joke(BaseModel):
+    """A joke."""
+
+    setup: str = Field(description="The first line.")
+    rating: int
+
+    @field_validator("rating")
+    @classmethod
+    def _up_to_ten(cls, rating: int) -> int:
+        if rating > 10:
+            raise ValueError("a rating is at most ten")
+        return rating
+
+
+class OldJoke(BaseModelV1):
+    """A joke."""
+
+    setup: str
+    rating: int
+
+    @validator("rating")
+    def _up_to_ten(cls, rating: int) -> int:
+        if rating > 10:
+            raise ValueError("a rating is at most ten")
+        return rating
+
+
+class JokeDict(TypedDict):
+    """A joke."""
+
+    setup: Annotated[str, ..., "The first line."]
+    rating: int
+
+
+JOKE_SCHEMA = {
+    "title": "Joke",
+    "description": "A joke.",
+    "type": "object",
+    "properties": {"setup": {"type": "string"}, "rating": {"type": "integer"}},
+    "required": ["setup", "rating"],
+}
+JOKE = {"setup": "Why?", "rating": 7}
+SCHEMAS = {"pydantic": Joke, "pydantic-v1": OldJoke, "typed-dict": JokeDict, "json": JOKE_SCHEMA}
+USAGE = {"prompt_tokens": 10, "completion_tokens": 5}
+
+
+def answer(method: str, value: Any, *, name: str = "Joke", **kwargs: Any) -> Reply:
+    """MiMo's answer with this object, in the form that the method asks for."""
+    if method == "function_calling":
+        return Reply(tool_calls=[(name, value, "call_1")], **kwargs)
+    return Reply(value if isinstance(value, str) else json.dumps(value), **kwargs)
+
+
+def as_dict(value: Any) -> dict[str, Any]:
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    return value.dict() if isinstance(value, BaseModelV1) else value
+
+
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
+@pytest.mark.parametrize("method", METHODS)
+class TestEverySchemaAndMethod:
+    async def test_the_object(self, mimo: FakeMiMo, chat: Chat, schema: Any, method: str) -> None:
+        name = schema["title"] if isinstance(schema, dict) else schema.__name__
+        mimo.queue(*[answer(method, JOKE, name=name)] * 4)
+        model = chat().with_structured_output(schema, method=method)
+        made = [model.invoke("A joke"), await model.ainvoke("A joke")]
+        made.append(list(model.stream("A joke"))[-1])
+        made.append([joke async for joke in model.astream("A joke")][-1])
+        assert [as_dict(joke) for joke in made] == [JOKE] * 4
+        if isinstance(schema, type) and schema is not JokeDict:
+            assert [type(joke) for joke in made] == [schema] * 4
+
+    def test_a_violation_is_sent_back(
+        self, mimo: FakeMiMo, chat: Chat, schema: Any, method: str
+    ) -> None:
+        name = schema["title"] if isinstance(schema, dict) else schema.__name__
+        mimo.queue(
+            answer(method, {"setup": "Why?"}, name=name, reasoning="Easy."),
+            answer(method, JOKE, name=name),
+        )
+        made = chat().with_structured_output(schema, method=method).invoke("A joke")
+        assert as_dict(made) == JOKE
+        said, correction = mimo.last_request.body["messages"][-2:]
+        assert said["role"] == "assistant"
+        assert '{"setup": "Why?"}' in said["content"]
+        assert said["reasoning_content"] == "Easy."
+        assert "tool_calls" not in said
+        assert correction["role"] == "user"
+        assert "$: 'rating' is a required property" in correction["content"]
+
+    def test_it_fails_after_the_last_attempt(
+        self, mimo: FakeMiMo, chat: Chat, schema: Any, method: str
+    ) -> None:
+        name = schema["title"] if isinstance(schema, dict) else schema.__name__
+        mimo.queue(*[answer(method, {"setup": "Why?"}, name=name)] * 3)
+        model = chat().with_structured_output(schema, method=method, max_attempts=3)
+        with pytest.raises(
+            OutputParserException, match=r"after 3 attempts.*'rating' is a required"
+        ):
+            model.invoke("A joke")
+        assert len(mimo.requests) == 3
+
+
+class TestOnTheWire:
+    def test_json_mode(self, mimo: FakeMiMo, chat: Chat) -> None:
+        """The schema goes into the prompt; `json_object` promises JSON only."""
+        mimo.queue(answer("json_mode", JOKE))
+        chat().with_structured_output(JOKE_SCHEMA).invoke(
+            [("system", "Be funny."), ("human", "Go")]
+        )
+        body = mimo.last_request.body
+        assert body["response_format"] == {"type": "json_object"}
+        assert "tools" not in body
+        system = body["messages"][0]["content"]
+        assert system.startswith("Be funny.\n\nReturn only one JSON object")
+        assert json.dumps(JOKE_SCHEMA, separators=(",", ":")) in system
+
+    def test_function_calling(self, mimo: FakeMiMo, chat: Chat) -> None:
+        mimo.queue(answer("function_calling", JOKE))
+        chat().with_structured_output(Joke, method="function_calling", strict=True).invoke("Go")
+        body = mimo.last_request.body
+        [tool] = body["tools"]
+        assert tool["function"]["name"] == "Joke"
+        assert tool["function"]["strict"] is True
+        assert tool["function"]["parameters"]["required"] == ["setup", "rating"]
+        assert body["tool_choice"] == {"type": "function", "function": {"name": "Joke"}}
+        assert body["messages"][0]["content"] == "Answer by calling the tool 'Joke', not with text."
+        assert "response_format" not in body
+
+    @pytest.mark.parametrize("strict", [None, False, True])
+    def test_json_schema(self, mimo: FakeMiMo, chat: Chat, strict: bool | None) -> None:
+        """Sent where it is asked for, and in the prompt too: backends do not enforce it."""
+        mimo.queue(answer("json_schema", JOKE))
+        model = chat().with_structured_output(JOKE_SCHEMA, method="json_schema", strict=strict)
+        model.invoke("Go")
+        sent = mimo.last_request.body["response_format"]
+        assert sent["type"] == "json_schema"
+        assert sent["json_schema"]["name"] == "Joke"
+        assert sent["json_schema"]["schema"]["required"] == ["setup", "rating"]
+        assert sent["json_schema"].get("strict") is strict
+        assert '"rating"' in mimo.last_request.body["messages"][0]["content"]
+
+    def test_further_arguments_are_bound(self, mimo: FakeMiMo, chat: Chat) -> None:
+        mimo.queue(answer("json_mode", JOKE))
+        chat().with_structured_output(Joke, temperature=0.1, thinking=False).invoke("Go")
+        assert mimo.last_request.body["temperature"] == 0.1
+        assert mimo.last_request.body["thinking"] == {"type": "disabled"}
+
+    def test_tracers_are_told_of_the_schema(self, chat: Chat) -> None:
+        model: Any = chat().with_structured_output(Joke, method="json_schema")
+        told = model.first.kwargs["ls_structured_output_format"]
+        assert told["kwargs"] == {"method": "json_schema"}
+        assert told["schema"]["function"]["name"] == "Joke"
+
+    def test_a_json_schema_without_a_title(self, mimo: FakeMiMo, chat: Chat) -> None:
+        untitled = {key: JOKE_SCHEMA[key] for key in ("type", "properties", "required")}
+        for method in METHODS:
+            mimo.queue(answer(method, JOKE, name="answer"))
+            model = chat().with_structured_output(untitled, method=method)
+            assert model.invoke("A joke") == JOKE
+
+    def test_references_in_a_schema(self, mimo: FakeMiMo, chat: Chat) -> None:
+        class Show(BaseModel):
+            jokes: list[Joke]
+
+        for method in METHODS:
+            mimo.queue(
+                answer(method, {"jokes": [{"setup": "a"}]}, name="Show"),
+                answer(method, {"jokes": [JOKE]}, name="Show"),
+            )
+            show = chat().with_structured_output(Show, method=method).invoke("A show")
+            assert show == Show(jokes=[Joke(**JOKE)])
+
+
+class TestWithoutASchema:
+    def test_any_object(self, mimo: FakeMiMo, chat: Chat) -> None:
+        mimo.queue(Reply(json={"anything": 1}))
+        assert chat().with_structured_output(None).invoke("As JSON, please") == {"anything": 1}
+        assert mimo.last_request.body["messages"] == [
+            {"role": "user", "content": "As JSON, please"}
+        ]
+        assert mimo.last_request.body["response_format"] == {"type": "json_object"}
+
+    @pytest.mark.parametrize("text", ["[1, 2]", "null", "", "Sorry, no."])
+    def test_anything_else_is_asked_for_again(self, mimo: FakeMiMo, chat: Chat, text: str) -> None:
+        mimo.queue(text, Reply(json={"a": 1}))
+        assert chat().with_structured_output().invoke("As JSON, please") == {"a": 1}
+        assert mimo.last_request.body["messages"][-1]["content"].startswith(
+            "That was not a valid answer: the answer is "
+        )
+
+    @pytest.mark.parametrize("method", ["function_calling", "json_schema"])
+    def test_other_methods_need_one(self, chat: Chat, method: Any) -> None:
+        with pytest.raises(MiMoInvalidRequestError, match="needs a schema"):
+            chat().with_structured_output(None, method=method)
+
+
+def test_arguments_that_make_no_sense(chat: Chat) -> None:
+    wrong: Any = "guess"
+    with pytest.raises(MiMoInvalidRequestError, match="'json_mode', 'function_calling' or"):
+        chat().with_structured_output(Joke, method=wrong)
+    with pytest.raises(MiMoInvalidRequestError, match="max_attempts is 0; it must be 1 or more"):
+        chat().with_structured_output(Joke, max_attempts=0)
+
+
+class TestAttempts:
+    @pytest.mark.parametrize("method", METHODS)
+    @pytest.mark.parametrize("schema", [Joke, OldJoke])
+    def test_the_classes_own_validators_count(
+        self, mimo: FakeMiMo, chat: Chat, method: str, schema: Any
+    ) -> None:
+        """No JSON Schema says it, so the validator's own message goes back."""
+        name = schema.__name__
+        mimo.queue(
+            answer(method, {**JOKE, "rating": 11}, name=name), answer(method, JOKE, name=name)
+        )
+        made = chat().with_structured_output(schema, method=method).invoke("A joke")
+        assert as_dict(made) == JOKE
+        assert "a rating is at most ten" in mimo.last_request.body["messages"][-1]["content"]
+
+    def test_what_is_no_json_is_told(self, mimo: FakeMiMo, chat: Chat) -> None:
+        mimo.queue('{"setup": "Why?",', answer("json_mode", JOKE))
+        chat().with_structured_output(Joke).invoke("A joke")
+        assert (
+            "the answer is not JSON: Expecting property name"
+            in (mimo.last_request.body["messages"][-1]["content"])
+        )
+
+    def test_a_markdown_fence_is_no_violation(self, mimo: FakeMiMo, chat: Chat) -> None:
+        mimo.queue(f"```json\n{json.dumps(JOKE)}\n```")
+        assert chat().with_structured_output(Joke).invoke("A joke") == Joke(**JOKE)
+        assert len(mimo.requests) == 1
+
+    async def test_one_attempt(self, mimo: FakeMiMo, chat: Chat) -> None:
+        mimo.queue("no", "no")
+        model = chat().with_structured_output(Joke, max_attempts=1)
+        with pytest.raises(OutputParserException, match="after 1 attempt: the answer is not JSON"):
+            model.invoke("A joke")
+        with pytest.raises(OutputParserException, match="after 1 attempt: the answer is not JSON"):
+            await model.ainvoke("A joke")
+        assert len(mimo.requests) == 2
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_truncation_is_named_and_not_tried_again(
+        self, mimo: FakeMiMo, chat: Chat, method: str
+    ) -> None:
+        mimo.queue(answer(method, '{"setup": "W', finish_reason="length"))
+        model = chat().with_structured_output(Joke, method=method)
+        with pytest.raises(
+            OutputParserException, match=r"The answer was cut \(length\): max_tokens was reached"
+        ):
+            model.invoke("A joke")
+        assert len(mimo.requests) == 1
+
+    def test_endless_repetition_is_named(self, mimo: FakeMiMo, chat: Chat) -> None:
+        mimo.queue(Reply("aaaa", finish_reason="repetition_truncation"))
+        with pytest.raises(OutputParserException, match="the model repeated itself"):
+            chat().with_structured_output(Joke).invoke("A joke")
+
+    @pytest.mark.parametrize("method", METHODS)
+    @pytest.mark.parametrize("schema", [Joke, JOKE_SCHEMA], ids=["pydantic", "dict"])
+    async def test_a_refusal_is_one(
+        self, mimo: FakeMiMo, chat: Chat, method: str, schema: Any
+    ) -> None:
+        mimo.queue(*[Reply(refusal="I cannot")] * 3)
+        model = chat().with_structured_output(schema, method=method)
+        for ask in (model.invoke, lambda prompt: list(model.stream(prompt))):
+            with pytest.raises(MiMoContentFilterError, match="withheld the answer"):
+                ask("A joke")
+        with pytest.raises(MiMoContentFilterError):
+            await model.ainvoke("A joke")
+        assert len(mimo.requests) == 3
+
+    @pytest.mark.parametrize("method", METHODS)
+    @pytest.mark.parametrize("text", ["", "null", "I would rather not."])
+    def test_it_is_never_none(self, mimo: FakeMiMo, chat: Chat, method: str, text: str) -> None:
+        mimo.queue(text, text)
+        with pytest.raises(OutputParserException):
+            chat().with_structured_output(JOKE_SCHEMA, method=method).invoke("A joke")
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_enforcement_of_tool_choice_does_not_matter(
+        self, mimo: FakeMiMo, chat: Chat, method: str
+    ) -> None:
+        mimo.queue("no", answer(method, JOKE))
+        model = chat(enforce_tool_choice=False).with_structured_output(Joke, method=method)
+        assert model.invoke("A joke") == Joke(**JOKE)
+
+
+class TestIncludeRaw:
+    @pytest.mark.parametrize("method", METHODS)
+    async def test_all_three(self, mimo: FakeMiMo, chat: Chat, method: str) -> None:
+        mimo.queue(*[answer(method, JOKE, reasoning="Easy.")] * 2)
+        model = chat().with_structured_output(Joke, method=method, include_raw=True)
+        for got in (model.invoke("A joke"), await model.ainvoke("A joke")):
+            assert isinstance(got, dict)
+            assert isinstance(got["raw"], AIMessage)
+            assert got["raw"].additional_kwargs["reasoning_content"] == "Easy."
+            assert got["parsed"] == Joke(**JOKE)
+            assert got["parsing_error"] is None
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_the_usage_is_that_of_all_attempts(
+        self, mimo: FakeMiMo, chat: Chat, method: str
+    ) -> None:
+        mimo.queue(answer(method, {}, usage=USAGE), answer(method, JOKE, usage=USAGE))
+        model: Any = chat().with_structured_output(Joke, method=method, include_raw=True)
+        usage = model.invoke("A joke")["raw"].usage_metadata
+        assert (usage["input_tokens"], usage["output_tokens"]) == (20, 10)
+        assert usage["total_tokens"] == 30
+
+    @pytest.mark.parametrize("method", METHODS)
+    @pytest.mark.parametrize("schema", [Joke, JOKE_SCHEMA], ids=["pydantic", "dict"])
+    @pytest.mark.parametrize("streamed", [False, True])
+    def test_a_failure_is_told_and_not_raised(
+        self, mimo: FakeMiMo, chat: Chat, method: str, schema: Any, streamed: bool
+    ) -> None:
+        mimo.queue(answer(method, {"setup": "a"}), answer(method, {"setup": "b"}))
+        model: Any = chat().with_structured_output(schema, method=method, include_raw=True)
+        if streamed:
+            *pieces, got = model.stream("A joke")
+            assert all(isinstance(piece["raw"], AIMessage) for piece in pieces)
+        else:
+            got = model.invoke("A joke")
+            assert got.keys() == {"raw", "parsed", "parsing_error"}
+        assert got["parsed"] is None
+        assert isinstance(got["parsing_error"], OutputParserException)
+        assert "'rating' is a required property" in str(got["parsing_error"])
+
+    async def test_asynchronously_too(self, mimo: FakeMiMo, chat: Chat) -> None:
+        mimo.queue(*[answer("json_mode", {}, chunk_size=1)] * 3, answer("json_mode", JOKE))
+        model: Any = chat().with_structured_output(JOKE_SCHEMA, include_raw=True)
+        assert (await model.ainvoke("A joke"))["parsed"] is None
+        pieces = [piece async for piece in model.astream("A joke")]
+        assert "".join(piece["raw"].text for piece in pieces[:-1]) == "{}"
+        assert pieces[-1]["parsed"] is None
+        assert (await model.ainvoke("A joke"))["parsed"] == JOKE
+
+    def test_a_refusal_too(self, mimo: FakeMiMo, chat: Chat) -> None:
+        mimo.queue(Reply(refusal="I cannot"))
+        got: Any = chat().with_structured_output(Joke, include_raw=True).invoke("A joke")
+        assert got["parsed"] is None
+        assert isinstance(got["parsing_error"], MiMoContentFilterError)
+
+
+class TestStreaming:
+    @pytest.mark.parametrize("method", METHODS)
+    async def test_partial_objects(self, mimo: FakeMiMo, chat: Chat, method: str) -> None:
+        """Where the schema is a dict, LangChain gives what has arrived of it."""
+        mimo.queue(*[answer(method, JOKE, chunk_size=4, arguments_size=4)] * 2)
+        model = chat().with_structured_output(JOKE_SCHEMA, method=method)
+        pieces = list(model.stream("A joke"))
+        assert pieces[-1] == JOKE
+        assert len(pieces) > 3
+        assert pieces[1] == {"setup": ""} or set(pieces[1]) <= {"setup"}
+        assert [piece async for piece in model.astream("A joke")] == pieces
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_a_pydantic_object_comes_whole(self, mimo: FakeMiMo, chat: Chat, method: str) -> None:
+        """So it can be checked first, and asked for again."""
+        mimo.queue(answer(method, {**JOKE, "rating": 11}), answer(method, JOKE, chunk_size=4))
+        model = chat().with_structured_output(Joke, method=method)
+        assert list(model.stream("A joke")) == [Joke(**JOKE)]
+        assert len(mimo.requests) == 2
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_partial_objects_cannot_be_taken_back(
+        self, mimo: FakeMiMo, chat: Chat, method: str
+    ) -> None:
+        mimo.queue(answer(method, {"setup": "Why?"}))
+        model = chat().with_structured_output(JOKE_SCHEMA, method=method)
+        with pytest.raises(OutputParserException, match="'rating' is a required property"):
+            list(model.stream("A joke"))
+        assert len(mimo.requests) == 1
+
+    def test_an_empty_answer_can_be_asked_for_again(self, mimo: FakeMiMo, chat: Chat) -> None:
+        mimo.queue(Reply("", reasoning="Hm."), answer("json_mode", JOKE))
+        assert list(chat().with_structured_output(JOKE_SCHEMA).stream("A joke"))[-1] == JOKE
+
+    def test_invoke_does_not_stream_underneath(self, mimo: FakeMiMo, chat: Chat) -> None:
+        """It has to be able to ask again, also where `streaming` is set."""
+        mimo.queue(answer("json_mode", {}), answer("json_mode", JOKE))
+        model = chat(streaming=True).with_structured_output(JOKE_SCHEMA)
+        assert model.invoke("A joke") == JOKE
+        assert [request.stream for request in mimo.requests] == [False, False]
+
+
+def test_a_response_format_bound_by_hand(mimo: FakeMiMo, chat: Chat) -> None:
+    """`create_agent`'s ProviderStrategy does this: a `json_schema` is validated all the same."""
+    response_format = {
+        "type": "json_schema",
+        "json_schema": {"name": "Joke", "schema": JOKE_SCHEMA, "strict": True},
+    }
+    mimo.queue(Reply(json={"setup": "Why?"}), Reply(json=JOKE))
+    message = chat().bind(response_format=response_format).invoke("A joke")
+    assert json.loads(message.text) == JOKE
+    assert mimo.requests[0].body["response_format"] == response_format
+    assert '"rating"' in mimo.requests[0].body["messages"][0]["content"]
+    assert "'rating' is a required property" in mimo.last_request.body["messages"][-1]["content"]
+
+
+def test_langchains_own_parsers_see_a_refusal(mimo: FakeMiMo, chat: Chat) -> None:
+    """Those of langchain-core 1.7.5 and later."""
+    refusal_error = getattr(exceptions, "ModelRefusalError", None)
+    if refusal_error is None:
+        pytest.skip("this langchain-core knows no refusals")
+    mimo.queue(Reply(refusal="I cannot"))
+    with pytest.raises(refusal_error, match="content filter withheld the answer"):
+        (chat() | JsonOutputParser()).invoke("A joke")
+
+
+def test_a_bound_model_can_be_pickled(chat: Chat) -> None:
+    """Its parser too: it is sent to workers."""
+    for method in METHODS:
+        for schema in (Joke, JOKE_SCHEMA):
+            model = chat().with_structured_output(schema, method=method)  # type: ignore[arg-type]
+            assert isinstance(pickle.loads(pickle.dumps(model)), type(model))
