@@ -19,6 +19,7 @@ from langchain_mimo.errors import (
     MiMoTimeoutError,
     MiMoUnsupportedInputError,
 )
+from langchain_mimo.speech import audio_of, save_audio
 
 __all__ = [
     "ChatMiMo",
@@ -38,4 +39,6 @@ __all__ = [
     "MiMoTimeoutError",
     "MiMoUnsupportedInputError",
     "__version__",
+    "audio_of",
+    "save_audio",
 ]

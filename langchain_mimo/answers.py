@@ -13,12 +13,15 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.utils.json import parse_partial_json
 
 from langchain_mimo.fast_chunks import PROVIDER, make_chunk
 from langchain_mimo.requirements import Attempts
+from langchain_mimo.speech import AudioPieces
 from mimo_core.response import ChatChunk, ChatResponse, Message, ToolCall, Usage, collect
 
 _ENVELOPE = frozenset({"choices", "usage", "object", "model"})
+_HELD_BACK = frozenset({"annotations", "audio"})
 _OWN_PLACE = frozenset({"role", "content", "tool_calls"})
 
 _INPUT_DETAILS = {
@@ -63,6 +66,8 @@ class ChunkMapper:
 
     def __init__(self) -> None:
         self._annotations: list[dict[str, Any]] = []
+        self._arguments: dict[int | None, list[str]] = {}  # of each call, to tell a cut one
+        self._audio = AudioPieces()
 
     def map(self, chunk: ChatChunk) -> ChatGenerationChunk | None:
         """The LangChain chunk, or None where `chunk` holds nothing to show."""
@@ -71,25 +76,51 @@ class ChunkMapper:
             return self._last(chunk, choice["finish_reason"])
         delta = choice["delta"]
         extra = _additional_kwargs(delta)
-        self._annotations += extra.pop("annotations", [])
+        if extra.keys() & _HELD_BACK:
+            self._hold_back(extra)
         content = delta.get("content") or ""
-        calls = delta.get("tool_calls")
+        calls = [_tool_call_chunk(call) for call in delta.get("tool_calls") or ()]
         if not content and not extra and not calls:
             return None
-        return make_chunk(content, extra, [_tool_call_chunk(call) for call in calls or ()])
+        for call in calls:
+            self._arguments.setdefault(call["index"], []).append(call["args"] or "")
+        return make_chunk(content, extra, calls)
+
+    def _hold_back(self, extra: dict[str, Any]) -> None:
+        self._annotations += extra.pop("annotations", [])
+        if (audio := extra.pop("audio", None)) and (piece := self._audio.feed(audio)):
+            extra["audio"] = piece
 
     def _last(self, chunk: ChatChunk, finish_reason: str | None) -> ChatGenerationChunk:
         extra: dict[str, Any] = {"annotations": self._annotations} if self._annotations else {}
+        if audio := self._audio.close():
+            extra["audio"] = audio
         message = AIMessageChunk(
             content="",
             additional_kwargs=extra | _refusal(finish_reason),
             response_metadata=_metadata(chunk, finish_reason),
             usage_metadata=usage_metadata(chunk.get("usage")),
+            tool_call_chunks=self._spoil_cut_calls(),
             chunk_position="last",
         )
         return ChatGenerationChunk(
             message=message, generation_info={"finish_reason": finish_reason}
         )
+
+    def _spoil_cut_calls(self) -> list[Any]:
+        """A last piece for each call whose arguments were cut.
+
+        langchain-core closes what is open, which makes `{"city": "Par` a valid call with a wrong
+        city. A bracket that fits nothing keeps it an invalid one, as it is unstreamed.
+        """
+        pieces = []
+        for index, arguments in self._arguments.items():
+            text = "".join(arguments)
+            if _is_json(text) or not _would_be_closed(text):
+                continue
+            misfit = next((m for m in ("]", '"]') if not _would_be_closed(text + m)), "")
+            pieces.append(tool_call_chunk(name=None, args=misfit, id=None, index=index))
+        return pieces
 
 
 class AnswerStream:
@@ -132,7 +163,10 @@ def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
         output_tokens=output_tokens,
         total_tokens=usage.get("total_tokens") or input_tokens + output_tokens,
     )
-    if details := _details(usage.get("prompt_tokens_details"), _INPUT_DETAILS):
+    details = _details(usage.get("prompt_tokens_details"), _INPUT_DETAILS)
+    if seconds := usage.get("seconds"):
+        details["audio_seconds"] = round(seconds)  # of a recording that was recognised
+    if details:
         metadata["input_token_details"] = InputTokenDetails(**details)  # type: ignore[typeddict-item]
     if details := _details(usage.get("completion_tokens_details"), _OUTPUT_DETAILS):
         metadata["output_token_details"] = OutputTokenDetails(**details)  # type: ignore[typeddict-item]
@@ -189,6 +223,22 @@ def _tool_calls(calls: list[ToolCall]) -> dict[str, Any]:
                 invalid_tool_call(name=name, args=arguments, id=call.get("id"), error=problem)
             )
     return {"tool_calls": valid, "invalid_tool_calls": invalid}
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _would_be_closed(text: str) -> bool:
+    """Whether langchain-core makes an object of it."""
+    try:
+        return isinstance(parse_partial_json(text), dict)
+    except ValueError:
+        return False
 
 
 def _tool_call_chunk(call: ToolCall) -> Any:

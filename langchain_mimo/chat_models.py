@@ -47,6 +47,7 @@ from langchain_mimo.fields import (
 from langchain_mimo.messages import to_request_messages
 from langchain_mimo.profiles import profile_for
 from langchain_mimo.requirements import Attempts, add_usage, requirement_for
+from langchain_mimo.speech import for_kind
 from langchain_mimo.structured_output import structured_runnable
 from langchain_mimo.tool_choice import wire_tool_choice
 from mimo_core.client import AsyncMiMoClient, MiMoClient
@@ -88,7 +89,8 @@ class ChatMiMo(BaseChatModel):
     reasoning_effort: str | None = None
     """Passed on; `"none"` turns thinking off."""
     audio: dict[str, Any] | None = None
-    """Speech models: `{"voice": …, "format": "wav" | "mp3" | "pcm16"}`."""
+    """Speech models: `{"voice": …, "format": "wav" | "mp3" | "pcm16"}`. For voice clone, `voice` is
+    a sample (WAV or MP3): a path, bytes or a data URL. A stream is `pcm16` only."""
     asr_options: dict[str, Any] | None = None
     """Recognition: `{"language": "auto" | "zh" | "en"}`."""
     response_format: dict[str, Any] | None = None
@@ -306,7 +308,8 @@ class ChatMiMo(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with model_errors():
-            return to_result(self._answer(self._attempts(messages, stop, kwargs)))
+            attempts = self._attempts(messages, stop, kwargs)
+            return to_result(self._answer(attempts))
 
     async def _agenerate(
         self,
@@ -316,7 +319,8 @@ class ChatMiMo(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with model_errors():
-            return to_result(await self._aanswer(self._attempts(messages, stop, kwargs)))
+            attempts = self._attempts(messages, stop, kwargs)
+            return to_result(await self._aanswer(attempts))
 
     def _answer(self, attempts: Attempts) -> ChatResponse:
         while not attempts.accepts(response := self._client.chat(attempts.request)):
@@ -336,7 +340,7 @@ class ChatMiMo(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         with model_errors():
-            attempts = self._attempts(messages, stop, kwargs)
+            attempts = self._attempts(messages, stop, kwargs, stream=True)
             answer = AnswerStream(attempts)
             while not answer.done:
                 with closing(self._chunks(attempts)) as chunks:
@@ -356,7 +360,7 @@ class ChatMiMo(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         with model_errors():
-            attempts = self._attempts(messages, stop, kwargs)
+            attempts = self._attempts(messages, stop, kwargs, stream=True)
             answer = AnswerStream(attempts)
             while not answer.done:
                 async with aclosing(self._achunks(attempts)) as chunks:
@@ -405,7 +409,12 @@ class ChatMiMo(BaseChatModel):
         await self._async_client.aclose()
 
     def _attempts(
-        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        kwargs: dict[str, Any],
+        *,
+        stream: bool = False,
     ) -> Attempts:
         """The request for one call, and what its answer must be.
 
@@ -424,6 +433,7 @@ class ChatMiMo(BaseChatModel):
         request["messages"] = to_request_messages(
             messages, pass_back_reasoning=self.pass_back_reasoning
         )
+        request = for_kind(request, stream=stream)
         if requirement is None:
             requirement = requirement_for(request, enforce=self.enforce_tool_choice)
         return Attempts(request, requirement)

@@ -14,8 +14,9 @@ from langchain_core.messages.block_translators import register_translator
 from langchain_core.messages.content import ContentBlock
 
 from langchain_mimo.fast_chunks import PROVIDER
+from langchain_mimo.speech import audio_block
 
-_INDICES = {"reasoning": "lc_rs", "text": "lc_txt", "refusal": "lc_rf"}
+_INDICES = {"reasoning": "lc_rs", "text": "lc_txt", "refusal": "lc_rf", "audio": "lc_au"}
 _TOOL_INDEX = "lc_tc_"
 
 
@@ -27,16 +28,15 @@ def register() -> None:
 def translate(message: AIMessage) -> list[ContentBlock]:
     """The blocks of a whole message: reasoning, text with its citations, audio, tool calls."""
     blocks = _blocks(message)
-    audio = message.additional_kwargs.get("audio")
-    if isinstance(audio, dict) and isinstance(data := audio.get("data"), str):
-        blocks.append({"type": "audio", "base64": data, "mime_type": _audio_type(data)})
+    blocks += _audio(message, streamed=False)
     blocks += _finished_calls(message)
     return blocks  # type: ignore[return-value]
 
 
 def translate_chunk(chunk: AIMessageChunk) -> list[ContentBlock]:
     """The blocks of a chunk, or of chunks added up."""
-    blocks = _blocks(chunk)
+    # Chunks added up are a message again, and are read as one.
+    blocks = _blocks(chunk) + _audio(chunk, streamed=not _is_whole(chunk))
     for block in blocks:
         block["index"] = _INDICES[block["type"]]
     if chunk.chunk_position == "last":
@@ -67,13 +67,15 @@ def _blocks(message: AIMessage) -> list[dict[str, Any]]:
     return blocks
 
 
-def _audio_type(data: str) -> str:
-    """The mime type of audio in base64; the service does not say which format it sends."""
-    if data.startswith("UklGR"):  # RIFF
-        return "audio/wav"
-    if data.startswith(("SUQz", "//")):  # ID3, or an MPEG frame
-        return "audio/mpeg"
-    return "audio/pcm"
+def _audio(message: AIMessage, *, streamed: bool) -> list[dict[str, Any]]:
+    block = audio_block(message.additional_kwargs.get("audio") or {}, streamed=streamed)
+    return [block] if block else []
+
+
+def _is_whole(chunk: AIMessageChunk) -> bool:
+    """Whether this is a stream's chunks added up: one chunk has its beginning or its end."""
+    audio = chunk.additional_kwargs.get("audio") or {}
+    return chunk.chunk_position == "last" and "format" in audio
 
 
 def _citation(annotation: dict[str, Any]) -> dict[str, Any]:

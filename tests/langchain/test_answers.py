@@ -260,7 +260,7 @@ async def test_a_truncated_answer(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
     [
         (b"RIFF\0\0\0\0WAVE", "audio/wav"),
         (b"ID3\3", "audio/mpeg"),
-        (b"\xff\xfb\x90", "audio/mpeg"),
+        (b"\xff\xfb\x90\x44", "audio/mpeg"),
         (b"\0\1\2\3", "audio/pcm"),
     ],
 )

@@ -1,0 +1,208 @@
+"""Speech: what a conversation means to a model that speaks or writes down what it hears, and the
+audio in its answers."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from langchain_core.messages import AIMessage
+
+from mimo_core.audio import MIME_TYPES, audio_format, wav_header
+from mimo_core.errors import InvalidRequestError, InvalidResponseError
+from mimo_core.models import model_info
+from mimo_core.speech import AudioDecoder, speech_request, transcription_request
+
+# A piece of whole samples (2 bytes) that is whole in base64 too (3 bytes): pieces can then be
+# played one by one, and their base64 can be put together as text.
+_PIECE = 6
+
+
+def for_kind(request: dict[str, Any], *, stream: bool) -> dict[str, Any]:
+    """A chat request as the service wants it for the kind of its model.
+
+    Args:
+        request: with `messages` in request form.
+        stream: whether the answer is streamed.
+
+    Raises:
+        InvalidRequestError: the messages, `audio` or `asr_options` do not fit the model.
+    """
+    kind = model_info(request["model"]).kind
+    if kind == "tts":
+        return _to_speak(request, stream=stream)
+    if kind == "asr":
+        return _to_recognise(request)
+    return request
+
+
+def _to_speak(request: dict[str, Any], *, stream: bool) -> dict[str, Any]:
+    """A last AIMessage is spoken (so that `chat | speech` works), else the last human message.
+
+    A human or system message before it says how to speak it, for voice design with what voice.
+    `audio` may hold `voice` (a name; for voice clone a sample as path, bytes or data URL), `format`
+    and `optimize_text_preview`; streams are `pcm16`.
+    """
+    info = model_info(request["model"])
+    audio = dict(request.get("audio") or {})
+    voice = audio.pop("voice", None)
+    is_sample = info.voice_source == "sample" or isinstance(voice, bytes | os.PathLike)
+    text, style = _text_and_style(
+        request["messages"], describes=info.voice_source == "description", audio=audio
+    )
+    spoken = speech_request(
+        request["model"],
+        text,
+        style=style,
+        voice=None if is_sample else voice,
+        sample=voice if is_sample else None,
+        format=audio.pop("format", None),
+        optimize_text_preview=audio.pop("optimize_text_preview", None),
+        stream=stream,
+    )
+    if audio:  # what the service may know and we do not
+        spoken["audio"] = {**audio, **spoken.get("audio", {})}
+    return {**request, **spoken}
+
+
+def _to_recognise(request: dict[str, Any]) -> dict[str, Any]:
+    """One recording, and nothing else: the last message's audio."""
+    content = request["messages"][-1].get("content")
+    parts: list[dict[str, Any]] = content if isinstance(content, list) else [{"type": "text"}]
+    if len(parts) != 1 or parts[0].get("type") != "input_audio":
+        raise InvalidRequestError(
+            f"{request['model']} takes a message with one audio block and nothing else; "
+            'e.g. {"type": "audio", "base64": …, "mime_type": "audio/wav"}.',
+            param="messages",
+        )
+    options = request.get("asr_options") or {}
+    heard = transcription_request(
+        request["model"], _data_url(parts[0]["input_audio"]), language=options.get("language")
+    )
+    return {**request, **heard, **({"asr_options": options} if options else {})}
+
+
+def _data_url(audio: Mapping[str, Any]) -> str:
+    data = str(audio.get("data") or "")
+    if data.startswith(("data:", "http:", "https:")):
+        return data
+    return f"data:audio/{audio.get('format') or 'wav'};base64,{data}"
+
+
+def _text_and_style(
+    messages: list[dict[str, Any]], *, describes: bool, audio: Mapping[str, Any]
+) -> tuple[str, str]:
+    said = [(m["role"], _text(m.get("content"))) for m in messages if m["role"] != "tool"]
+    said = [(role, text) for role, text in said if text.strip()]
+    if describes and audio.get("optimize_text_preview") and all(r != "assistant" for r, _ in said):
+        return "", "\n".join(text for _, text in said)  # the service makes the text up
+    if not said:
+        raise InvalidRequestError("There is no text to speak.", param="messages")
+    spoken = next((i for i, (r, _) in reversed(list(enumerate(said))) if r == "assistant"), None)
+    if spoken is None or (said[-1][0] == "user" and not describes):
+        spoken = len(said) - 1
+    before = said[spoken - 1] if spoken else ("", "")
+    systems = [text for role, text in said[:spoken] if role in ("system", "developer")]
+    style = [*systems, *([before[1]] if before[0] == "user" else [])]
+    return said[spoken][1], "\n".join(style)
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    for part in content or ():
+        if part.get("type") != "text":
+            raise InvalidRequestError(
+                f"A speech model takes text only, not {part.get('type')!r}.", param="messages"
+            )
+    return "\n".join(part["text"] for part in content or ())
+
+
+class AudioPieces:
+    """The audio of a stream, cut anew so that each piece can be played and put together."""
+
+    def __init__(self) -> None:
+        self._decoder = AudioDecoder()
+        self._bytes = b""
+        self._described = False
+
+    def feed(self, audio: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What `additional_kwargs["audio"]` of the next chunk holds, or None for nothing yet."""
+        self._bytes += self._decoder.feed(audio.get("data") or "")
+        whole = len(self._bytes) - len(self._bytes) % _PIECE
+        piece, self._bytes = self._bytes[:whole], self._bytes[whole:]
+        return self._piece(piece, audio)
+
+    def close(self) -> dict[str, Any] | None:
+        """The last piece, of what is left."""
+        rest = self._bytes + self._decoder.close()
+        self._bytes = b""
+        return self._piece(rest, {})
+
+    def _piece(self, data: bytes, audio: Mapping[str, Any]) -> dict[str, Any] | None:
+        if not data:
+            return None
+        piece: dict[str, Any] = {"data": base64.b64encode(data).decode()}
+        if not self._described:  # said once: merging chunks puts texts together
+            self._described = True
+            piece["format"] = "pcm16"
+            if audio.get("id"):
+                piece["id"] = audio["id"]
+        return piece
+
+
+def audio_block(audio: Mapping[str, Any], *, streamed: bool) -> dict[str, Any] | None:
+    """LangChain's block for `additional_kwargs["audio"]`, or None where it holds no data.
+
+    A chunk's block has `data` instead of `base64`: langchain-core's v3 events put only that
+    together, and would keep the last piece of the other.
+    """
+    data = audio.get("data")
+    if not isinstance(data, str) or not data:
+        return None
+    if not streamed:
+        return {"type": "audio", "base64": data, "mime_type": _mime_type(data)}
+    block = {"type": "audio", "data": data}
+    if "format" in audio:  # the first piece: said once, merging puts texts together
+        block["mime_type"] = MIME_TYPES[audio["format"]]
+    return block
+
+
+def _mime_type(data: str) -> str:
+    """The type of whole audio in base64; the answer does not say it."""
+    return MIME_TYPES[audio_format(base64.b64decode(data[:16])) or "pcm16"]
+
+
+def audio_of(message: AIMessage) -> bytes:
+    """The audio of an answer, streamed or not, as raw bytes in the format that was asked for.
+
+    Args:
+        message: from a speech model; of v0, of `output_version="v1"`, or chunks added up.
+
+    Raises:
+        InvalidResponseError: it holds no audio.
+    """
+    data = (message.additional_kwargs.get("audio") or {}).get("data")
+    for block in message.content if isinstance(message.content, list) else ():
+        if not data and isinstance(block, dict) and block.get("type") == "audio":
+            data = block.get("base64") or block.get("data")
+    if not data:
+        raise InvalidResponseError("The message holds no audio; is it a speech model's answer?")
+    decoder = AudioDecoder()
+    return decoder.feed(data) + decoder.close()
+
+
+def save_audio(message: AIMessage, path: str | os.PathLike[str]) -> Path:
+    """Write the audio of an answer to a file, and give back its path.
+
+    Raw PCM (what a stream gives) written to a `.wav` gets its header: 24 kHz, mono, 16 bit.
+    """
+    path = Path(path)
+    data = audio_of(message)
+    if path.suffix.lower() == ".wav" and data[:4] not in (b"RIFF", b"RF64"):
+        data = wav_header(len(data)) + data
+    path.write_bytes(data)
+    return path
