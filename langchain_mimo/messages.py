@@ -114,12 +114,24 @@ def _part(block: str | dict[str, Any]) -> dict[str, Any]:
     """One block of a system, human or tool message as a content part."""
     if isinstance(block, str):
         return {"type": "text", "text": block}
+    part = _unmarked_part(block)
+    return {**part, "cache_control": mark} if (mark := _cache_mark(block)) else part
+
+
+def _cache_mark(block: str | dict[str, Any]) -> Any:
+    """Anthropic's `cache_control`; LangChain's v1 blocks have it in their `extras`."""
+    if isinstance(block, str):
+        return None
+    extras = block.get("extras")
+    return block.get("cache_control") or (
+        extras.get("cache_control") if isinstance(extras, dict) else None
+    )
+
+
+def _unmarked_part(block: dict[str, Any]) -> dict[str, Any]:
     kind = block.get("type")
     if kind in _TEXT_BLOCKS and isinstance(block.get("text"), str):
-        part = {"type": "text", "text": block["text"]}
-        if "cache_control" in block:
-            part["cache_control"] = block["cache_control"]
-        return part
+        return {"type": "text", "text": block["text"]}
     if kind == "non_standard" and isinstance(block.get("value"), dict):
         return _part(block["value"])
     if kind == "json" and "json" in block:
@@ -150,6 +162,12 @@ def _assistant(message: AIMessage, answered: set[str], pass_back_reasoning: bool
     request = _named(message, {"role": "assistant", "content": _assistant_text(message)})
     if pass_back_reasoning and (reasoning := reasoning_of(message)):
         request["reasoning_content"] = reasoning
+        if signature := message.additional_kwargs.get("reasoning_signature"):
+            request["reasoning_signature"] = signature
+    # Its text goes along as one, so a mark is the message's own: what is cached ends there.
+    blocks = message.content if isinstance(message.content, list) else ()
+    if marks := [mark for block in blocks if (mark := _cache_mark(block))]:
+        request["cache_control"] = marks[-1]
     if calls := _tool_calls(message, answered):
         request["tool_calls"] = calls
     return request

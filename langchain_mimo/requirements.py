@@ -250,8 +250,9 @@ class Attempts:
 
     def _ask_again(self, message: Message, correction: str) -> None:
         answer: dict[str, Any] = {"role": "assistant", "content": message.get("content") or ""}
-        if reasoning := message.get("reasoning_content"):
-            answer["reasoning_content"] = reasoning
+        for name in ("reasoning_content", "reasoning_signature"):
+            if value := message.get(name):
+                answer[name] = value
         if calls := message.get("tool_calls"):  # unanswered calls would be refused
             answer["content"] = f"{answer['content']}\n{_as_text(calls)}".strip()
         messages = [*self.request["messages"], answer, {"role": "user", "content": correction}]

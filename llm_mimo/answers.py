@@ -67,7 +67,11 @@ class StreamReader:
     def finish(self) -> list[StreamEvent]:
         """The events that are left at the end of the answer."""
         self._message = self._folded.message()
-        return self._search()
+        events = self._search()
+        if signature := self._message.get("reasoning_signature"):
+            metadata = {"mimo": {"signature": signature}}  # belongs into the history
+            events.append(StreamEvent(type="reasoning", chunk="", provider_metadata=metadata))
+        return events
 
     def text_event(self, text: str) -> StreamEvent:
         """A piece of the answer's text, with the sources it cites."""

@@ -88,6 +88,15 @@ def request_messages(
     return list(_Translation(video_fields or {}).messages(prompt))
 
 
+def mark_for_cache(messages: list[dict[str, Any]]) -> None:
+    """Marks the system prompt and the first message of the user, where fragments are, as what the
+    messages protocol is to cache. On chat completions the marks are left out."""
+    for role in ("system", "user"):
+        first = next((message for message in messages if message["role"] == role), None)
+        if first is not None:
+            first["cache_control"] = {"type": "ephemeral"}
+
+
 class _Translation:
     """Translates one conversation."""
 
@@ -129,8 +138,9 @@ class _Translation:
             if isinstance(part, ToolCallPart) and not part.server_executed
         ]
         translated: dict[str, Any] = {"role": "assistant", "content": _text(message)}
-        if reasoning := _reasoning(message):
-            translated["reasoning_content"] = reasoning
+        if own := _own_reasoning(message):
+            translated["reasoning_content"] = "".join(part.text for part in own)
+            translated |= _signature(own)
         if calls:
             translated["tool_calls"] = calls
         if translated["content"] or len(translated) > 2:
@@ -194,15 +204,23 @@ def _text(message: Message) -> str:
     return "".join(part.text for part in message.parts if isinstance(part, TextPart))
 
 
-def _reasoning(message: Message) -> str:
+def _own_reasoning(message: Message) -> list[ReasoningPart]:
     """The reasoning as it was received: MiMo wants it back, complete.
 
     Reasoning of another provider, in a conversation that was begun with it, stays out.
     """
-    return "".join(
-        part.text
+    return [
+        part
         for part in message.parts
         if isinstance(part, ReasoningPart)
         and not part.redacted
         and (not part.provider_metadata or "mimo" in part.provider_metadata)
-    )
+    ]
+
+
+def _signature(reasoning: list[ReasoningPart]) -> dict[str, Any]:
+    """What a relay on the messages protocol signed the reasoning with; MiMo signs nothing."""
+    for part in reasoning:
+        if signature := ((part.provider_metadata or {}).get("mimo") or {}).get("signature"):
+            return {"reasoning_signature": signature}
+    return {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import llm
 from llm.parts import StreamEvent
 
-from llm_mimo.messages import attachment_types, request_messages
+from llm_mimo.messages import attachment_types, mark_for_cache, request_messages
 from llm_mimo.notes import note
 from llm_mimo.transport import async_client, key_is_optional, model_error, sync_client
 from llm_mimo.web_search import WebSearch
@@ -106,6 +106,8 @@ class _Chat(MiMoModel):
             request["response_format"] = JSON_OBJECT
         if schema:
             request["messages"] = with_instruction(request["messages"], schema_instruction(schema))
+        if options.cache:
+            mark_for_cache(request["messages"])
         return request
 
     def _tool(self, tool: llm.Tool | llm.ServerSideTool) -> dict[str, Any]:

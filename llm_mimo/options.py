@@ -107,6 +107,11 @@ class ChatOptions(SamplingOptions):
         description="Answer with one JSON object, true or false; describe it in the prompt. "
         "--schema does both.",
     )
+    cache: bool | None = Field(
+        default=None,
+        description="Mark the system prompt and the first message, with its fragments, for the "
+        "prompt cache of the messages protocol, true or false. Chat completions have no marks.",
+    )
 
 
 class MediaChatOptions(ChatOptions):

@@ -35,7 +35,8 @@ def adapt_messages(
     - Audio as raw base64 with a `format` becomes a data URL.
 
     With `blocks`, for the messages protocol, tool messages keep their parts and media, and
-    assistant messages the parts that are marked with `cache_control`.
+    assistant messages the parts that are marked with `cache_control`. Otherwise a mark on a whole
+    message is left out; one on a part of a system or user message stays, for relays that read it.
 
     Raises:
         InvalidRequestError: there is no message, or one that is none.
@@ -48,7 +49,8 @@ def adapt_messages(
         )
     adapted: list[dict[str, Any]] = []
     from_tools: list[dict[str, Any]] = []
-    for position, message in enumerate(messages):
+    for position, given in enumerate(messages):
+        message = given if blocks else _unmarked(given)
         role = message.get("role") if isinstance(message, dict) else None
         if from_tools and role != "tool":
             adapted.append({"role": "user", "content": from_tools})
@@ -156,6 +158,12 @@ def _tool(
 
 def _is_marked(part: Any) -> bool:
     return isinstance(part, dict) and "cache_control" in part
+
+
+def _unmarked(message: Any) -> Any:
+    if not _is_marked(message):
+        return message
+    return {key: value for key, value in message.items() if key != "cache_control"}
 
 
 def _text_part(part: Any) -> Any:

@@ -135,6 +135,11 @@ def _check_for_model(body: dict[str, Any], info: ModelInfo) -> None:
         raise InvalidRequestError(
             f"{info.id} does not speak; 'audio' is for the mimo-…-tts models.", param="audio"
         )
+    if info.known and info.kind != "asr" and "asr_options" in body:
+        raise InvalidRequestError(
+            f"{info.id} is no model for speech recognition; 'asr_options' is for mimo-v2.5-asr.",
+            param="asr_options",
+        )
     if body.get("n", 1) != 1:
         raise InvalidRequestError("MiMo gives one answer a request; 'n' must be 1.", param="n")
 

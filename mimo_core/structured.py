@@ -13,14 +13,14 @@ from typing import Any
 
 JSON_OBJECT: dict[str, Any] = {"type": "json_object"}
 
+JSON_ONLY = "Return only one JSON object, without explanations, comments or Markdown."
 _FENCE = re.compile(r"```[a-zA-Z]*[ \t\r]*\n")
 
 
 def schema_instruction(schema: dict[str, Any]) -> str:
     """The sentences that ask for an answer to this JSON Schema."""
     return (
-        "Return only one JSON object, without explanations, comments or Markdown. "
-        "It must be valid against this JSON Schema:\n"
+        f"{JSON_ONLY} It must be valid against this JSON Schema:\n"
         f"{json.dumps(schema, ensure_ascii=False, separators=(',', ':'))}\n"
         "Fill in null for what is unknown where the schema allows it."
     )

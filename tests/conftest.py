@@ -15,6 +15,25 @@ _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 _CERTIFICATES = {"SSL_CERT_FILE", "SSL_CERT_DIR"}
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    line = "protocols(*names): run on each of these wire protocols; a test's own mark wins"
+    config.addinivalue_line("markers", line)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One suite for both protocols: a module marked with both runs on each, but for the tests that
+    are marked with one because the other has nothing to show there."""
+    mark = metafunc.definition.get_closest_marker("protocols")
+    if mark is not None and "protocol" in metafunc.fixturenames:
+        metafunc.parametrize("protocol", mark.args, indirect=True)
+
+
+@pytest.fixture
+def protocol(request: pytest.FixtureRequest) -> str:
+    """The protocol on the wire."""
+    return getattr(request, "param", "chat_completions")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def hermetic(pytestconfig: pytest.Config) -> Iterator[None]:
     """Take the machine's settings out of the environment; recording alone may see them."""

@@ -38,15 +38,17 @@ _COUNTS = (
 
 def response_of(payload: dict[str, Any]) -> ChatResponse | None:
     """A whole answer in the inner shape, or None where `payload` is none."""
-    blocks = payload.get("content")
-    if not isinstance(blocks, list) or not (blocks or payload.get("stop_reason")):
+    content = payload.get("content")
+    if not isinstance(content, list) or not (content or payload.get("stop_reason")):
         return None
     usage = _Counts()
     usage.add(payload.get("usage"))
-    message = _message([block for block in blocks if isinstance(block, dict)])
-    return response_from(
-        message, _finish_reason(payload.get("stop_reason")), usage.usage(), _envelope(payload)
-    )
+    blocks = [block for block in content if isinstance(block, dict)]
+    message = _message(blocks)
+    finish_reason = _finish_reason(payload.get("stop_reason"))
+    if finish_reason == "length" and blocks and blocks[-1].get("type") == "tool_use":
+        _cut_last_call(message)
+    return response_from(message, finish_reason, usage.usage(), _envelope(payload))
 
 
 def _message(blocks: list[dict[str, Any]]) -> Message:
@@ -71,6 +73,13 @@ def _tool_call(block: dict[str, Any]) -> ToolCall:
         "arguments": _arguments(block.get("input")),
     }
     return {"id": block.get("id"), "type": "function", "function": function}
+
+
+def _cut_last_call(message: Message) -> None:
+    """The limit met the last call, whose `input` holds what could be saved of it. As cut text it is
+    what chat completions give there, and no host runs it."""
+    call = message["tool_calls"][-1]  # type: ignore[index]
+    call["function"]["arguments"] = call["function"]["arguments"].removesuffix("}")
 
 
 def _arguments(value: Any) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from mimo_core.errors import InvalidRequestError, UnsupportedInputError
 from mimo_core.models import ModelInfo, model_info
-from mimo_core.structured import schema_instruction
+from mimo_core.structured import JSON_ONLY, schema_instruction
 
 # The service's own default for its multimodal models. Only for ids that the table does not know:
 # a server of one's own refuses a `max_tokens` that is larger than its context window.
@@ -28,9 +28,6 @@ _RENAMED = frozenset(
 _DROPPED = frozenset({"stream", "stream_options", "n"})
 _REFUSED = ("audio", "asr_options")
 _PENALTIES = ("frequency_penalty", "presence_penalty")
-_JSON_INSTRUCTION = (
-    "Return only one JSON object, without explanations, comments or Markdown around it."
-)
 
 
 def messages_body(request: dict[str, Any]) -> dict[str, Any]:
@@ -51,7 +48,9 @@ def messages_body(request: dict[str, Any]) -> dict[str, Any]:
     body["max_tokens"] = _max_tokens(request, info)
     system, messages = _split(request["messages"])
     instruction = _format_instruction(request.get("response_format"))
-    if instruction and not any(instruction in block["text"] for block in system):
+    # The hosts may have asked already, be it with a stricter form of the schema.
+    opening = instruction.partition("\n")[0]
+    if instruction and not any(opening in block["text"] for block in system):
         system.append({"type": "text", "text": instruction})
     if system:
         body["system"] = system
@@ -80,7 +79,8 @@ def _refuse(request: dict[str, Any], info: ModelInfo) -> None:
 
 def _not_here(what: str, param: str) -> InvalidRequestError:
     return InvalidRequestError(
-        f"{what} is not there on the messages protocol; use protocol='chat_completions'.",
+        f"{what} is not there on the messages protocol; use protocol='chat_completions' "
+        "(or its base URL).",
         param=param,
     )
 
@@ -100,12 +100,13 @@ def _thinking(request: dict[str, Any]) -> dict[str, Any] | None:
     return thinking
 
 
-def _format_instruction(response_format: Any) -> str | None:
+def _format_instruction(response_format: Any) -> str:
+    """What to ask for in words; empty where any text will do."""
     kind = response_format.get("type") if isinstance(response_format, dict) else response_format
     if kind in (None, "text"):
-        return None
+        return ""
     if kind == "json_object":
-        return _JSON_INSTRUCTION
+        return JSON_ONLY
     described = response_format.get("json_schema") if isinstance(response_format, dict) else None
     if kind == "json_schema" and isinstance(described, dict):
         return schema_instruction(described.get("schema") or {})
@@ -275,7 +276,7 @@ def _block(part: dict[str, Any], where: str) -> dict[str, Any]:
     if part["type"] != "image_url":
         raise UnsupportedInputError(
             f"{where}: {part['type']} is not there on the messages protocol, which takes text and "
-            "images; use protocol='chat_completions'.",
+            "images; use protocol='chat_completions' (or its base URL).",
             param="messages",
         )
     return _cached({"type": "image", "source": _image_source(part["image_url"]["url"])}, part)

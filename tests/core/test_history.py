@@ -105,6 +105,18 @@ def test_the_content_parts_of_an_answer_become_one_text() -> None:
     assert "only text parts can stand here" in refusal(USER, assistant(content=[IMAGE]))
 
 
+def test_a_mark_on_a_whole_message_is_for_the_messages_protocol() -> None:
+    """Chat completions have no place for it. On a part it stays: there are relays that read it."""
+    mark = {"cache_control": {"type": "ephemeral"}}
+    part = {"type": "text", "text": "Long.", **mark}
+    said = assistant(content="Yes?")
+    system = {"role": "system", "content": "Be brief."}
+    history = [system | mark, user(part) | mark, said | mark, USER]
+    assert sent(*history) == [system, user(part), said, USER]
+    request = {"model": "mimo-v2.5", "messages": history}
+    assert prepare(request, "messages")["messages"] == history
+
+
 def test_null_fields_of_an_answer_are_left_out() -> None:
     answer = {"role": "assistant", "content": "A", "tool_calls": None, "audio": None, "name": "Mo"}
     assert sent(USER, answer)[1] == {"role": "assistant", "content": "A", "name": "Mo"}

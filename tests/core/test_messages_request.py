@@ -99,7 +99,7 @@ def test_parameters(fields: dict[str, Any], sent: dict[str, Any]) -> None:
     [
         ({"frequency_penalty": 0.5}, "frequency_penalty"),
         ({"presence_penalty": -1}, "presence_penalty"),
-        ({"asr_options": {"language": "zh"}}, "asr_options"),
+        ({"model": "other", "asr_options": {"language": "zh"}}, "asr_options"),
         ({"tools": [{"type": "web_search", "limit": 1}]}, "tools"),
         ({"model": "mimo-v2.5-tts", "audio": {"voice": "Mia"}}, "model"),
         ({"model": "mimo-v2.5-asr"}, "model"),

@@ -198,6 +198,8 @@ def streams(draw: st.DrawFn) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     if draw(st.booleans()):
         usage |= {"cache_read_input_tokens": draw(counts), "cache_creation_input_tokens": 5}
     stop = draw(st.sampled_from(["end_turn", "max_tokens", "tool_use", "stop_sequence", "refusal"]))
+    if stop == "max_tokens" and blocks and blocks[-1]["type"] == "tool_use":
+        stop = "tool_use"  # a cut call is text in a stream only
     message = {
         "id": "m",
         "type": "message",
@@ -271,6 +273,22 @@ def test_a_stream_is_the_answer_it_amounts_to(
         for call in response["choices"][0]["message"].get("tool_calls") or ():
             call["function"]["arguments"] = json.loads(call["function"]["arguments"])
     assert got == whole
+
+
+def test_a_call_that_the_limit_cut_is_not_whole() -> None:
+    """Its `input` holds what could be saved: nothing, at worst. It must not be run like that."""
+    call = {"type": "tool_use", "id": "1", "name": "f", "input": {"a": 1}}
+    text = {"type": "text", "text": "Hi"}
+
+    def arguments(*content: dict[str, Any]) -> list[str]:
+        response = response_of({"content": list(content), "stop_reason": "max_tokens"})
+        assert response is not None
+        calls = response["choices"][0]["message"]["tool_calls"] or ()
+        return [call["function"]["arguments"] for call in calls]
+
+    assert arguments(call, {**call, "input": {}}) == ['{"a": 1}', "{"]
+    assert arguments(call, call) == ['{"a": 1}', '{"a": 1']
+    assert arguments(call, text) == ['{"a": 1}']
 
 
 names = st.sampled_from(

@@ -20,13 +20,16 @@ def mimo() -> Iterator[FakeMiMo]:
 
 
 @pytest.fixture
-def chat(mimo: FakeMiMo) -> Iterator[Callable[..., ChatMiMo]]:
-    """Makes `ChatMiMo`s that talk to the emulator, and closes them."""
+def chat(mimo: FakeMiMo, protocol: str) -> Iterator[Callable[..., ChatMiMo]]:
+    """Makes `ChatMiMo`s that talk to the emulator on `protocol`, and closes them."""
+    where: dict[str, Any] = {"base_url": mimo.base_url}
+    if protocol == "messages":
+        where = {"base_url": mimo.messages_base_url, "protocol": "messages"}
     models: list[ChatMiMo] = []
 
     def make(**kwargs: Any) -> ChatMiMo:
         kwargs.setdefault("max_retries", 0)
-        models.append(ChatMiMo(api_key="sk-test", base_url=mimo.base_url, **kwargs))
+        models.append(ChatMiMo(**{"api_key": "sk-test", **where, **kwargs}))
         return models[-1]
 
     yield make
@@ -36,13 +39,13 @@ def chat(mimo: FakeMiMo) -> Iterator[Callable[..., ChatMiMo]]:
 
 @pytest.fixture
 def wire(mimo: FakeMiMo, chat: Callable[..., ChatMiMo]) -> Callable[..., list[dict[str, Any]]]:
-    """The messages of the request body that a LangChain history becomes (which is accepted)."""
+    """The messages that a LangChain history becomes on the wire, in the shape of chat completions
+    (the emulator has accepted them)."""
 
     def of(*history: Any, **kwargs: Any) -> list[dict[str, Any]]:
         mimo.queue("ok")
         chat(**{"model": "mimo-v2.5", **kwargs}).invoke(list(history))
-        messages: list[dict[str, Any]] = mimo.last_request.body["messages"]
-        return messages
+        return mimo.last_request.messages
 
     return of
 

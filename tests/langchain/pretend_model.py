@@ -10,6 +10,7 @@ import json
 import re
 from typing import Any
 
+from mimo_core.structured import JSON_ONLY
 from mimo_core.testing.fake import RecordedRequest, Reply
 
 _SCHEMA = re.compile(r"valid against this JSON Schema:\n(\{.*\})\n", re.DOTALL)
@@ -22,17 +23,25 @@ def respond(request: RecordedRequest) -> Reply:
     reasoning = "The user wants an answer, so I give one."
     if schema := _SCHEMA.search(system):
         return Reply(json=_example(json.loads(schema.group(1)), prompt), reasoning=reasoning)
-    if request.body.get("response_format") == {"type": "json_object"}:
+    asked = request.body.get("response_format") == {"type": "json_object"}
+    if asked or JSON_ONLY in system:  # the messages protocol has words for it only
         keys = re.findall(r"'(\w+)'", prompt)
         return Reply(json={key: f"some {key}" for key in keys}, reasoning=reasoning)
     if tool := _tool_to_call(request):
         arguments = _example(tool["parameters"], prompt)
         return Reply(tool_calls=[(tool["name"], arguments)], reasoning=reasoning)
-    return Reply("Hello, how are you? This is the emulator speaking.", reasoning=reasoning)
+    cached = {"cached_tokens": 4 if prompt == "the same as before" else 0}
+    if b"cache_control" in request.raw:
+        cached["cache_creation_tokens"] = 3
+    return Reply(
+        "Hello, how are you? This is the emulator speaking.",
+        reasoning=reasoning,
+        usage={"prompt_tokens_details": cached},
+    )
 
 
 def _tool_to_call(request: RecordedRequest) -> dict[str, Any] | None:
-    functions = [tool["function"] for tool in request.body.get("tools") or () if "function" in tool]
+    functions = [tool["function"] for tool in request.chat.get("tools") or () if "function" in tool]
     if not functions or request.messages[-1]["role"] != "user":
         return None
     told = re.search(r"calling the tool '(\w+)'", request.text_of("system"))

@@ -27,6 +27,7 @@ from mimo_core.testing.fake import FakeMiMo, Fault, Reply
 Chat = Callable[..., ChatMiMo]
 
 pytestmark = [
+    pytest.mark.protocols("chat_completions", "messages"),
     pytest.mark.filterwarnings("ignore:.*is in beta.*"),
     pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning"),
 ]
@@ -182,7 +183,7 @@ async def test_every_later_request(
     mimo.queue(TWO_CALLS, ONE_CALL, DONE, "You are welcome.")
     await way(agent, QUESTION)
     await way(agent, THANKS)
-    requests = [request.body["messages"] for request in mimo.requests]
+    requests = [request.messages for request in mimo.requests]
     assert requests[0] == FIRST_TURN[:1]
     assert sorted(requests[1][2:], key=str) == sorted(FIRST_TURN[2:4], key=str)
     assert [requests[1][1], requests[2][4]] == [FIRST_TURN[1], FIRST_TURN[4]]
@@ -211,7 +212,7 @@ def test_a_model_that_goes_on_after_another(mimo: FakeMiMo, chat: Chat) -> None:
     mimo.queue(ONE_CALL, DONE, "You are welcome.")
     create_agent(chat(thinking=False), [get_weather], checkpointer=saver).invoke(QUESTION, CONFIG)
     create_agent(chat(), [get_weather], checkpointer=saver).invoke(THANKS, CONFIG)
-    assistant = mimo.last_request.body["messages"][1]
+    assistant = mimo.last_request.messages[1]
     assert assistant["reasoning_content"] == ""
     assert assistant["tool_calls"] == [on_the_wire("call_3", "Rome")]
 
@@ -221,7 +222,7 @@ def test_summarisation(mimo: FakeMiMo, chat: Chat) -> None:
     model = chat()
     summarise = SummarizationMiddleware(model, trigger=("tokens", 5_000), keep=("messages", 2))
     agent = create_agent(model, [get_weather], middleware=[summarise], checkpointer=InMemorySaver())
-    mimo.queue("Hello.", Reply(**{**_fields(ONE_CALL), "usage": {"total_tokens": 6_000}}))
+    mimo.queue("Hello.", Reply(**{**_fields(ONE_CALL), "usage": {"prompt_tokens": 6_000}}))
     mimo.queue("The user asked for the weather.", DONE)
     agent.invoke({"messages": [("human", "Hi")]}, CONFIG)
     agent.invoke(QUESTION, CONFIG)
@@ -229,7 +230,7 @@ def test_summarisation(mimo: FakeMiMo, chat: Chat) -> None:
     summary = mimo.requests[2].body
     assert "tools" not in summary
     assert "Weather in Paris" in str(summary["messages"])
-    first, *kept = mimo.requests[3].body["messages"]
+    first, *kept = mimo.requests[3].messages
     assert first["role"] == "user"
     assert "The user asked for the weather." in first["content"]
     assert kept == FIRST_TURN[4:]
@@ -244,31 +245,36 @@ def test_summarisation_by_the_size_of_the_model(mimo: FakeMiMo, chat: Chat) -> N
     long = "word " * 2_000
     agent.invoke({"messages": [HumanMessage(long), AIMessage("Yes."), HumanMessage("And?")]})
     assert len(mimo.requests) == 2
-    assert "A long story." in mimo.last_request.body["messages"][0]["content"]
+    assert "A long story." in mimo.last_request.messages[0]["content"]
 
 
 INVALID_CALL = Reply("Hm.", tool_calls=[("get_weather", "no JSON", "call_1")])
 
 
-def test_an_invalid_call_does_not_spoil_the_conversation(mimo: FakeMiMo, chat: Chat) -> None:
-    """The agent ends at it. `create_agent` answers it on the next turn, so it goes along."""
-    agent = an_agent(chat())
+def test_an_invalid_call_does_not_spoil_the_conversation(
+    mimo: FakeMiMo, chat: Chat, protocol: str
+) -> None:
+    """The agent ends at it. `create_agent` answers it on the next turn, so it goes along.
+
+    (Streamed: on the messages protocol, arguments are text in streams only.)"""
+    agent = an_agent(chat(streaming=True))
     mimo.queue(INVALID_CALL, "You are welcome.")
     agent.invoke(QUESTION, CONFIG)
     agent.invoke(THANKS, CONFIG)
-    _, assistant, answer, _ = mimo.last_request.body["messages"]
-    assert assistant["tool_calls"][0]["function"]["arguments"] == "no JSON"
+    _, assistant, answer, _ = mimo.last_request.messages
+    arguments = '{"_raw": "no JSON"}' if protocol == "messages" else "no JSON"
+    assert assistant["tool_calls"][0]["function"]["arguments"] == arguments
     assert answer["role"] == "tool"
     assert "malformed" in answer["content"]
 
 
 def test_an_invalid_call_that_nobody_answers(mimo: FakeMiMo, chat: Chat) -> None:
     """On plain LangGraph it stays without an answer, so it is left out."""
-    agent = a_graph(chat())
+    agent = a_graph(chat(streaming=True))
     mimo.queue(INVALID_CALL, "You are welcome.")
     agent.invoke(QUESTION, CONFIG)
     agent.invoke(THANKS, CONFIG)
-    assert mimo.last_request.body["messages"][1] == {"role": "assistant", "content": "Hm."}
+    assert mimo.last_request.messages[1] == {"role": "assistant", "content": "Hm."}
 
 
 def test_a_tool_that_fails(mimo: FakeMiMo, chat: Chat) -> None:
@@ -280,12 +286,14 @@ def test_a_tool_that_fails(mimo: FakeMiMo, chat: Chat) -> None:
     agent = create_agent(chat(), [fail])
     mimo.queue(Reply(tool_calls=[("fail", {"surplus": 1}, "1"), ("unknown", {}, "2")]), "Oh.")
     agent.invoke(QUESTION)
-    results = mimo.last_request.body["messages"][2:]
+    results = mimo.last_request.messages[2:]
     assert [message["role"] for message in results] == ["tool", "tool"]
     assert any("unknown is not a valid tool" in message["content"] for message in results)
 
 
-def test_an_image_from_a_tool(mimo: FakeMiMo, chat: Chat) -> None:
+def test_an_image_from_a_tool(mimo: FakeMiMo, chat: Chat, protocol: str) -> None:
+    """It follows in a user message; on the messages protocol it stays in the result."""
+
     @tool
     def plot() -> list[dict[str, Any]]:
         """Plot something."""
@@ -294,7 +302,14 @@ def test_an_image_from_a_tool(mimo: FakeMiMo, chat: Chat) -> None:
     mimo.queue(Reply(tool_calls=[("plot", {}, "call_1")]), "A line.")
     create_agent(chat(model="mimo-v2.5"), [plot]).invoke(QUESTION)
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
-    assert mimo.last_request.body["messages"][2:] == [
+    if protocol == "messages":
+        source = {"type": "base64", "media_type": "image/png", "data": "AAAA"}
+        [message] = mimo.last_request.body["messages"][2:]
+        [result] = message["content"]
+        assert (result["type"], result["tool_use_id"]) == ("tool_result", "call_1")
+        assert result["content"] == [{"type": "image", "source": source}]
+        return
+    assert mimo.last_request.messages[2:] == [
         {
             "role": "tool",
             "tool_call_id": "call_1",
@@ -307,6 +322,7 @@ def test_an_image_from_a_tool(mimo: FakeMiMo, chat: Chat) -> None:
     ]
 
 
+@pytest.mark.protocols("chat_completions")
 def test_web_search_beside_functions(mimo: FakeMiMo, chat: Chat) -> None:
     search = {"type": "web_search", "force_search": True, "limit": 2}
     mimo.queue(ONE_CALL, Reply("Done.", annotations=[{"type": "url_citation", "url": "https://a"}]))
@@ -327,11 +343,11 @@ class TestResponseFormat:
         assert agent.invoke(QUESTION)["structured_response"] == self.SUNNY
         for request in mimo.requests:
             assert request.tool_names == ["get_weather", "Weather"]
-            assert request.body["tool_choice"] == "required"
-            assert request.body["messages"][0]["content"] == (
+            assert request.chat["tool_choice"] == "required"
+            assert request.messages[0]["content"] == (
                 "Answer by calling one of the tools, not with text."
             )
-        assert mimo.last_request.body["messages"][2] == FIRST_TURN[4]
+        assert mimo.last_request.messages[2] == FIRST_TURN[4]
 
     def test_tool_strategy_with_a_model_that_answers_in_text(
         self, mimo: FakeMiMo, chat: Chat
@@ -339,7 +355,7 @@ class TestResponseFormat:
         agent = create_agent(chat(), [], response_format=ToolStrategy(Weather))
         mimo.queue("It is sunny.", Reply(tool_calls=[("Weather", self.SUNNY.model_dump())]))
         assert agent.invoke(QUESTION)["structured_response"] == self.SUNNY
-        assert "Call one of the tools now." in mimo.last_request.body["messages"][-1]["content"]
+        assert "Call one of the tools now." in mimo.last_request.messages[-1]["content"]
 
     def test_tool_strategy_with_a_wrong_object(self, mimo: FakeMiMo, chat: Chat) -> None:
         """The agent itself sends the validator's message back."""
@@ -349,17 +365,19 @@ class TestResponseFormat:
             Reply(tool_calls=[("Weather", self.SUNNY.model_dump(), "call_2")]),
         )
         assert agent.invoke(QUESTION)["structured_response"] == self.SUNNY
-        assert "sunny" in mimo.last_request.body["messages"][-1]["content"]
+        assert "sunny" in mimo.last_request.messages[-1]["content"]
 
-    def test_provider_strategy(self, mimo: FakeMiMo, chat: Chat) -> None:
-        """Tool calls pass; the answer is validated, and asked for again."""
+    def test_provider_strategy(self, mimo: FakeMiMo, chat: Chat, protocol: str) -> None:
+        """Tool calls pass; the answer is validated, and asked for again. The messages protocol has
+        no `response_format`: the prompt says it all."""
         agent = create_agent(chat(), [get_weather], response_format=ProviderStrategy(Weather))
         mimo.queue(ONE_CALL, Reply(json={"city": "Rome"}), Reply(json=self.SUNNY.model_dump()))
         assert agent.invoke(QUESTION)["structured_response"] == self.SUNNY
-        assert mimo.requests[0].body["response_format"]["type"] == "json_schema"
-        assert '"sunny"' in mimo.requests[0].body["messages"][0]["content"]
-        assert mimo.requests[1].body["messages"][2] == FIRST_TURN[4]
-        assert "'sunny' is a required property" in mimo.last_request.body["messages"][-1]["content"]
+        if protocol == "chat_completions":
+            assert mimo.requests[0].body["response_format"]["type"] == "json_schema"
+        assert '"sunny"' in mimo.requests[0].messages[0]["content"]
+        assert mimo.requests[1].messages[2] == FIRST_TURN[4]
+        assert "'sunny' is a required property" in mimo.last_request.messages[-1]["content"]
 
     def test_provider_strategy_without_tools(self, mimo: FakeMiMo, chat: Chat) -> None:
         agent = create_agent(chat(), response_format=ProviderStrategy(Weather))
@@ -415,4 +433,4 @@ def test_tool_messages_by_hand(mimo: FakeMiMo, chat: Chat) -> None:
     messages += [get_weather.invoke(call) for call in messages[-1].tool_calls]
     assert isinstance(messages[-1], ToolMessage)
     assert model.invoke(messages).text == "Sunny everywhere."
-    assert mimo.last_request.body["messages"] == [FIRST_TURN[0], *FIRST_TURN[4:]]
+    assert mimo.last_request.messages == [FIRST_TURN[0], *FIRST_TURN[4:]]

@@ -15,6 +15,8 @@ from langchain_mimo import ChatMiMo
 from mimo_core.testing.fake import FakeMiMo, Fault, Reply
 from tests.langchain.conftest import added_up
 
+pytestmark = pytest.mark.protocols("chat_completions", "messages")
+
 Chat = Callable[..., ChatMiMo]
 Ask = Callable[..., Any]
 
@@ -32,7 +34,7 @@ async def test_text_and_reasoning(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
     assert answer.additional_kwargs == {"reasoning_content": "The user says hi."}
 
 
-async def test_metadata_comes_once(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
+async def test_metadata_comes_once(mimo: FakeMiMo, chat: Chat, ask: Ask, protocol: str) -> None:
     """LangChain adds chunks up: a text on two of them would read `stopstop`."""
     mimo.queue(Reply("Hello, how are you?"))
     metadata = (await ask(chat())).response_metadata
@@ -40,11 +42,14 @@ async def test_metadata_comes_once(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None
     assert metadata["model_name"] == "mimo-v2.5-pro"
     assert metadata["finish_reason"] == "stop"
     assert len(metadata["id"]) == 32
-    assert metadata["created"] < 10_000_000_000
     assert metadata["token_usage"]["total_tokens"] == 9
+    if protocol == "chat_completions":
+        assert metadata["created"] < 10_000_000_000
 
 
+@pytest.mark.protocols("chat_completions")
 async def test_usage(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
+    """The messages protocol counts no media and no reasoning apart."""
     mimo.queue(
         Reply(
             "Hello",
@@ -70,22 +75,29 @@ async def test_usage(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
     }
 
 
+async def test_cached_tokens(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
+    """LangChain's `input_tokens` include them; Anthropic's do not."""
+    cached = {"cached_tokens": 60, "cache_creation_tokens": 30}
+    usage = {"prompt_tokens": 100, "completion_tokens": 20, "prompt_tokens_details": cached}
+    mimo.queue(Reply("Hello", usage=usage))
+    counts = (await ask(chat())).usage_metadata
+    assert (counts["input_tokens"], counts["total_tokens"]) == (100, 120)
+    assert counts["input_token_details"] == {"cache_read": 60, "cache_creation": 30}
+
+
 @pytest.mark.parametrize("usage_on", ["last", "finish", "every"])
 async def test_usage_is_counted_once(mimo: FakeMiMo, chat: Chat, ask: Ask, usage_on: Any) -> None:
     """Backends send it with the finish reason, after it, or growing on every chunk."""
     usage = {"prompt_tokens": 7, "completion_tokens": 3}
     mimo.queue(Reply("a b c", usage=usage, usage_on=usage_on, chunk_size=1))
-    answer = await ask(chat())
-    assert answer.usage_metadata == {
-        "input_tokens": 7,
-        "output_tokens": 3,
-        "total_tokens": 10,
-        "input_token_details": {"cache_read": 0},
-        "output_token_details": {"reasoning": 0},
-    }
+    counts = (await ask(chat())).usage_metadata
+    names = ("input_tokens", "output_tokens", "total_tokens")
+    assert [counts[name] for name in names] == [7, 3, 10]
 
 
+@pytest.mark.protocols("chat_completions")
 async def test_without_usage(mimo: FakeMiMo, chat: Chat) -> None:
+    """The messages protocol cannot leave it out."""
     mimo.queue(Reply("Hello", usage_on="never"))
     assert added_up(list(chat().stream("Hi"))).usage_metadata is None
 
@@ -118,10 +130,12 @@ async def test_tool_calls(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
     assert answer.response_metadata["finish_reason"] == "tool_calls"
 
 
+@pytest.mark.protocols("chat_completions")
 @pytest.mark.parametrize("arguments", ["not JSON", "[1]", '"text"'])
 async def test_arguments_that_are_no_object(
     mimo: FakeMiMo, chat: Chat, ask: Ask, arguments: str
 ) -> None:
+    """(On the messages protocol, arguments are text in streams only.)"""
     mimo.queue(Reply(tool_calls=[("get_weather", arguments, "call_1")]))
     answer = await ask(chat().bind_tools([get_weather]))
     assert answer.tool_calls == []
@@ -129,6 +143,16 @@ async def test_arguments_that_are_no_object(
     assert (invalid["name"], invalid["args"]) == ("get_weather", arguments)
 
 
+@pytest.mark.protocols("messages")
+def test_streamed_arguments_that_are_no_object(mimo: FakeMiMo, chat: Chat) -> None:
+    for arguments in ("not JSON", "[1]"):
+        mimo.queue(Reply(tool_calls=[("get_weather", arguments, "call_1")]))
+        answer = added_up(list(chat().bind_tools([get_weather]).stream("Hi")))
+        assert answer.tool_calls == []
+        assert [call["args"] for call in answer.invalid_tool_calls] == [arguments]
+
+
+@pytest.mark.protocols("chat_completions")
 async def test_the_reason_why_a_call_is_invalid(mimo: FakeMiMo, chat: Chat) -> None:
     mimo.queue(Reply(tool_calls=[("get_weather", '{"city": "Par', "call_1")]))
     [invalid] = chat().bind_tools([get_weather]).invoke("Hi").invalid_tool_calls
@@ -141,6 +165,7 @@ async def test_a_call_without_arguments(mimo: FakeMiMo, chat: Chat, ask: Ask) ->
     assert answer.tool_calls[0]["args"] == {}
 
 
+@pytest.mark.protocols("chat_completions")
 async def test_a_raw_line_break_in_arguments(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
     """Not strictly JSON, but LangChain reads it in a stream, so it is read unstreamed too."""
     mimo.queue(Reply(tool_calls=[("get_weather", '{"city": "a\nb"}', "call_1")]))
@@ -196,6 +221,7 @@ ANNOTATION = {
 }
 
 
+@pytest.mark.protocols("chat_completions")
 async def test_citations(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
     """MiMo's `annotations` are LangChain's citations of the text."""
     mimo.queue(Reply("As A says.", annotations=[ANNOTATION, {**ANNOTATION, "url": "https://b"}]))
@@ -219,6 +245,7 @@ async def test_citations(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
     }
 
 
+@pytest.mark.protocols("chat_completions")
 def test_citations_come_in_one_delta(mimo: FakeMiMo, chat: Chat) -> None:
     """langchain-core's v3 events replace earlier annotations by later ones."""
     mimo.queue(Reply("As A says, and again.", annotations=[ANNOTATION] * 3))
@@ -228,6 +255,7 @@ def test_citations_come_in_one_delta(mimo: FakeMiMo, chat: Chat) -> None:
     ] == [3]
 
 
+@pytest.mark.protocols("chat_completions")
 async def test_a_failed_search_is_told(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
     mimo.queue(Reply("I could not look.", error_message="search timed out"))
     answer = await ask(chat().bind_tools([{"type": "web_search"}]))
@@ -252,9 +280,10 @@ async def test_a_truncated_answer(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
     assert answer.content == ""
     assert answer.additional_kwargs["reasoning_content"] == "one two three"
     assert answer.response_metadata["finish_reason"] == "length"
-    assert mimo.last_request.body["max_completion_tokens"] == 3
+    assert mimo.last_request.chat["max_completion_tokens"] == 3
 
 
+@pytest.mark.protocols("chat_completions")
 @pytest.mark.parametrize(
     ("sound", "mime_type"),
     [
@@ -273,12 +302,13 @@ def test_speech(mimo: FakeMiMo, chat: Chat, sound: bytes, mime_type: str) -> Non
     assert answer.additional_kwargs["audio"]["data"] == encoded
     assert answer.content_blocks == [{"type": "audio", "base64": encoded, "mime_type": mime_type}]
     assert mimo.last_request.body["audio"] == {"voice": "Mia", "format": "wav"}
-    assert mimo.last_request.body["messages"] == [
+    assert mimo.last_request.messages == [
         {"role": "user", "content": "Cheerfully."},
         {"role": "assistant", "content": "Good morning!"},
     ]
 
 
+@pytest.mark.protocols("chat_completions")
 def test_recognition(mimo: FakeMiMo, chat: Chat) -> None:
     mimo.queue(Reply("Good morning."))
     block = {"type": "audio", "base64": "UklGRg==", "mime_type": "audio/wav"}
@@ -354,22 +384,33 @@ class TestChunks:
         assert (answer.content, answer.additional_kwargs) == ("Hello", {"reasoning_content": "Hm."})
         assert answer.response_metadata["finish_reason"] == "stop"
 
-    def test_a_gateway_that_does_not_stream(self, mimo: FakeMiMo, chat: Chat) -> None:
+    def test_a_gateway_that_does_not_stream(
+        self, mimo: FakeMiMo, chat: Chat, protocol: str
+    ) -> None:
         """A plain JSON answer to a streaming request is given out as chunks."""
-        message = {"role": "assistant", "content": "Hello", "reasoning_content": "Hm."}
-        choice = {"index": 0, "finish_reason": "stop", "message": message}
-        body = {"id": "1", "model": "mimo-v2.5-pro", "choices": [choice]}
+        body = a_body(protocol, reasoning="Hm.")
         mimo.queue(Fault(body=body, content_type="application/json"))
         answer = added_up(list(chat().stream("Hi")))
         assert (answer.content, answer.additional_kwargs) == ("Hello", {"reasoning_content": "Hm."})
 
 
-def test_unknown_fields_of_a_gateway_are_kept(mimo: FakeMiMo, chat: Chat) -> None:
+def a_body(protocol: str, *, reasoning: str | None = None, **fields: Any) -> dict[str, Any]:
+    """An answer as a gateway may send it, with the least there can be."""
+    if protocol == "messages":
+        blocks = [{"type": "thinking", "thinking": reasoning}] if reasoning else []
+        blocks.append({"type": "text", "text": "Hello"})
+        return {"id": "1", "model": "m", "content": blocks, "stop_reason": "end_turn", **fields}
     message = {"role": "assistant", "content": "Hello", "something_new": 1}
+    if reasoning:
+        message = {"role": "assistant", "content": "Hello", "reasoning_content": reasoning}
     choice = {"index": 0, "finish_reason": "stop", "message": message}
-    body = {"id": "1", "model": "m", "choices": [choice], "provider": "Relay"}
-    mimo.queue(Fault(body=body))
+    return {"id": "1", "model": "m", "choices": [choice], **fields}
+
+
+def test_unknown_fields_of_a_gateway_are_kept(mimo: FakeMiMo, chat: Chat, protocol: str) -> None:
+    mimo.queue(Fault(body=a_body(protocol, provider="Relay")))
     answer = chat().invoke("Hi")
-    assert answer.additional_kwargs == {"something_new": 1}
     assert answer.response_metadata["provider"] == "Relay"
     assert answer.usage_metadata is None
+    if protocol == "chat_completions":
+        assert answer.additional_kwargs == {"something_new": 1}

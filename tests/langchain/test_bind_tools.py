@@ -19,6 +19,9 @@ from typing_extensions import TypedDict
 
 from langchain_mimo import ChatMiMo, MiMoContentFilterError, MiMoInvalidRequestError
 from mimo_core.testing.fake import FakeMiMo, Reply
+from tests.langchain.conftest import added_up
+
+pytestmark = pytest.mark.protocols("chat_completions", "messages")
 
 Chat = Callable[..., ChatMiMo]
 Ask = Callable[..., Any]
@@ -92,7 +95,7 @@ def a_call(name: str = "get_weather", **kwargs: Any) -> Reply:
 def test_every_form_of_a_tool(mimo: FakeMiMo, chat: Chat, form: Any) -> None:
     mimo.queue(a_call())
     assert chat().bind_tools([form]).invoke("Weather?").tool_calls[0]["args"] == {"city": "Paris"}
-    [sent] = mimo.last_request.body["tools"]
+    [sent] = mimo.last_request.chat["tools"]
     assert sent["type"] == "function"
     assert sent["function"] == FUNCTION
 
@@ -106,7 +109,7 @@ def test_a_tool_without_arguments_has_a_schema(mimo: FakeMiMo, chat: Chat) -> No
         return "noon"
 
     chat().bind_tools([now, {"name": "later", "description": "Later."}]).invoke("Time?")
-    schemas = [sent["function"]["parameters"] for sent in mimo.last_request.body["tools"]]
+    schemas = [sent["function"]["parameters"] for sent in mimo.last_request.chat["tools"]]
     assert schemas == [{"type": "object", "properties": {}}] * 2
 
 
@@ -122,11 +125,12 @@ def visit(places: list[Place]) -> str:
 
 def test_nested_models(mimo: FakeMiMo, chat: Chat) -> None:
     chat().bind_tools([visit]).invoke("Go")
-    [sent] = mimo.last_request.body["tools"]
+    [sent] = mimo.last_request.chat["tools"]
     items = sent["function"]["parameters"]["properties"]["places"]["items"]
     assert items["properties"]["name"] == {"type": "string", "description": "Its name."}
 
 
+@pytest.mark.protocols("chat_completions")
 def test_web_search_goes_along_as_it_is(mimo: FakeMiMo, chat: Chat) -> None:
     search = {
         "type": "web_search",
@@ -145,10 +149,10 @@ def test_the_other_arguments(mimo: FakeMiMo, chat: Chat) -> None:
         [get_weather], strict=True, parallel_tool_calls=False, temperature=0.2
     )
     model.invoke("Weather?")
-    body = mimo.last_request.body
-    assert body["tools"][0]["function"]["strict"] is True
-    assert body["parallel_tool_calls"] is False
-    assert body["temperature"] == 0.2
+    sent = mimo.last_request.chat
+    assert sent["tools"][0]["function"]["strict"] is True
+    assert sent["parallel_tool_calls"] is False
+    assert sent["temperature"] == 0.2
 
 
 @pytest.mark.parametrize("choice", [None, "any", "auto", "none", True, False])
@@ -156,8 +160,13 @@ def test_no_tools_at_all(mimo: FakeMiMo, chat: Chat, choice: Any) -> None:
     """`create_agent` binds an empty list where an agent has no tools."""
     mimo.queue("Hello")
     assert chat().bind_tools([], tool_choice=choice).invoke("Hi").content == "Hello"
-    assert mimo.last_request.body.keys() == {"model", "messages", "stream"}
-    assert mimo.last_request.body["messages"] == [{"role": "user", "content": "Hi"}]
+    assert fields(mimo) == {"model", "messages", "stream"}
+    assert mimo.last_request.messages == [{"role": "user", "content": "Hi"}]
+
+
+def fields(mimo: FakeMiMo) -> set[str]:
+    """What the last request sets, but for the limit that the messages protocol asks for."""
+    return set(mimo.last_request.chat) - {"max_completion_tokens"}
 
 
 NAMED_ON_THE_WIRE = {"type": "function", "function": {"name": "get_weather"}}
@@ -183,7 +192,14 @@ class TestChoice:
     )
     @pytest.mark.parametrize("by", ["bind_tools", "bind"])
     def test_every_spelling(
-        self, mimo: FakeMiMo, chat: Chat, choice: Any, on_the_wire: Any, instruction: Any, by: str
+        self,
+        mimo: FakeMiMo,
+        chat: Chat,
+        protocol: str,
+        choice: Any,
+        on_the_wire: Any,
+        instruction: Any,
+        by: str,
     ) -> None:
         mimo.queue(a_call())
         if by == "bind_tools":
@@ -192,20 +208,23 @@ class TestChoice:
             tools = chat().bind_tools([get_weather, get_time]).kwargs["tools"]
             model = chat().bind(tools=tools, tool_choice=choice)
         model.invoke("Weather?")
-        body = mimo.last_request.body
-        assert body.get("tool_choice") == on_the_wire
+        sent = mimo.last_request.chat
+        if protocol == "messages" and on_the_wire == "auto":
+            on_the_wire = None  # the default, and not sent
+        assert sent.get("tool_choice") == on_the_wire
         system = [{"role": "system", "content": instruction}] if instruction else []
-        assert body["messages"] == [*system, {"role": "user", "content": "Weather?"}]
+        assert sent["messages"] == [*system, {"role": "user", "content": "Weather?"}]
 
     def test_none_sends_no_tools(self, mimo: FakeMiMo, chat: Chat) -> None:
         """The service ignores `none`, so there must be nothing to call."""
         chat().bind_tools([get_weather], tool_choice="none", parallel_tool_calls=True).invoke("Hi")
-        assert mimo.last_request.body.keys() == {"model", "messages", "stream"}
+        assert fields(mimo) == {"model", "messages", "stream"}
 
     def test_a_tool_that_is_not_there(self, chat: Chat) -> None:
         with pytest.raises(MiMoInvalidRequestError, match="'get_wether', which is not among the"):
             chat().bind_tools([get_weather], tool_choice="get_wether")
 
+    @pytest.mark.protocols("chat_completions")
     @pytest.mark.parametrize("choice", ["web_search", "any"])
     def test_a_web_search_cannot_be_checked(self, mimo: FakeMiMo, chat: Chat, choice: str) -> None:
         """It is no call that the answer shows; `force_search` forces it."""
@@ -213,14 +232,14 @@ class TestChoice:
         search = {"type": "web_search", "force_search": True}
         answer = chat().bind_tools([search], tool_choice=choice).invoke("News?")
         assert answer.content == "The news."
-        assert mimo.last_request.body["messages"] == [{"role": "user", "content": "News?"}]
+        assert mimo.last_request.messages == [{"role": "user", "content": "News?"}]
 
     def test_the_instruction_joins_the_system_message(self, mimo: FakeMiMo, chat: Chat) -> None:
         mimo.queue(a_call())
         model = chat().bind_tools([get_weather], tool_choice="any")
         history = [("system", "Be brief."), ("human", "Weather?")]
         model.invoke(history)
-        assert mimo.last_request.body["messages"][0] == {
+        assert mimo.last_request.messages[0] == {
             "role": "system",
             "content": f"Be brief.\n\n{ANY}",
         }
@@ -241,7 +260,7 @@ class TestEnforcement:
         answer = await ask(chat().bind_tools([get_weather], tool_choice="any"), "Weather?")
         assert [call["id"] for call in answer.tool_calls] == ["call_1"]
         assert answer.response_metadata["finish_reason"] == "tool_calls"
-        assert mimo.last_request.body["messages"] == [
+        assert mimo.last_request.messages == [
             {"role": "system", "content": ANY},
             {"role": "user", "content": "Weather?"},
             {"role": "assistant", "content": "It is sunny.", "reasoning_content": "I know."},
@@ -278,7 +297,7 @@ class TestEnforcement:
         mimo.queue(a_call("get_time"), a_call())
         model = chat().bind_tools([get_weather, get_time], tool_choice="get_weather")
         assert model.invoke("Weather?").tool_calls[0]["name"] == "get_weather"
-        assert mimo.last_request.body["messages"][2] == {
+        assert mimo.last_request.messages[2] == {
             "role": "assistant",
             "content": 'get_time({"city": "Paris"})',
         }
@@ -305,8 +324,8 @@ class TestEnforcement:
         mimo.queue("Sunny.")
         model = chat(enforce_tool_choice=False).bind_tools([get_weather], tool_choice="any")
         assert (await ask(model)).content == "Sunny."
-        assert mimo.last_request.body["tool_choice"] == "required"
-        assert mimo.last_request.body["messages"] == [{"role": "user", "content": "Hi"}]
+        assert mimo.last_request.chat["tool_choice"] == "required"
+        assert mimo.last_request.messages == [{"role": "user", "content": "Hi"}]
 
     async def test_a_truncated_answer_is_named(self, mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
         """The same budget would be used up in the same way, so it is not tried again."""
@@ -325,7 +344,8 @@ class TestEnforcement:
     def test_an_invalid_call_is_a_call(self, mimo: FakeMiMo, chat: Chat) -> None:
         """Its arguments are the agent's matter, which answers with an error."""
         mimo.queue(Reply(tool_calls=[("get_weather", "no JSON")]))
-        answer = chat().bind_tools([get_weather], tool_choice="any").invoke("Hi")
+        chunks = list(chat().bind_tools([get_weather], tool_choice="any").stream("Hi"))
+        answer = added_up(chunks)
         assert [call["args"] for call in answer.invalid_tool_calls] == ["no JSON"]
 
     async def test_a_leaked_call_counts(self, mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
@@ -342,7 +362,7 @@ def test_bound_tools_and_a_choice_per_call(mimo: FakeMiMo, chat: Chat) -> None:
     model.invoke("Hi")
     answer = model.invoke("Hi", tool_choice="any")
     assert isinstance(answer, AIMessage)
-    assert mimo.last_request.body["tool_choice"] == "required"
+    assert mimo.last_request.chat["tool_choice"] == "required"
 
 
 def test_a_name_that_mimo_does_not_take(mimo: FakeMiMo, chat: Chat) -> None:

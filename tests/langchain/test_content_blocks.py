@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +23,10 @@ from tests.langchain.conftest import added_up
 Chat = Callable[..., ChatMiMo]
 Ask = Callable[..., Any]
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*is in beta.*")
+pytestmark = [
+    pytest.mark.protocols("chat_completions", "messages"),
+    pytest.mark.filterwarnings("ignore:.*is in beta.*"),
+]
 
 CALLS = [
     {"type": "tool_call", "name": "get_weather", "args": {"city": "Paris"}, "id": "call_1"},
@@ -73,7 +77,9 @@ async def test_the_blocks_of_an_answer(
         assert answer.content == "Let me look that up."
 
 
+@pytest.mark.protocols("chat_completions")
 async def test_invalid_calls_have_a_block(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
+    """(On the messages protocol, arguments are text in streams only.)"""
     mimo.queue(Reply(tool_calls=[("get_weather", "no JSON", "call_1")]))
     [block] = (await ask(chat().bind_tools([get_weather]))).content_blocks
     assert (block["type"], block["name"], block["args"], block["id"]) == (
@@ -157,17 +163,32 @@ class TestHazards:
 
         return of
 
-    @pytest.mark.parametrize(
-        "answer",
-        [REPLY, raw_stream(*CROWDED), raw_stream(*TEXT_WITH_A_CALL)],
-        ids=["colliding-indices", "reasoning-with-text", "text-with-a-call"],
-    )
     async def test_every_block_is_whole_and_alone(
-        self, mimo: FakeMiMo, blocks: Callable[..., Any], answer: Any
+        self, mimo: FakeMiMo, blocks: Callable[..., Any]
     ) -> None:
-        mimo.queue(answer)
+        mimo.queue(REPLY)
         assert await blocks() == BLOCKS
 
+    @pytest.mark.protocols("chat_completions")
+    @pytest.mark.parametrize(
+        "deltas", [CROWDED, TEXT_WITH_A_CALL], ids=["reasoning-with-text", "text-with-a-call"]
+    )
+    async def test_chunks_that_hold_several_things(
+        self, mimo: FakeMiMo, blocks: Callable[..., Any], deltas: Any
+    ) -> None:
+        mimo.queue(raw_stream(*deltas))
+        assert await blocks() == BLOCKS
+
+    @pytest.mark.protocols("messages")
+    @pytest.mark.parametrize("in_start", [False, True])
+    async def test_thinking_after_the_text(
+        self, mimo: FakeMiMo, blocks: Callable[..., Any], in_start: bool
+    ) -> None:
+        """As Cloudsway sends it; the order of the blocks is LangChain's matter."""
+        mimo.queue(replace(REPLY, thinking_after_text=True, thinking_in_start=in_start))
+        assert sorted(await blocks(), key=BLOCKS.index) == BLOCKS
+
+    @pytest.mark.protocols("chat_completions")
     async def test_citations(self, mimo: FakeMiMo, blocks: Callable[..., Any]) -> None:
         pages = [{"type": "url_citation", "url": f"https://{name}"} for name in "abc"]
         mimo.queue(
@@ -214,7 +235,7 @@ class TestV3:
         message = model.stream_events("Hi", version="v3").output
         assert message.additional_kwargs["reasoning_content"] == "Hm."
         model.invoke([("human", "Hi"), message, ("human", "How are you?")])
-        assert mimo.last_request.body["messages"][1] == {
+        assert mimo.last_request.messages[1] == {
             "role": "assistant",
             "content": "Hello",
             **({"reasoning_content": "Hm."} if pass_back else {}),
@@ -230,7 +251,7 @@ async def test_every_version_goes_back_the_same(mimo: FakeMiMo, chat: Chat, ask:
         answer = await ask(model)
         results = [get_weather.invoke(call) for call in answer.tool_calls]
         await ask(model, [("human", "Hi"), answer, *results])
-        bodies.append(mimo.last_request.body["messages"])
+        bodies.append(mimo.last_request.messages)
     assert bodies[0] == bodies[1]
     assert bodies[0][1]["reasoning_content"] == "Two cities, two calls."
     assert bodies[0][1]["content"] == "Let me look that up."
@@ -249,7 +270,7 @@ async def test_a_withheld_answer_goes_back_without_our_words(
         history += [("human", "Hi"), await ask(model)]
         assert history[-1].content_blocks[-1]["type"] == "refusal"
     await ask(model, [*history, ("human", "So?")])
-    said = [m["content"] for m in mimo.last_request.body["messages"] if m["role"] == "assistant"]
+    said = [m["content"] for m in mimo.last_request.messages if m["role"] == "assistant"]
     assert said == ["I can", " "]
 
 

@@ -16,6 +16,8 @@ from langchain_mimo.errors import as_model_error
 from mimo_core import errors as core
 from mimo_core.testing.fake import FakeMiMo, Fault, Reply
 
+pytestmark = pytest.mark.protocols("chat_completions", "messages")
+
 Chat = Callable[..., ChatMiMo]
 Ask = Callable[..., Any]
 

@@ -124,6 +124,7 @@ def test_a_copy_with_another_key_uses_it(mimo: FakeMiMo, chat: Chat) -> None:
     other.close()
 
 
+@pytest.mark.protocols("chat_completions", "messages")
 class TestClosing:
     def test_close(self, mimo: FakeMiMo, chat: Chat) -> None:
         model = chat()

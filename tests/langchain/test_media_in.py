@@ -21,6 +21,8 @@ from langchain_core.messages.content import (
 from langchain_mimo import ChatMiMo, MiMoInvalidRequestError, MiMoUnsupportedInputError
 from mimo_core.testing.fake import FakeMiMo
 
+pytestmark = pytest.mark.protocols("chat_completions", "messages")
+
 Wire = Callable[..., list[dict[str, Any]]]
 
 URL = "https://example.com/medium"
@@ -94,12 +96,30 @@ VIDEOS = [
 ]
 
 
-@pytest.mark.parametrize(("block", "part"), IMAGES + SOUNDS + VIDEOS)
+@pytest.mark.parametrize(("block", "part"), IMAGES)
+def test_an_image_and_its_part(wire: Wire, block: dict[str, Any], part: dict[str, Any]) -> None:
+    [message] = wire(HumanMessage(["What is this?", block]))
+    assert message["content"] == [{"type": "text", "text": "What is this?"}, part]
+
+
+@pytest.mark.protocols("messages")
+@pytest.mark.parametrize("block", [SOUNDS[0][0], VIDEOS[0][0]])
+def test_the_messages_protocol_takes_images_only(
+    chat: Callable[..., ChatMiMo], mimo: FakeMiMo, block: dict[str, Any]
+) -> None:
+    with pytest.raises(MiMoUnsupportedInputError, match="use protocol='chat_completions'"):
+        chat(model="mimo-v2.5").invoke([HumanMessage([block])])
+    assert mimo.requests == []
+
+
+@pytest.mark.protocols("chat_completions")
+@pytest.mark.parametrize(("block", "part"), SOUNDS + VIDEOS)
 def test_a_block_and_its_part(wire: Wire, block: dict[str, Any], part: dict[str, Any]) -> None:
     [message] = wire(HumanMessage(["What is this?", block]))
     assert message["content"] == [{"type": "text", "text": "What is this?"}, part]
 
 
+@pytest.mark.protocols("chat_completions")
 def test_openais_mp3_format(wire: Wire) -> None:
     """`audio/mp3`, as langchain-core names it, or `audio/mpeg`: the service takes mp3 as either."""
     block = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "mp3"}}
@@ -122,6 +142,25 @@ def test_a_text_model_does_not_take_them(chat: Callable[..., ChatMiMo], mimo: Fa
     assert mimo.requests == []
 
 
+@pytest.mark.protocols("messages")
+@pytest.mark.parametrize("block", [block for block, _ in IMAGES])
+def test_images_stay_in_tool_results(wire: Wire, mimo: FakeMiMo, block: dict[str, Any]) -> None:
+    """The messages protocol takes them there."""
+    results = [ToolMessage(["A chart:", block], tool_call_id=f"call_{n}") for n in (1, 2)]
+    wire(("human", "Plot"), _calls("call_1", "call_2"), *results, ("human", "And?"))
+    both, last = mimo.last_request.body["messages"][2:]
+    assert [result["tool_use_id"] for result in both["content"]] == ["call_1", "call_2"]
+    for result in both["content"]:
+        text, picture = result["content"]
+        assert text == {"type": "text", "text": "A chart:"}
+        assert picture["source"] in (
+            {"type": "url", "url": URL},
+            {"type": "base64", "media_type": "image/png", "data": "AAAA"},
+        )
+    assert last == {"role": "user", "content": "And?"}
+
+
+@pytest.mark.protocols("chat_completions")
 class TestToolResults:
     """A tool message takes a string only, so its media follow in a user message."""
 

@@ -37,7 +37,7 @@ def _no_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
 class TestChatMiMo(ChatModelIntegrationTests):
     @pytest.fixture(autouse=True)
     def _server(self, served: FakeMiMo) -> None:
-        self.base_url = served.base_url
+        self.where = {"base_url": served.base_url}
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
@@ -48,8 +48,8 @@ class TestChatMiMo(ChatModelIntegrationTests):
         return {
             "model": "mimo-v2.5",
             "api_key": "sk-test",
-            "base_url": self.base_url,
             "max_retries": 0,
+            **self.where,
         }
 
     @property
@@ -111,3 +111,28 @@ class TestChatMiMo(ChatModelIntegrationTests):
         for chunk in model.stream(messages):
             whole = chunk if whole is None else whole + chunk
         return whole
+
+
+class TestOnTheMessagesProtocol(TestChatMiMo):
+    """The protocol takes no audio or video, and its usage does not count reasoning apart."""
+
+    @pytest.fixture(autouse=True)
+    def _server(self, served: FakeMiMo) -> None:
+        self.where = {"base_url": served.messages_base_url, "protocol": "messages"}
+
+    @property
+    def supports_audio_inputs(self) -> bool:
+        return False
+
+    @property
+    def supports_video_inputs(self) -> bool:
+        return False
+
+    @property
+    def supported_usage_metadata_details(self) -> dict[str, list[str]]:
+        details = ["cache_read_input", "cache_creation_input"]
+        return {"invoke": details, "stream": details}
+
+    def invoke_with_cache_creation_input(self, *, stream: bool = False) -> AIMessage:
+        block = {"type": "text", "text": "Long.", "cache_control": {"type": "ephemeral"}}
+        return self._ask([block], stream=stream)

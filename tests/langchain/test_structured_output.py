@@ -23,6 +23,8 @@ from typing_extensions import TypedDict
 from langchain_mimo import ChatMiMo, MiMoContentFilterError, MiMoInvalidRequestError
 from mimo_core.testing.fake import FakeMiMo, Reply
 
+pytestmark = pytest.mark.protocols("chat_completions", "messages")
+
 Chat = Callable[..., ChatMiMo]
 METHODS = ["json_mode", "function_calling", "json_schema"]
 
@@ -110,7 +112,7 @@ class TestEverySchemaAndMethod:
         )
         made = chat().with_structured_output(schema, method=method).invoke("A joke")
         assert as_dict(made) == JOKE
-        said, correction = mimo.last_request.body["messages"][-2:]
+        said, correction = mimo.last_request.messages[-2:]
         assert said["role"] == "assistant"
         assert '{"setup": "Why?"}' in said["content"]
         assert said["reasoning_content"] == "Easy."
@@ -131,6 +133,12 @@ class TestEverySchemaAndMethod:
         assert len(mimo.requests) == 3
 
 
+def response_format(mimo: FakeMiMo) -> Any:
+    """The last request's. The messages protocol has none: there the prompt says it all."""
+    assert "response_format" in mimo.last_request.body or mimo.last_request.protocol == "messages"
+    return mimo.last_request.body.get("response_format")
+
+
 class TestOnTheWire:
     def test_json_mode(self, mimo: FakeMiMo, chat: Chat) -> None:
         """The schema goes into the prompt; `json_object` promises JSON only."""
@@ -138,17 +146,17 @@ class TestOnTheWire:
         chat().with_structured_output(JOKE_SCHEMA).invoke(
             [("system", "Be funny."), ("human", "Go")]
         )
-        body = mimo.last_request.body
-        assert body["response_format"] == {"type": "json_object"}
-        assert "tools" not in body
-        system = body["messages"][0]["content"]
+        assert response_format(mimo) in (None, {"type": "json_object"})
+        assert "tools" not in mimo.last_request.body
+        system = mimo.last_request.messages[0]["content"]
         assert system.startswith("Be funny.\n\nReturn only one JSON object")
         assert json.dumps(JOKE_SCHEMA, separators=(",", ":")) in system
+        assert system.count("Return only") == 1
 
     def test_function_calling(self, mimo: FakeMiMo, chat: Chat) -> None:
         mimo.queue(answer("function_calling", JOKE))
         chat().with_structured_output(Joke, method="function_calling", strict=True).invoke("Go")
-        body = mimo.last_request.body
+        body = mimo.last_request.chat
         [tool] = body["tools"]
         assert tool["function"]["name"] == "Joke"
         assert tool["function"]["strict"] is True
@@ -163,12 +171,14 @@ class TestOnTheWire:
         mimo.queue(answer("json_schema", JOKE))
         model = chat().with_structured_output(JOKE_SCHEMA, method="json_schema", strict=strict)
         model.invoke("Go")
-        sent = mimo.last_request.body["response_format"]
-        assert sent["type"] == "json_schema"
-        assert sent["json_schema"]["name"] == "Joke"
-        assert sent["json_schema"]["schema"]["required"] == ["setup", "rating"]
-        assert sent["json_schema"].get("strict") is strict
-        assert '"rating"' in mimo.last_request.body["messages"][0]["content"]
+        system = mimo.last_request.messages[0]["content"]
+        assert '"rating"' in system
+        assert system.count("JSON Schema:") == 1
+        if sent := response_format(mimo):
+            assert sent["type"] == "json_schema"
+            assert sent["json_schema"]["name"] == "Joke"
+            assert sent["json_schema"]["schema"]["required"] == ["setup", "rating"]
+            assert sent["json_schema"].get("strict") is strict
 
     def test_further_arguments_are_bound(self, mimo: FakeMiMo, chat: Chat) -> None:
         mimo.queue(answer("json_mode", JOKE))
@@ -203,19 +213,22 @@ class TestOnTheWire:
 
 
 class TestWithoutASchema:
-    def test_any_object(self, mimo: FakeMiMo, chat: Chat) -> None:
+    def test_any_object(self, mimo: FakeMiMo, chat: Chat, protocol: str) -> None:
         mimo.queue(Reply(json={"anything": 1}))
         assert chat().with_structured_output(None).invoke("As JSON, please") == {"anything": 1}
-        assert mimo.last_request.body["messages"] == [
-            {"role": "user", "content": "As JSON, please"}
-        ]
-        assert mimo.last_request.body["response_format"] == {"type": "json_object"}
+        *system, user = mimo.last_request.messages
+        assert user == {"role": "user", "content": "As JSON, please"}
+        assert response_format(mimo) in (None, {"type": "json_object"})
+        if protocol == "messages":
+            assert system[0]["content"].startswith("Return only one JSON object")
+        else:
+            assert system == []
 
     @pytest.mark.parametrize("text", ["[1, 2]", "null", "", "Sorry, no."])
     def test_anything_else_is_asked_for_again(self, mimo: FakeMiMo, chat: Chat, text: str) -> None:
         mimo.queue(text, Reply(json={"a": 1}))
         assert chat().with_structured_output().invoke("As JSON, please") == {"a": 1}
-        assert mimo.last_request.body["messages"][-1]["content"].startswith(
+        assert mimo.last_request.messages[-1]["content"].startswith(
             "That was not a valid answer: the answer is "
         )
 
@@ -246,14 +259,14 @@ class TestAttempts:
         )
         made = chat().with_structured_output(schema, method=method).invoke("A joke")
         assert as_dict(made) == JOKE
-        assert "a rating is at most ten" in mimo.last_request.body["messages"][-1]["content"]
+        assert "a rating is at most ten" in mimo.last_request.messages[-1]["content"]
 
     def test_what_is_no_json_is_told(self, mimo: FakeMiMo, chat: Chat) -> None:
         mimo.queue('{"setup": "Why?",', answer("json_mode", JOKE))
         chat().with_structured_output(Joke).invoke("A joke")
         assert (
             "the answer is not JSON: Expecting property name"
-            in (mimo.last_request.body["messages"][-1]["content"])
+            in (mimo.last_request.messages[-1]["content"])
         )
 
     def test_a_markdown_fence_is_no_violation(self, mimo: FakeMiMo, chat: Chat) -> None:
@@ -415,18 +428,19 @@ class TestStreaming:
         assert [request.stream for request in mimo.requests] == [False, False]
 
 
-def test_a_response_format_bound_by_hand(mimo: FakeMiMo, chat: Chat) -> None:
+def test_a_response_format_bound_by_hand(mimo: FakeMiMo, chat: Chat, protocol: str) -> None:
     """`create_agent`'s ProviderStrategy does this: a `json_schema` is validated all the same."""
-    response_format = {
+    bound = {
         "type": "json_schema",
         "json_schema": {"name": "Joke", "schema": JOKE_SCHEMA, "strict": True},
     }
     mimo.queue(Reply(json={"setup": "Why?"}), Reply(json=JOKE))
-    message = chat().bind(response_format=response_format).invoke("A joke")
+    message = chat().bind(response_format=bound).invoke("A joke")
     assert json.loads(message.text) == JOKE
-    assert mimo.requests[0].body["response_format"] == response_format
-    assert '"rating"' in mimo.requests[0].body["messages"][0]["content"]
-    assert "'rating' is a required property" in mimo.last_request.body["messages"][-1]["content"]
+    if protocol == "chat_completions":
+        assert mimo.requests[0].body["response_format"] == bound
+    assert '"rating"' in mimo.requests[0].messages[0]["content"]
+    assert "'rating' is a required property" in mimo.last_request.messages[-1]["content"]
 
 
 def test_langchains_own_parsers_see_a_refusal(mimo: FakeMiMo, chat: Chat) -> None:

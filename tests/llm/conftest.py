@@ -61,10 +61,11 @@ def user_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def mimo(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMiMo]:
-    """The emulator, where `MIMO_BASE_URL` points to."""
+def mimo(monkeypatch: pytest.MonkeyPatch, protocol: str) -> Iterator[FakeMiMo]:
+    """The emulator, where `MIMO_BASE_URL` points to: its address decides on the protocol."""
     with FakeMiMo() as fake:
-        monkeypatch.setenv("MIMO_BASE_URL", fake.base_url)
+        base_urls = {"chat_completions": fake.base_url, "messages": fake.messages_base_url}
+        monkeypatch.setenv("MIMO_BASE_URL", base_urls[protocol])
         yield fake
 
 

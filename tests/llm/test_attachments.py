@@ -14,6 +14,8 @@ from mimo_core.audio import wav_header
 from mimo_core.models import model_info
 from mimo_core.testing import FakeMiMo
 
+pytestmark = pytest.mark.protocols("chat_completions", "messages")
+
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -43,6 +45,21 @@ def test_it_is_there_on_the_next_turn(run: Any, mimo: FakeMiMo) -> None:
     assert base64.b64decode(image["image_url"]["url"].partition(",")[2]) == PNG
 
 
+def test_an_image_url_is_passed_on(run: Any, mimo: FakeMiMo) -> None:
+    url = "https://example.invalid/dot.png"
+    run.ok("-m", "mimo-v2.5", "What is it?", "--at", url, "image/png")
+    assert _parts(mimo)[1] == {"type": "image_url", "image_url": {"url": url}}
+
+
+@pytest.mark.protocols("messages")
+@pytest.mark.parametrize("kind", ["video/mp4", "audio/wav"])
+def test_the_messages_protocol_takes_images_only(run: Any, mimo: FakeMiMo, kind: str) -> None:
+    error = run.fails("-m", "mimo-v2.5", "What?", "--at", "https://example.invalid/x", kind)
+    assert "use protocol='chat_completions' (or its base URL)" in error
+    assert not mimo.requests
+
+
+@pytest.mark.protocols("chat_completions")
 def test_a_url_is_passed_on(run: Any, mimo: FakeMiMo) -> None:
     url = "https://example.invalid/film.mp4"
     run.ok(
@@ -57,6 +74,7 @@ def test_a_url_is_passed_on(run: Any, mimo: FakeMiMo) -> None:
     }
 
 
+@pytest.mark.protocols("chat_completions")
 def test_audio(run: Any, mimo: FakeMiMo) -> None:
     Path("sound.wav").write_bytes(WAV)
     run.ok("-m", "mimo-v2.5", "What is it?", "-a", "sound.wav")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from mimo_core.testing import FakeMiMo, Reply
 
-pytestmark = pytest.mark.usefixtures("mimo")
+pytestmark = [
+    pytest.mark.protocols("chat_completions", "messages"),
+    pytest.mark.usefixtures("mimo"),
+]
 
 
 def test_text(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
@@ -27,7 +31,8 @@ def test_text(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
 
 def test_nothing_is_sent_that_was_not_set(run: Any, mimo: FakeMiMo) -> None:
     run.ok("-m", "mimo", "Hi", "--no-stream")
-    assert mimo.last_request.body.keys() - {"stream"} == {"model", "messages"}
+    required = {"max_tokens"} if mimo.last_request.protocol == "messages" else set()
+    assert mimo.last_request.body.keys() - {"stream"} == {"model", "messages"} | required
 
 
 def test_reasoning(run: Any, mimo: FakeMiMo, both: tuple[str, ...], logged: Any) -> None:
@@ -40,21 +45,23 @@ def test_reasoning(run: Any, mimo: FakeMiMo, both: tuple[str, ...], logged: Any)
 
 
 def test_usage_and_resolved_model(
-    run: Any, mimo: FakeMiMo, both: tuple[str, ...], logged: Any
+    run: Any, mimo: FakeMiMo, both: tuple[str, ...], logged: Any, protocol: str
 ) -> None:
     usage = {
         "prompt_tokens": 11,
         "completion_tokens": 7,
         "completion_tokens_details": {"reasoning_tokens": 3},
-        "prompt_tokens_details": {"cached_tokens": 4},
+        "prompt_tokens_details": {"cached_tokens": 4, "cache_creation_tokens": 2},
     }
     mimo.queue(Reply("Hello!", reasoning="Hm.", usage=usage, model="mimo-v2.5-pro-0603"))
     result = run.ok("-m", "mimo", "Hi", "-u", *both)
     assert "Token usage: 11 input, 7 output" in result.stderr
     row = logged()
     assert (row["input_tokens"], row["output_tokens"]) == (11, 7)
-    assert "reasoning_tokens" in row["token_details"]
-    assert "cached_tokens" in row["token_details"]
+    details = json.loads(row["token_details"])
+    assert details["prompt_tokens_details"] == {"cached_tokens": 4, "cache_creation_tokens": 2}
+    if protocol == "chat_completions":  # the other one does not count it apart
+        assert details["completion_tokens_details"] == {"reasoning_tokens": 3}
     assert row["resolved_model"] == "mimo-v2.5-pro-0603"
     assert row["response_json"]["choices"][0]["finish_reason"] == "stop"
 
@@ -90,7 +97,7 @@ def test_max_tokens_cuts_and_is_named(run: Any, mimo: FakeMiMo, both: tuple[str,
     result = run.ok("-m", "mimo", "Count", "-o", "max_tokens", "2", *both)
     assert result.stdout == "one two\n"
     assert "-o max_tokens" in result.stderr
-    assert mimo.last_request.body["max_completion_tokens"] == 2
+    assert mimo.last_request.chat["max_completion_tokens"] == 2
 
 
 def test_chat_session(run: Any, mimo: FakeMiMo) -> None:

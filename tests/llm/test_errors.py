@@ -13,6 +13,8 @@ from mimo_core.testing import FakeMiMo, Fault, Reply
 
 from .conftest import KEY
 
+pytestmark = pytest.mark.protocols("chat_completions", "messages")
+
 
 @pytest.mark.parametrize(
     ("fault", "words"),
@@ -47,11 +49,15 @@ def test_an_overload_is_retried(run: Any, mimo: FakeMiMo, both: tuple[str, ...])
     assert run.ok("-m", "mimo", "Hi", *both).stdout == "Hello!\n"
 
 
+# How many events it takes: a role, or a start, a ping and a block's start come first.
+_FIRST_PIECE = {"chat_completions": 2, "messages": 4}
+
+
 @pytest.mark.parametrize("reply", [Reply("Half of the answer"), Reply("x", reasoning="Half of it")])
 def test_an_interrupted_stream_ends_its_line(
-    run: Any, mimo: FakeMiMo, mode: tuple[str, ...], reply: Reply
+    run: Any, mimo: FakeMiMo, mode: tuple[str, ...], reply: Reply, protocol: str
 ) -> None:
-    mimo.queue(Fault(reply=reply, cut="mid_stream", after=2))
+    mimo.queue(Fault(reply=reply, cut="mid_stream", after=_FIRST_PIECE[protocol]))
     result = run("-m", "mimo", "Hi", *mode)
     assert result.exit_code == 1
     shown = result.stderr if reply.reasoning else result.stdout
@@ -61,8 +67,11 @@ def test_an_interrupted_stream_ends_its_line(
     assert result.stderr.splitlines()[-1].startswith("Error: The stream broke")
 
 
-def test_an_error_inside_the_stream(run: Any, mimo: FakeMiMo, mode: tuple[str, ...]) -> None:
-    mimo.queue(Fault(reply=Reply("Half of the answer"), error_event="overloaded", after=2))
+def test_an_error_inside_the_stream(
+    run: Any, mimo: FakeMiMo, mode: tuple[str, ...], protocol: str
+) -> None:
+    after = _FIRST_PIECE[protocol]
+    mimo.queue(Fault(reply=Reply("Half of the answer"), error_event="overloaded", after=after))
     result = run("-m", "mimo", "Hi", *mode)
     assert result.exit_code == 1
     assert result.stdout.endswith("\n")

@@ -8,6 +8,8 @@ import pytest
 
 from mimo_core.testing import FakeMiMo, Reply
 
+pytestmark = pytest.mark.protocols("chat_completions", "messages")
+
 CALLS = [("llm_version", {}, "call_one"), ("llm_time", {}, "call_two")]
 
 
@@ -77,6 +79,27 @@ def test_calls_without_reasoning_go_back_too(run: Any, mimo: FakeMiMo, both: Any
     mimo.queue(Reply(tool_calls=[("llm_version", {})]), Reply("0.36"))
     run.ok("-m", "mimo", "-T", "llm_version", "Which version?", *both)
     assert mimo.last_request.messages[1]["reasoning_content"] == ""
+
+
+@pytest.mark.protocols("messages")
+def test_a_signature_goes_back_unchanged(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
+    """MiMo's are empty; a relay's are not, and belong to the reasoning."""
+    calls = [("llm_version", {}, "call_one")]
+    mimo.queue(
+        Reply("I look.", reasoning="Hm.", tool_calls=calls, signature="EqMB+/=="),
+        Reply("0.36", reasoning="Now I know.", signature="second"),
+    )
+    run.ok("-m", "mimo", "-T", "llm_version", "Which version?", *both)
+    run.ok("-c", "Thanks", *both)
+    thinking = [
+        message["content"][0]
+        for message in mimo.last_request.body["messages"]
+        if message["role"] == "assistant"
+    ]
+    assert thinking == [
+        {"type": "thinking", "thinking": "Hm.", "signature": "EqMB+/=="},
+        {"type": "thinking", "thinking": "Now I know.", "signature": "second"},
+    ]
 
 
 def test_another_model_goes_on(run: Any, mimo: FakeMiMo) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from mimo_core.testing import FakeMiMo
 
+pytestmark = pytest.mark.protocols("chat_completions", "messages")
+
 
 @pytest.mark.parametrize(
     ("name", "value", "field", "sent"),
@@ -15,21 +17,32 @@ from mimo_core.testing import FakeMiMo
         ("temperature", "0.5", "temperature", 0.5),
         ("top_p", "0.5", "top_p", 0.5),
         ("max_tokens", "50", "max_completion_tokens", 50),
-        ("frequency_penalty", "-2", "frequency_penalty", -2),
-        ("presence_penalty", "1.5", "presence_penalty", 1.5),
         ("stop", "END", "stop", ["END"]),
         ("stop", '["END", "stop"]', "stop", ["END", "stop"]),
         ("stop", "[END", "stop", ["[END"]),
         ("thinking", "false", "thinking", {"type": "disabled"}),
         ("thinking", "1", "thinking", {"type": "enabled"}),
-        ("json_object", "true", "response_format", {"type": "json_object"}),
     ],
 )
 def test_it_is_sent(
     run: Any, mimo: FakeMiMo, mode: Any, name: str, value: str, field: str, sent: Any
 ) -> None:
     run.ok("-m", "mimo", "Hi", "-o", name, value, *mode)
-    assert mimo.last_request.body[field] == sent
+    assert mimo.last_request.chat[field] == sent
+
+
+@pytest.mark.parametrize(("name", "value"), [("frequency_penalty", -2), ("presence_penalty", 1.5)])
+def test_penalties(
+    run: Any, mimo: FakeMiMo, mode: Any, name: str, value: float, protocol: str
+) -> None:
+    """The messages protocol has none."""
+    arguments = ("-m", "mimo", "Hi", "-o", name, str(value), *mode)
+    if protocol == "chat_completions":
+        run.ok(*arguments)
+        assert mimo.last_request.body[name] == value
+    else:
+        assert f"'{name}' is not there on the messages protocol" in run.fails(*arguments)
+        assert not mimo.requests
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from mimo_core.testing import FakeMiMo, Fault, Reply
+from mimo_core.testing.fake import RecordedRequest
+
+pytestmark = pytest.mark.protocols("chat_completions", "messages")
 
 DOG = {"name": "Rex", "age": 3}
 
@@ -16,13 +19,19 @@ def _ask(*arguments: str) -> tuple[str, ...]:
     return ("-m", "mimo", "A dog", "--schema", "name, age int", *arguments)
 
 
+def _in_json_mode(request: RecordedRequest) -> bool:
+    """Whether JSON is asked for. The messages protocol has no field for it, only the prompt."""
+    if request.protocol == "messages":
+        return request.messages[0]["content"].count("Return only one JSON object") == 1
+    return request.body.get("response_format") == {"type": "json_object"}
+
+
 def test_a_valid_answer(run: Any, mimo: FakeMiMo, both: tuple[str, ...], logged: Any) -> None:
     mimo.queue(Reply(json=DOG, reasoning="A dog it is."))
     result = run.ok(*_ask("-s", "Be brief", *both))
     assert json.loads(result.stdout) == DOG
-    body = mimo.last_request.body
-    assert body["response_format"] == {"type": "json_object"}
-    system, user = body["messages"]
+    assert _in_json_mode(mimo.last_request)
+    system, user = mimo.last_request.messages
     assert system["content"].startswith("Be brief\n\n")
     assert '"age"' in system["content"]
     assert user == {"role": "user", "content": "A dog"}
@@ -91,7 +100,7 @@ def test_with_tools(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
     result = run.ok(*_ask("-T", "llm_version", *both))
     assert result.stdout == f"Wait. {json.dumps(DOG)}\n"
     for request in mimo.requests:
-        assert request.body["response_format"] == {"type": "json_object"}
+        assert _in_json_mode(request)
         assert '"age"' in request.messages[0]["content"]
     assert mimo.requests[1].messages[2]["content"] == "Wait."
 
@@ -101,7 +110,7 @@ def test_it_ends_with_its_turn(run: Any, mimo: FakeMiMo) -> None:
     run.ok(*_ask("-T", "llm_version"))
     mimo.queue(Reply(tool_calls=[("llm_version", {})]), Reply("A dog."))
     assert run.ok("-c", "In words?").stdout.strip() == "A dog."
-    assert "response_format" not in mimo.last_request.body
+    assert not _in_json_mode(mimo.last_request)
 
 
 def test_several_objects(run: Any, mimo: FakeMiMo) -> None:
@@ -112,4 +121,4 @@ def test_several_objects(run: Any, mimo: FakeMiMo) -> None:
 
 def test_json_object_without_a_schema(run: Any, mimo: FakeMiMo) -> None:
     run.ok("-m", "mimo", "A dog as JSON", "-o", "json_object", "true")
-    assert mimo.last_request.body["response_format"] == {"type": "json_object"}
+    assert _in_json_mode(mimo.last_request)

@@ -10,6 +10,8 @@ import pytest
 
 from mimo_core.testing import FakeMiMo, Fault, Reply
 
+pytestmark = pytest.mark.protocols("chat_completions", "messages")
+
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -35,7 +37,7 @@ def test_one_tool(run: Any, mimo: FakeMiMo, both: tuple[str, ...], logged: Any) 
         "tool_call_id": "call_a",
         "content": "5",
     }
-    add, nothing = mimo.last_request.body["tools"]
+    add, nothing = mimo.last_request.chat["tools"]
     assert add["function"]["description"] == "Add two numbers"
     assert add["function"]["parameters"]["required"] == ["a", "b"]
     assert nothing["function"]["parameters"]["type"] == "object"
@@ -67,21 +69,15 @@ def _add(a: int, b: int) -> int:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_call_without_id_gets_one(mimo: FakeMiMo, stream: bool) -> None:
+def test_a_call_without_id_gets_one(mimo: FakeMiMo, stream: bool, protocol: str) -> None:
     call = {"type": "function", "function": {"name": "_add", "arguments": '{"a": 1, "b": 2}'}}
-    mimo.queue(
-        {
-            "id": "x",
-            "model": "mimo-v2.5-pro",
-            "choices": [
-                {
-                    "index": 0,
-                    "finish_reason": "tool_calls",
-                    "message": {"role": "assistant", "content": None, "tool_calls": [call]},
-                }
-            ],
-        }
-    )
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    choice = {"index": 0, "finish_reason": "tool_calls", "message": message}
+    body = {"id": "x", "model": "mimo-v2.5-pro", "choices": [choice]}
+    if protocol == "messages":
+        block = {"type": "tool_use", "name": "_add", "input": {"a": 1, "b": 2}}
+        body = {"id": "x", "model": "m", "content": [block], "stop_reason": "tool_use"}
+    mimo.queue(body)
     response = llm.get_model("mimo").prompt("Go", tools=[_add], stream=stream)
     (message,) = response.messages()
     (made,) = response.tool_calls()

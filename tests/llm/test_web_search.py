@@ -78,6 +78,13 @@ def test_a_failed_search_is_noted(run: Any, mimo: FakeMiMo, both: tuple[str, ...
     assert "search is out of order" in run.ok("logs", "-n", "1").stdout
 
 
+@pytest.mark.protocols("messages")
+def test_the_messages_protocol_does_not_search(run: Any, mimo: FakeMiMo, both: Any) -> None:
+    error = run.fails("-m", "mimo", "-T", "WebSearch", "Is it so?", *both)
+    assert "'web_search' is not there on the messages protocol" in error
+    assert not mimo.requests
+
+
 def test_no_search_leaves_no_trace(run: Any, mimo: FakeMiMo) -> None:
     mimo.queue(Reply("Four."))
     run.ok("-m", "mimo", "-T", "WebSearch", "2+2?")

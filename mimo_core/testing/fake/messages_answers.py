@@ -45,13 +45,14 @@ def _stop_reason(answer: Answer) -> str:
 def _usage(answer: Answer) -> dict[str, Any]:
     """Cached tokens are told apart from the other input tokens, as Anthropic does."""
     usage = answer.usage
-    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    details = usage.get("prompt_tokens_details") or {}
+    read, created = (details.get(name) or 0 for name in ("cached_tokens", "cache_creation_tokens"))
     counts = {
-        "input_tokens": usage["prompt_tokens"] - cached,
+        "input_tokens": usage["prompt_tokens"] - read - created,
         "output_tokens": usage["completion_tokens"],
     }
-    if cached:
-        counts |= {"cache_read_input_tokens": cached, "cache_creation_input_tokens": 0}
+    if read or created:
+        counts |= {"cache_read_input_tokens": read, "cache_creation_input_tokens": created}
     return counts
 
 
@@ -60,7 +61,8 @@ def _blocks(answer: Answer) -> list[dict[str, Any]]:
     thinking: list[dict[str, Any]] = []
     # A thinking answer with calls always hands the client something to pass back.
     if answer.reasoning is not None or (answer.thinks and answer.tool_calls):
-        block = {"type": "thinking", "signature": "", "thinking": answer.reasoning or ""}
+        signature = answer.reply.signature
+        block = {"type": "thinking", "signature": signature, "thinking": answer.reasoning or ""}
         thinking = [block]
     spoken = text + thinking if answer.reply.thinking_after_text else thinking + text
     return spoken + [_tool_use(call.id, call.name, call.arguments) for call in answer.tool_calls]
@@ -124,9 +126,9 @@ def _block_events(
         parts = pieces(block["thinking"], reply.chunk_size)
         if reply.thinking_in_start and parts:
             first = parts.pop(0)
-        start = block | {"thinking": first}
+        start = block | {"thinking": first, "signature": ""}
         deltas = [{"type": "thinking_delta", "thinking": piece} for piece in parts]
-        deltas.append({"type": "signature_delta", "signature": ""})
+        deltas.append({"type": "signature_delta", "signature": block["signature"]})
     else:
         start = block | {"text": ""}
         parts = pieces(block["text"], reply.chunk_size)

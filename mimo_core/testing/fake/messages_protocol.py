@@ -55,14 +55,26 @@ def to_chat(body: Mapping[str, Any]) -> dict[str, Any]:
     request["messages"] = messages
     if body.get("tools") is not None:
         request["tools"] = [_tool(tool) for tool in body["tools"]]
-    return request
+    return request | _tool_choice(body.get("tool_choice") or {})
 
 
 def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
     if "input_schema" not in tool and "name" not in tool:
         return dict(tool)
-    function = {"name": tool.get("name"), "description": tool.get("description")}
+    function = {key: tool[key] for key in ("name", "description", "strict") if key in tool}
     return {"type": "function", "function": function | {"parameters": tool.get("input_schema")}}
+
+
+def _tool_choice(choice: Mapping[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    kind = choice.get("type")
+    if kind == "tool":
+        fields["tool_choice"] = {"type": "function", "function": {"name": choice.get("name")}}
+    elif kind is not None:
+        fields["tool_choice"] = "required" if kind == "any" else kind
+    if choice.get("disable_parallel_tool_use"):
+        fields["parallel_tool_calls"] = False
+    return fields
 
 
 def _assistant(content: str | list[dict[str, Any]]) -> dict[str, Any]:
@@ -73,6 +85,8 @@ def _assistant(content: str | list[dict[str, Any]]) -> dict[str, Any]:
     thinking = [block for block in content if block.get("type") == "thinking"]
     if thinking:
         message["reasoning_content"] = "".join(block.get("thinking") or "" for block in thinking)
+        if signature := "".join(block.get("signature") or "" for block in thinking):
+            message["reasoning_signature"] = signature
     calls = [_call(block) for block in content if block.get("type") == "tool_use"]
     return message | ({"tool_calls": calls} if calls else {})
 

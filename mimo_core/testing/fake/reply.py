@@ -80,6 +80,8 @@ class Reply:
     """`last`: its own chunk; `finish`: with `finish_reason`; `every`: cumulative; or `never`."""
     repeat_finish_reason: bool = False
     """Say `finish_reason`, go on with the last piece, and say it again."""
+    signature: str = ""
+    """Messages protocol: what the thinking is signed with; by MiMo, with nothing."""
     thinking_after_text: bool = False
     """Messages protocol: the thinking block comes after the text block, as Cloudsway does."""
     thinking_in_start: bool = False
