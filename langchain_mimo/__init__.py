@@ -19,6 +19,7 @@ from langchain_mimo.errors import (
     MiMoTimeoutError,
     MiMoUnsupportedInputError,
 )
+from langchain_mimo.media import media_block
 from langchain_mimo.speech import audio_of, save_audio
 
 __all__ = [
@@ -40,5 +41,6 @@ __all__ = [
     "MiMoUnsupportedInputError",
     "__version__",
     "audio_of",
+    "media_block",
     "save_audio",
 ]

@@ -17,11 +17,11 @@ from langchain_core.utils.json import parse_partial_json
 
 from langchain_mimo.fast_chunks import PROVIDER, make_chunk
 from langchain_mimo.requirements import Attempts
-from langchain_mimo.speech import AudioPieces
+from langchain_mimo.speech import AudioPieces, comes_whole, spoken_format
 from mimo_core.response import ChatChunk, ChatResponse, Message, ToolCall, Usage, collect
 
 _ENVELOPE = frozenset({"choices", "usage", "object", "model"})
-_HELD_BACK = frozenset({"annotations", "audio"})
+_HELD_BACK = frozenset({"annotations", "audio", "final_text_preview"})
 _OWN_PLACE = frozenset({"role", "content", "tool_calls"})
 
 _INPUT_DETAILS = {
@@ -38,10 +38,16 @@ _OUTPUT_DETAILS = {
 }
 
 
-def to_result(response: ChatResponse) -> ChatResult:
-    """A whole answer as LangChain's result."""
+def to_result(response: ChatResponse, audio_format: str = "wav") -> ChatResult:
+    """A whole answer as LangChain's result.
+
+    Args:
+        audio_format: of the audio in it, which the answer does not say.
+    """
     choice = response["choices"][0]
     message = choice["message"]
+    if audio := message.get("audio"):
+        message = {**message, "audio": {**audio, "format": audio_format}}
     metadata = _metadata(response, choice.get("finish_reason"))
     ai = AIMessage(
         content=message.get("content") or "",
@@ -62,12 +68,17 @@ def to_result(response: ChatResponse) -> ChatResult:
 
 class ChunkMapper:
     """Maps one stream's chunks. It holds citations back for the last one: langchain-core's v3
-    events replace earlier ones by later ones, so all of them have to be in one delta."""
+    events replace earlier ones by later ones, so all of them have to be in one delta.
 
-    def __init__(self) -> None:
+    Args:
+        audio_format: of the audio in it.
+    """
+
+    def __init__(self, audio_format: str = "pcm16") -> None:
         self._annotations: list[dict[str, Any]] = []
+        self._preview: str | None = None  # whole wherever it comes: merged, it would be doubled
         self._arguments: dict[int | None, list[str]] = {}  # of each call, to tell a cut one
-        self._audio = AudioPieces()
+        self._audio = AudioPieces(audio_format)
 
     def map(self, chunk: ChatChunk) -> ChatGenerationChunk | None:
         """The LangChain chunk, or None where `chunk` holds nothing to show."""
@@ -88,11 +99,14 @@ class ChunkMapper:
 
     def _hold_back(self, extra: dict[str, Any]) -> None:
         self._annotations += extra.pop("annotations", [])
+        self._preview = extra.pop("final_text_preview", self._preview)
         if (audio := extra.pop("audio", None)) and (piece := self._audio.feed(audio)):
             extra["audio"] = piece
 
     def _last(self, chunk: ChatChunk, finish_reason: str | None) -> ChatGenerationChunk:
         extra: dict[str, Any] = {"annotations": self._annotations} if self._annotations else {}
+        if self._preview:
+            extra["final_text_preview"] = self._preview
         if audio := self._audio.close():
             extra["audio"] = audio
         message = AIMessageChunk(
@@ -133,7 +147,8 @@ class AnswerStream:
     def __init__(self, attempts: Attempts) -> None:
         self._attempts = attempts
         self._checks = attempts.checks and attempts.streams  # else it has been checked already
-        self._mapper = ChunkMapper()
+        whole = comes_whole(attempts.request)
+        self._mapper = ChunkMapper(spoken_format(attempts.request) if whole else "pcm16")
         self._seen: list[ChatChunk] = []
         self.done = False
 

@@ -25,6 +25,7 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils import from_env, secret_from_env
@@ -47,7 +48,7 @@ from langchain_mimo.fields import (
 from langchain_mimo.messages import to_request_messages
 from langchain_mimo.profiles import profile_for
 from langchain_mimo.requirements import Attempts, add_usage, requirement_for
-from langchain_mimo.speech import for_kind
+from langchain_mimo.speech import comes_whole, for_kind, spoken_format
 from langchain_mimo.structured_output import structured_runnable
 from langchain_mimo.tool_choice import wire_tool_choice
 from mimo_core.client import AsyncMiMoClient, MiMoClient
@@ -90,7 +91,8 @@ class ChatMiMo(BaseChatModel):
     """Passed on; `"none"` turns thinking off."""
     audio: dict[str, Any] | None = None
     """Speech models: `{"voice": …, "format": "wav" | "mp3" | "pcm16"}`. For voice clone, `voice` is
-    a sample (WAV or MP3): a path, bytes or a data URL. A stream is `pcm16` only."""
+    a sample (WAV or MP3): a path, bytes or a data URL. Streams are `pcm16`; a `wav` or `mp3` that
+    was asked for comes in one piece. Voice design: `"optimize_text_preview"`."""
     asr_options: dict[str, Any] | None = None
     """Recognition: `{"language": "auto" | "zh" | "en"}`."""
     response_format: dict[str, Any] | None = None
@@ -300,6 +302,12 @@ class ChatMiMo(BaseChatModel):
             **kwargs,
         )
 
+    def _convert_input(self, model_input: Any) -> PromptValue:
+        """One message alone is a conversation too: without this, `chat | speech` fails."""
+        return super()._convert_input(
+            [model_input] if isinstance(model_input, BaseMessage) else model_input
+        )
+
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -309,7 +317,7 @@ class ChatMiMo(BaseChatModel):
     ) -> ChatResult:
         with model_errors():
             attempts = self._attempts(messages, stop, kwargs)
-            return to_result(self._answer(attempts))
+            return to_result(self._answer(attempts), spoken_format(attempts.request))
 
     async def _agenerate(
         self,
@@ -320,7 +328,7 @@ class ChatMiMo(BaseChatModel):
     ) -> ChatResult:
         with model_errors():
             attempts = self._attempts(messages, stop, kwargs)
-            return to_result(await self._aanswer(attempts))
+            return to_result(await self._aanswer(attempts), spoken_format(attempts.request))
 
     def _answer(self, attempts: Attempts) -> ChatResponse:
         while not attempts.accepts(response := self._client.chat(attempts.request)):
@@ -373,12 +381,12 @@ class ChatMiMo(BaseChatModel):
                         yield generation
 
     def _chunks(self, attempts: Attempts) -> Generator[ChatChunk, None, None]:
-        if attempts.streams:
+        if attempts.streams and not comes_whole(attempts.request):
             return self._client.stream(attempts.request)
         return (chunk for chunk in as_chunks(self._answer(attempts)))
 
     def _achunks(self, attempts: Attempts) -> AsyncGenerator[ChatChunk, None]:
-        if attempts.streams:
+        if attempts.streams and not comes_whole(attempts.request):
             return self._async_client.stream(attempts.request)
 
         async def kept_back() -> AsyncGenerator[ChatChunk, None]:

@@ -2,13 +2,85 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from pathlib import Path
+from typing import Any, Literal
 
+from langchain_mimo.errors import model_errors
+from mimo_core.base64_audio import encode_file
 from mimo_core.errors import InvalidRequestError
 
 _PARTS = {"image": "image_url", "audio": "input_audio", "video": "video_url"}
 _DEFAULT_TYPES = {"image": "image/jpeg", "audio": "audio/wav", "video": "video/mp4"}
 _VIDEO_OPTIONS = ("fps", "media_resolution")
+_FILE_TYPES = {
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".bmp": "image/bmp",
+    ".wav": "audio/wav",
+    ".mp3": "audio/mpeg",
+    ".flac": "audio/flac",
+    ".m4a": "audio/mp4",
+    ".ogg": "audio/ogg",
+    ".mp4": "video/mp4",
+    ".mov": "video/quicktime",
+    ".avi": "video/x-msvideo",
+    ".wmv": "video/x-ms-wmv",
+}
+
+
+def media_block(
+    path: str | os.PathLike[str],
+    *,
+    mime_type: str | None = None,
+    fps: float | None = None,
+    media_resolution: Literal["default", "max"] | None = None,
+) -> dict[str, Any]:
+    """A content block (v1) with an image, audio or a video from a file.
+
+    >>> HumanMessage(["What happens?", media_block("clip.mp4", fps=0.5)])
+
+    Args:
+        path: the file.
+        mime_type: default is what the name's ending says.
+        fps: video: frames a second to look at, 0.1 to 10; the service's default is 2.
+        media_resolution: video: the resolution to look at it with.
+
+    Raises:
+        MiMoInvalidRequestError: the file cannot be read, is of another kind, or has the options
+            without being a video.
+    """
+    options = {"fps": fps, "media_resolution": media_resolution}
+    given = {name: value for name, value in options.items() if value is not None}
+    with model_errors():
+        return _file_block(Path(path), mime_type, given)
+
+
+def _file_block(path: Path, mime_type: str | None, options: dict[str, Any]) -> dict[str, Any]:
+    mime_type = mime_type or _FILE_TYPES.get(path.suffix.lower(), "")
+    kind = mime_type.partition("/")[0]
+    if kind not in _PARTS:
+        raise InvalidRequestError(
+            f"{path.name} is {mime_type or 'of an unknown type'}; MiMo takes images, audio and "
+            "video. If it is one, say which: mime_type='video/mp4'.",
+            param="messages",
+        )
+    if options and kind != "video":
+        raise InvalidRequestError(
+            f"{', '.join(options)} is for video, and {path.name} is {mime_type}.", param="messages"
+        )
+    try:
+        with path.open("rb") as file:
+            data = encode_file(file)
+    except OSError as error:
+        raise InvalidRequestError(
+            f"The {kind} cannot be read: {error.strerror}: {path}.", param="messages"
+        ) from error
+    block: dict[str, Any] = {"type": kind, "base64": data, "mime_type": mime_type}
+    return {**block, "extras": options} if options else block
 
 
 def media_part(block: dict[str, Any]) -> dict[str, Any]:

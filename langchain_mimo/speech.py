@@ -6,19 +6,23 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from langchain_core.messages import AIMessage
 
+from langchain_mimo.errors import model_errors
 from mimo_core.audio import MIME_TYPES, audio_format, wav_header
+from mimo_core.base64_audio import AudioDecoder, decode_audio, encode_file
 from mimo_core.errors import InvalidRequestError, InvalidResponseError
 from mimo_core.models import model_info
-from mimo_core.speech import AudioDecoder, speech_request, transcription_request
+from mimo_core.speech import speech_request, transcription_request
 
 # A piece of whole samples (2 bytes) that is whole in base64 too (3 bytes): pieces can then be
 # played one by one, and their base64 can be put together as text.
 _PIECE = 6
+_WHOLE_FILES = ("wav", "mp3")
 
 
 def for_kind(request: dict[str, Any], *, stream: bool) -> dict[str, Any]:
@@ -33,10 +37,25 @@ def for_kind(request: dict[str, Any], *, stream: bool) -> dict[str, Any]:
     """
     kind = model_info(request["model"]).kind
     if kind == "tts":
-        return _to_speak(request, stream=stream)
+        return _to_speak(request, stream=stream and not comes_whole(request))
     if kind == "asr":
         return _to_recognise(request)
     return request
+
+
+def comes_whole(request: Mapping[str, Any]) -> bool:
+    """Whether the answer is a file, which cannot be streamed: `stream()` then gives one chunk.
+
+    (It has to give something: LangGraph streams every model below `stream_mode="messages"`.)
+    """
+    if model_info(request["model"]).kind != "tts":
+        return False
+    return (request.get("audio") or {}).get("format") in _WHOLE_FILES
+
+
+def spoken_format(request: Mapping[str, Any]) -> str:
+    """The format of the audio in the answer to a request."""
+    return str((request.get("audio") or {}).get("format") or "wav")
 
 
 def _to_speak(request: dict[str, Any], *, stream: bool) -> dict[str, Any]:
@@ -44,7 +63,7 @@ def _to_speak(request: dict[str, Any], *, stream: bool) -> dict[str, Any]:
 
     A human or system message before it says how to speak it, for voice design with what voice.
     `audio` may hold `voice` (a name; for voice clone a sample as path, bytes or data URL), `format`
-    and `optimize_text_preview`; streams are `pcm16`.
+    and `optimize_text_preview`.
     """
     info = model_info(request["model"])
     audio = dict(request.get("audio") or {})
@@ -70,7 +89,7 @@ def _to_speak(request: dict[str, Any], *, stream: bool) -> dict[str, Any]:
 
 def _to_recognise(request: dict[str, Any]) -> dict[str, Any]:
     """One recording, and nothing else: the last message's audio."""
-    content = request["messages"][-1].get("content")
+    content = request["messages"][-1].get("content") if request["messages"] else None
     parts: list[dict[str, Any]] = content if isinstance(content, list) else [{"type": "text"}]
     if len(parts) != 1 or parts[0].get("type") != "input_audio":
         raise InvalidRequestError(
@@ -78,17 +97,24 @@ def _to_recognise(request: dict[str, Any]) -> dict[str, Any]:
             'e.g. {"type": "audio", "base64": …, "mime_type": "audio/wav"}.',
             param="messages",
         )
-    options = request.get("asr_options") or {}
+    options = {k: v for k, v in (request.get("asr_options") or {}).items() if v is not None}
     heard = transcription_request(
         request["model"], _data_url(parts[0]["input_audio"]), language=options.get("language")
     )
-    return {**request, **heard, **({"asr_options": options} if options else {})}
+    if options:
+        heard["asr_options"] = options
+    return {**{k: v for k, v in request.items() if k != "asr_options"}, **heard}
 
 
 def _data_url(audio: Mapping[str, Any]) -> str:
     data = str(audio.get("data") or "")
-    if data.startswith(("data:", "http:", "https:")):
+    if data[:5].lower() == "data:":
         return data
+    if data.startswith(("http:", "https:")):
+        raise InvalidRequestError(
+            "Speech recognition takes no URL; send the recording itself: media_block(PATH).",
+            param="messages",
+        )
     return f"data:audio/{audio.get('format') or 'wav'};base64,{data}"
 
 
@@ -122,9 +148,14 @@ def _text(content: Any) -> str:
 
 
 class AudioPieces:
-    """The audio of a stream, cut anew so that each piece can be played and put together."""
+    """The audio of a stream, cut anew so that each piece can be played and put together.
 
-    def __init__(self) -> None:
+    Args:
+        format: what it is.
+    """
+
+    def __init__(self, format: str = "pcm16") -> None:
+        self._format = format
         self._decoder = AudioDecoder()
         self._bytes = b""
         self._described = False
@@ -143,15 +174,17 @@ class AudioPieces:
         return self._piece(rest, {})
 
     def _piece(self, data: bytes, audio: Mapping[str, Any]) -> dict[str, Any] | None:
-        if not data:
-            return None
-        piece: dict[str, Any] = {"data": base64.b64encode(data).decode()}
-        if not self._described:  # said once: merging chunks puts texts together
+        piece: dict[str, Any] = {}
+        if data:
+            piece["data"] = encode_file(BytesIO(data))
+        if audio.get("transcript"):
+            piece["transcript"] = audio["transcript"]
+        if data and not self._described:  # said once: merging chunks puts texts together
             self._described = True
-            piece["format"] = "pcm16"
+            piece["format"] = self._format
             if audio.get("id"):
                 piece["id"] = audio["id"]
-        return piece
+        return piece or None
 
 
 def audio_block(audio: Mapping[str, Any], *, streamed: bool) -> dict[str, Any] | None:
@@ -164,16 +197,24 @@ def audio_block(audio: Mapping[str, Any], *, streamed: bool) -> dict[str, Any] |
     if not isinstance(data, str) or not data:
         return None
     if not streamed:
-        return {"type": "audio", "base64": data, "mime_type": _mime_type(data)}
+        return {"type": "audio", "base64": data, "mime_type": _mime_type(data, audio)}
     block = {"type": "audio", "data": data}
     if "format" in audio:  # the first piece: said once, merging puts texts together
         block["mime_type"] = MIME_TYPES[audio["format"]]
     return block
 
 
-def _mime_type(data: str) -> str:
-    """The type of whole audio in base64; the answer does not say it."""
-    return MIME_TYPES[audio_format(base64.b64decode(data[:16])) or "pcm16"]
+def _mime_type(data: str, audio: Mapping[str, Any]) -> str:
+    """The type of whole audio in base64."""
+    return MIME_TYPES[_format(base64.b64decode(data[:16]), audio)]
+
+
+def _format(head: bytes, audio: Mapping[str, Any]) -> str:
+    """The format that was asked for; a WAV, or that it is none, its first bytes say themselves."""
+    found, asked = audio_format(head), audio.get("format")
+    if found == "wav" or asked in (None, "wav"):
+        return found or "pcm16"
+    return str(asked)
 
 
 def audio_of(message: AIMessage) -> bytes:
@@ -183,16 +224,20 @@ def audio_of(message: AIMessage) -> bytes:
         message: from a speech model; of v0, of `output_version="v1"`, or chunks added up.
 
     Raises:
-        InvalidResponseError: it holds no audio.
+        MiMoInvalidResponseError: it holds no audio.
     """
+    with model_errors():
+        return _audio_of(message)
+
+
+def _audio_of(message: AIMessage) -> bytes:
     data = (message.additional_kwargs.get("audio") or {}).get("data")
     for block in message.content if isinstance(message.content, list) else ():
         if not data and isinstance(block, dict) and block.get("type") == "audio":
             data = block.get("base64") or block.get("data")
     if not data:
         raise InvalidResponseError("The message holds no audio; is it a speech model's answer?")
-    decoder = AudioDecoder()
-    return decoder.feed(data) + decoder.close()
+    return decode_audio(data)
 
 
 def save_audio(message: AIMessage, path: str | os.PathLike[str]) -> Path:
@@ -202,7 +247,9 @@ def save_audio(message: AIMessage, path: str | os.PathLike[str]) -> Path:
     """
     path = Path(path)
     data = audio_of(message)
-    if path.suffix.lower() == ".wav" and data[:4] not in (b"RIFF", b"RF64"):
-        data = wav_header(len(data)) + data
-    path.write_bytes(data)
+    with path.open("wb") as file:
+        audio = message.additional_kwargs.get("audio") or {}
+        if path.suffix.lower() == ".wav" and _format(data[:16], audio) not in _WHOLE_FILES:
+            file.write(wav_header(len(data)))
+        file.write(data)
     return path

@@ -5,11 +5,11 @@ Both clients are thin shells around this class; whatever they would otherwise do
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 from urllib.parse import urljoin
 
+from mimo_core.body import LargeBody, encode_body
 from mimo_core.classify import error_for, error_in_answer, without_keys
 from mimo_core.endpoint import Endpoint
 from mimo_core.errors import (
@@ -38,7 +38,7 @@ class Exchange(Generic[Answer]):
     """
 
     method = "POST"
-    content: bytes | None = None
+    content: bytes | LargeBody | None = None
     _started = False  # whether part of an answer has been given out: then there is no going back
 
     def __init__(self, endpoint: Endpoint, *, max_retries: int, headers: Mapping[str, str]) -> None:
@@ -139,9 +139,11 @@ class ChatCall(Exchange[ChatResponse]):
         self._repair = ToolCallRepair(prepared.get("tools"))
         body = self._protocol.body(prepared, endpoint, stream=stream)
         self.url = self._protocol.url(endpoint)
-        self.content = _encode(body)
+        self.content = encode_body(body)
         self.headers = {**self._protocol.headers(), **self.headers}
         self.headers["content-type"] = "application/json"
+        if isinstance(self.content, LargeBody):
+            self.headers["content-length"] = str(len(self.content))
         if stream:
             self.headers["accept"] = "text/event-stream"
         self._decoder: StreamDecoder | BodyDecoder | None = None
@@ -215,14 +217,3 @@ class ModelListCall(Exchange[list[str]]):
             self.url = self._at_root
             return 0.0
         return super().delay_after(cause)
-
-
-def _encode(body: dict[str, Any]) -> bytes:
-    try:
-        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise InvalidRequestError(f"The request is not JSON: {error}.") from error
-    try:
-        return text.encode()
-    except UnicodeEncodeError:  # half an emoji somewhere: escaped, it can at least be sent
-        return json.dumps(body, separators=(",", ":")).encode()

@@ -9,11 +9,20 @@ from contextlib import aclosing, closing
 from types import TracebackType
 from typing import Any, Self
 
+from mimo_core.body import LargeBody
 from mimo_core.call import Answer, ChatCall, Exchange, ModelListCall
 from mimo_core.endpoint import Endpoint
 from mimo_core.errors import InvalidRequestError, MiMoError
 from mimo_core.response import ChatChunk, ChatResponse
-from mimo_core.transport import AsyncClients, SyncClients, Timeout, client_errors, timeout_for
+from mimo_core.transport import (
+    AsyncClients,
+    SyncClients,
+    Timeout,
+    abody_of,
+    body_of,
+    client_errors,
+    timeout_for,
+)
 
 USER_AGENT = "mimo-plugins/0.1.0"
 _DEFAULT_RETRIES = 2
@@ -96,11 +105,14 @@ class _Settings:
         return ModelListCall(self.endpoint, max_retries=self._max_retries, headers=self._headers)
 
     def _request(self, http: Any, call: Exchange[Any]) -> Any:
+        content: Any = call.content
+        if isinstance(content, LargeBody) and not hasattr(http, "__enter__"):
+            content = content.asynchronous()
         return http.build_request(
             call.method,
             call.url,
             headers=call.headers,
-            content=call.content,
+            content=content,
             **self._request_options,
         )
 
@@ -156,7 +168,7 @@ class MiMoClient(_Settings):
             try:
                 with closing(http.send(self._request(http, call), **_options(http))) as response:
                     decoder = call.decoder(response.status_code, response.headers)
-                    for data in response.iter_bytes():
+                    for data in body_of(response):
                         yield from decoder.feed(data)
                         if decoder.failed:
                             break
@@ -224,7 +236,7 @@ class AsyncMiMoClient(_Settings):
                     await http.send(self._request(http, call), **_options(http))
                 ) as response:
                     decoder = call.decoder(response.status_code, response.headers)
-                    async for data in response.aiter_bytes():
+                    async for data in abody_of(response):
                         for chunk in decoder.feed(data):
                             yield chunk
                         if decoder.failed:

@@ -46,6 +46,10 @@ class ModelInfo:
     """Speech models: where the voice comes from."""
     voices: tuple[str, ...] = ()
     """The built-in voices' names."""
+    recording_types: tuple[str, ...] = ()
+    """The types that a recording or the sample of a voice may have; empty where any may."""
+    max_recording: int | None = None
+    """The most characters of base64 that one may have."""
     known: bool = True
     """False for an id that is not in the table: everything is allowed, nothing is promised."""
 
@@ -67,6 +71,10 @@ class ModelInfo:
         return self.thinking_default
 
 
+RECORDING_TYPES = ("audio/wav", "audio/mpeg")
+MAX_RECORDING = 10 * 1024 * 1024
+
+
 def _speech(id: str, voice_source: VoiceSource, voices: tuple[str, ...] = ()) -> ModelInfo:
     return ModelInfo(
         id,
@@ -82,6 +90,8 @@ def _speech(id: str, voice_source: VoiceSource, voices: tuple[str, ...] = ()) ->
         tools=False,
         voice_source=voice_source,
         voices=voices,
+        recording_types=RECORDING_TYPES if voice_source == "sample" else (),
+        max_recording=MAX_RECORDING if voice_source == "sample" else None,
     )
 
 
@@ -132,6 +142,8 @@ MODELS: dict[str, ModelInfo] = {
             thinking_default=False,
             fixed_sampling=False,
             tools=False,
+            recording_types=RECORDING_TYPES,
+            max_recording=MAX_RECORDING,
         ),
     )
 }

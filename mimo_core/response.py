@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypedDict
 
+from mimo_core.base64_audio import joined
+
 
 class FunctionCall(TypedDict, total=False):
     """`arguments` is a JSON text, in a stream a piece of one."""
@@ -120,6 +122,8 @@ class Accumulator:
         """Take one more `delta`."""
         if content := delta.get("content"):
             self._content.append(content)
+            if len(delta) == 1:
+                return  # the usual delta
         if (reasoning := delta.get("reasoning_content")) is not None:
             self._reasoning.append(reasoning)
         if not delta.keys() <= _TEXT_FIELDS:
@@ -145,7 +149,7 @@ class Accumulator:
             message["tool_calls"] = [call.tool_call() for call in self._calls.values()]
         if self._audio is not None:
             pieces = self._audio.get("data")
-            message["audio"] = {**self._audio, "data": "".join(pieces)} if pieces else self._audio
+            message["audio"] = {**self._audio, "data": joined(pieces)} if pieces else self._audio
         message.update(self._fields)
         return message  # type: ignore[return-value]
 

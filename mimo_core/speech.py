@@ -6,20 +6,21 @@ June 2026): what is to be spoken is the *assistant* message, how to speak it the
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mimo_core.audio import MIME_TYPES, audio_format
 from mimo_core.audio import wav_header as wav_header  # for those who write what they decode here
+from mimo_core.base64_audio import AudioDecoder as AudioDecoder
+from mimo_core.base64_audio import decode_audio, encode_file
 from mimo_core.errors import InvalidRequestError, InvalidResponseError, UnsupportedInputError
-from mimo_core.models import MODELS, ModelInfo, VoiceSource, model_info
+from mimo_core.models import MAX_RECORDING, MODELS, ModelInfo, VoiceSource, model_info
 
-MAX_ENCODED = 10 * 1024 * 1024
+MAX_ENCODED = MAX_RECORDING
 """The most characters of base64 that a sample or a recording may have."""
 LANGUAGES = ("auto", "zh", "en")
 
@@ -140,17 +141,32 @@ def audio_data_url(audio: Audio) -> str:
     """
     if isinstance(audio, str) and audio[:5].lower() == "data:":
         return _checked_data_url(audio)
-    data = audio if isinstance(audio, bytes) else _read(Path(audio))
-    _check_size((len(data) + 2) // 3 * 4)
-    format = audio_format(data)
+    if isinstance(audio, bytes):
+        _check_size(_encoded_size(len(audio)))
+        return _data_url(audio[:16], BytesIO(audio))
+    path = Path(audio)
+    try:
+        _check_size(_encoded_size(path.stat().st_size))
+        with path.open("rb") as file:
+            head = file.read(16)
+            file.seek(0)
+            return _data_url(head, file)
+    except OSError as error:
+        raise InvalidRequestError(
+            f"The audio cannot be read: {error.strerror}: {path}.", param="audio"
+        ) from error
+
+
+def _data_url(head: bytes, file: BinaryIO) -> str:
+    format = audio_format(head)
     if format is None:
-        shown = "it is empty" if not data else f"it begins with {data[:4]!r}"
+        shown = "it is empty" if not head else f"it begins with {head[:4]!r}"
         raise UnsupportedInputError(
             f"The audio is neither WAV nor MP3 ({shown}). "
             "Convert it, e.g. with: ffmpeg -i FILE out.mp3",
             param="audio",
         )
-    return f"data:{MIME_TYPES[format]};base64,{base64.b64encode(data).decode('ascii')}"
+    return encode_file(file, prefix=f"data:{MIME_TYPES[format]};base64,")
 
 
 def _voice(info: ModelInfo, voice: str | None, sample: Audio | None) -> str | None:
@@ -214,17 +230,12 @@ def _checked_data_url(url: str) -> str:
             param="audio",
         )
     _check_size(len(url) - head.end())
-    return f"data:{sent};base64,{url[head.end() :]}"
+    wanted = f"data:{sent};base64,"
+    return url if url.startswith(wanted) else wanted + url[head.end() :]
 
 
-def _read(path: Path) -> bytes:
-    try:
-        _check_size((path.stat().st_size + 2) // 3 * 4)
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidRequestError(
-            f"The audio cannot be read: {error.strerror}: {path}.", param="audio"
-        ) from error
+def _encoded_size(size: int) -> int:
+    return (size + 2) // 3 * 4
 
 
 def _check_size(encoded: int) -> None:
@@ -249,8 +260,7 @@ def audio_bytes(response: Mapping[str, Any]) -> bytes:
     data = (message.get("audio") or {}).get("data")
     if not data:
         raise InvalidResponseError(_NO_AUDIO)
-    decoder = AudioDecoder()
-    return decoder.feed(data) + decoder.close()
+    return decode_audio(data)
 
 
 def audio_pieces(chunks: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
@@ -275,38 +285,3 @@ def audio_pieces(chunks: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
 def audio_data(chunk: Mapping[str, Any]) -> str:
     """The base64 in one chunk of a stream, empty where it holds none."""
     return ((chunk["choices"][0].get("delta") or {}).get("audio") or {}).get("data") or ""
-
-
-class AudioDecoder:
-    """Decodes the base64 of a stream, wherever its pieces are cut.
-
-    A piece may end anywhere in the base64, and it may also be a text of its own with its own
-    padding: four characters always are up to three bytes, in both cases.
-    """
-
-    def __init__(self) -> None:
-        self._rest = ""
-
-    def feed(self, piece: str) -> bytes:
-        """The bytes that `piece` completes; they may end in the middle of a sample."""
-        text = self._rest + "".join(piece.split())
-        usable = len(text) - len(text) % 4
-        self._rest = text[usable:]
-        return _decode(text[:usable])
-
-    def close(self) -> bytes:
-        """The bytes that are left: those of a text whose padding was left out."""
-        rest, self._rest = self._rest, ""
-        return _decode(rest + "=" * (-len(rest) % 4))
-
-
-def _decode(text: str) -> bytes:
-    try:
-        # Padding ends a text: what follows would be dropped in silence if decoded in one go.
-        return b"".join(
-            base64.b64decode(part, validate=True) for part in re.findall(r"[^=]*=+|[^=]+", text)
-        )
-    except (binascii.Error, ValueError) as error:
-        raise InvalidResponseError(
-            f"The audio in the answer is not base64: {error}. Send the request again."
-        ) from error

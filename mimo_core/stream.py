@@ -81,7 +81,7 @@ class ChunkNormaliser:
     def add(self, chunk: ChatChunk, out: list[ChatChunk]) -> None:
         """Take one chunk off the wire; append to `out` what the caller is to see of it."""
         self._envelope = chunk  # type: ignore[assignment]
-        if usage := chunk.pop("usage", None):
+        if "usage" in chunk and (usage := chunk.pop("usage")):
             self._usage = usage
         choices = chunk.get("choices")
         if not choices:
@@ -97,7 +97,7 @@ class ChunkNormaliser:
                 return
         if delta is None:
             return
-        if calls := delta.get("tool_calls"):
+        if "tool_calls" in delta and (calls := delta["tool_calls"]):
             self._number(calls)
         if self._repair is not None:
             self._repair.delta(delta)
@@ -229,7 +229,7 @@ class StreamDecoder:
             event = parse_json(payload)
         except ValueError:
             event = None
-        if not isinstance(event, dict):
+        if type(event) is not dict:
             shown = payload[:80].decode("utf-8", "replace")
             raise self.interrupted(f"an event is not JSON ({shown!r})")
         if event.get("error"):

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
@@ -120,6 +120,23 @@ def client_errors(client: object) -> tuple[type[Exception], ...]:
             # RuntimeError: the client, or the event loop it belongs to, has been closed.
             return (module.HTTPError, module.InvalidURL, RuntimeError)
     return (OSError, RuntimeError)
+
+
+def body_of(response: Any) -> Iterator[bytes]:
+    """The pieces of a streamed body.
+
+    `iter_bytes` wraps each of them twice, for an encoding that is hardly ever there: 1.5 µs a read.
+    """
+    return iter(response.stream if _is_plain(response) else response.iter_bytes())
+
+
+def abody_of(response: Any) -> AsyncIterator[bytes]:
+    """The same, asynchronously."""
+    return aiter(response.stream if _is_plain(response) else response.aiter_bytes())
+
+
+def _is_plain(response: Any) -> bool:
+    return "content-encoding" not in response.headers and not response.is_stream_consumed
 
 
 class SyncClients:

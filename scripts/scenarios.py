@@ -10,9 +10,10 @@ import importlib.util
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -148,7 +149,7 @@ def models(gateway: Gateway) -> None:
 
 def agent_loop(gateway: Gateway) -> None:
     """The demo's agent, on `gateway`."""
-    demo = _demo()
+    demo = _example("demo")
     with _led_to(gateway):
         demo.agent_messages(demo.QUESTION)
 
@@ -167,11 +168,40 @@ def llm_conversation(gateway: Gateway) -> None:
             cli.main(["prompt", *arguments], standalone_mode=False)
 
 
-def _demo() -> Any:
-    spec = importlib.util.spec_from_file_location("mimo_demo", EXAMPLES / "demo.py")
+def voice_agent(gateway: Gateway) -> None:
+    """The example of that name, on `gateway`."""
+    example = _example("voice_agent")
+    with tempfile.TemporaryDirectory() as folder, _led_to(gateway):
+        example.converse(example.QUESTION, Path(folder, "answer.wav"))
+
+
+def voice_pipeline(gateway: Gateway) -> None:
+    """`voice_pipeline.sh`: three `llm` commands, the output of one the input of the next."""
+    from llm.cli import cli
+
+    text = ""
+    with tempfile.TemporaryDirectory() as folder, _led_to(gateway, LLM_USER_PATH=folder):
+        for arguments in (
+            ["mimo", "transcribe", str(EXAMPLES / "question.mp3")],
+            ["prompt", "-m", PRO, "-s", "Answer in one short sentence."],
+            ["mimo", "speak", "-", "-o", str(Path(folder, "answer.wav"))],
+        ):
+            stdin, output = sys.stdin, StringIO()
+            sys.stdin = StringIO(text)
+            try:
+                with redirect_stdout(output):
+                    cli.main(arguments, standalone_mode=False)
+            finally:
+                sys.stdin = stdin
+            text = output.getvalue()
+
+
+def _example(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"mimo_{name}", EXAMPLES / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # LangGraph looks the types of a state up there
     spec.loader.exec_module(module)
     return module
 

@@ -8,7 +8,19 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from scenarios import OMNI, PRO, USAGE, Scenario, asks, chat, raw, stream
+from scenarios import (
+    EXAMPLES,
+    OMNI,
+    PRO,
+    USAGE,
+    Scenario,
+    asks,
+    chat,
+    raw,
+    stream,
+    voice_agent,
+    voice_pipeline,
+)
 
 from mimo_core.testing import Reply
 from mimo_core.testing.fake.audio import tone, wav
@@ -39,7 +51,7 @@ SOUND = wav(tone(24_000))
 
 def media() -> Iterator[tuple[str, bytes]]:
     """What stands in the cassettes for large payloads, and the payloads themselves."""
-    for data in (PICTURE, SOUND):
+    for data in (PICTURE, SOUND, (EXAMPLES / "question.mp3").read_bytes()):
         yield label(data), data
 
 
@@ -69,6 +81,8 @@ VIDEO = {
     "media_resolution": "default",
 }
 TTS = "mimo-v2.5-tts"
+ASKED = "What is the weather like in Paris, and should I take an umbrella?"
+ANSWERED = "It is 18 degrees with light rain, so do take an umbrella (scripted)."
 RED = Reply("A red square (scripted).", reasoning="All of it is red.", usage={})
 
 SCENARIOS = (
@@ -188,5 +202,34 @@ SCENARIOS = (
         "Speech recognition; usage tells the seconds.",
         chat(asks([HEARD], "mimo-v2.5-asr", asr_options={"language": "en"})),
         [Reply("A scripted transcript.", usage={})],
+    ),
+    Scenario(
+        "voice/agent",
+        "examples/voice_agent.py: a recording is recognised, a tool is used, the answer is spoken.",
+        voice_agent,
+        [
+            Reply(ASKED, usage={}),
+            Reply(
+                reasoning="They want the weather in Paris, so I call get_weather.",
+                tool_calls=[("get_weather", {"city": "Paris"}, "call_000000000000000000000001")],
+                usage=USAGE,
+            ),
+            Reply(ANSWERED, reasoning="Light rain until the evening: yes.", usage=USAGE),
+            Reply(usage=USAGE),
+        ],
+    ),
+    Scenario(
+        "voice/pipeline",
+        "examples/voice_pipeline.sh: llm mimo transcribe | llm | llm mimo speak.",
+        voice_pipeline,
+        [
+            Reply(ASKED, usage={}),
+            Reply(
+                "I cannot look outside, so take one to be safe (scripted).",
+                reasoning="There is no tool for the weather here.",
+                usage=USAGE,
+            ),
+            Reply(usage=USAGE),
+        ],
     ),
 )

@@ -23,6 +23,7 @@ def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeMiM
         monkeypatch.setenv("MIMO_API_KEY", "sk-reader")
         monkeypatch.setenv("MIMO_BASE_URL", mimo.base_url)
         monkeypatch.setenv("LLM_USER_PATH", str(tmp_path))
+        monkeypatch.chdir(tmp_path)  # a block may write files
         yield mimo
 
 
