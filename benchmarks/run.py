@@ -46,7 +46,7 @@ WORK = (
          {"ChatOpenAI": 0.20, "ChatMistralAI": 0.75}, who=ALL),
     Work("sync text, 16 KiB reads", "stream", "text-2000-blocks", {"ChatOpenAI": 0.10}, who=ALL),
     Work("async text, each event its own read", "astream", "text-2000-burst",
-         {"ChatOpenAI": 0.33, "ChatMistralAI": 0.75}, who=ALL),
+         {"ChatOpenAI": 0.33, "ChatMistralAI": 0.45}, who=ALL),
     Work("async text, several events a read", "astream", "text-2000-events",
          {"ChatOpenAI": 0.17, "ChatMistralAI": 0.75}, who=ALL),
     Work("sync reasoning, each event its own read", "stream", "reasoning-2000-burst",

@@ -7,8 +7,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
+HERE = Path(__file__).parent
 _TIMED = "import time, sys; t = time.perf_counter(); {}; print((time.perf_counter() - t) * 1e3)"
 _CORE = "import langchain_core.language_models.chat_models, httpx2"
 _MODELS = "from langchain_mimo import ChatMiMo; ChatMiMo(api_key='sk-bench')"
@@ -38,8 +40,43 @@ request = {"model": "mimo-v2.5-pro", "messages": messages}
 prepare(request)
 t = time.perf_counter(); prepare(request); print((time.perf_counter() - t) * 1e6 / 2000)
 """
+_FIRST_CHUNK = """
+import statistics, subprocess, sys, time
+import httpx2
+from langchain_mimo import ChatMiMo
+server = subprocess.Popen([sys.executable, "server.py"], stdout=subprocess.PIPE, text=True)
+base = f"http://127.0.0.1:{server.stdout.readline().strip()}/v1"
+client, body = httpx2.Client(), {"model": "text-1-burst", "messages": [], "stream": True}
+model = ChatMiMo(model="text-1-burst", api_key="sk-bench", base_url=base)
+def raw():
+    with client.stream("POST", base + "/chat/completions", json=body) as response:
+        next(response.iter_bytes())
+def ours():
+    stream = model.stream("hi")
+    next(stream)
+    stream.close()
+def timed(work):
+    start = time.perf_counter()
+    work()
+    return (time.perf_counter() - start) * 1e3
+timed(raw), timed(ours)
+pairs = [(timed(ours), timed(raw)) for _ in range(100)]
+server.kill(); server.communicate()
+print(statistics.median(a - b for a, b in pairs))
+"""
+_TO_REQUEST = """
+import llm.cli, time
+start = time.perf_counter()
+import httpx2
+def sent(*args, **kwargs):
+    print((time.perf_counter() - start) * 1e3)
+    raise SystemExit
+httpx2.Client.send = sent
+import llm
+list(llm.get_model("mimo-v2.5-pro").prompt("hi", key="sk-bench"))
+"""
 _LLM = "import sys; sys.argv = ['llm', '--version']; import llm.cli"
-# name, code that prints a number, unit, what to subtract or compare with
+# What is measured: code that prints a number.
 _SCRIPTS: dict[str, str] = {
     "import langchain_core + httpx2": _TIMED.format(_CORE),
     "import langchain_mimo": _TIMED.format("import langchain_mimo"),
@@ -48,6 +85,8 @@ _SCRIPTS: dict[str, str] = {
     "each later ChatMiMo()": _LATER,
     "collect, a chunk of 100,000": _COLLECT,
     "prepare, a message of 2,000": _PREPARE,
+    "first chunk, more than httpx2 alone": _FIRST_CHUNK,
+    "llm -m mimo-v2.5-pro, from llm.cli to the request": _TO_REQUEST,
     "llm.cli without the plugin": _TIMED.format(_LLM),
     "llm.cli with the plugin": _TIMED.format(_LLM),
 }

@@ -86,10 +86,12 @@ class ChunkMapper:
         if choice.get("finish_reason"):
             return self._last(chunk, choice["finish_reason"])
         delta = choice["delta"]
-        extra = _additional_kwargs(delta)
-        if extra.keys() & _HELD_BACK:
-            self._hold_back(extra)
         content = delta.get("content") or ""
+        if content and len(delta) == 1:
+            return make_chunk(content, {}, [])  # the usual chunk
+        extra = _additional_kwargs(delta)
+        if not _HELD_BACK.isdisjoint(extra):
+            self._hold_back(extra)
         calls = [_tool_call_chunk(call) for call in delta.get("tool_calls") or ()]
         if not content and not extra and not calls:
             return None

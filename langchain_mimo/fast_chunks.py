@@ -26,6 +26,7 @@ _set = object.__setattr__
 _new = object.__new__
 _text = str.__new__  # TextAccessor's own does just this, in Python
 _MESSAGE_FIELDS = {"content", "additional_kwargs", "response_metadata", "tool_call_chunks"}
+_copy = set.copy
 _CALL_FIELDS = _MESSAGE_FIELDS | {"tool_calls", "invalid_tool_calls"}
 
 
@@ -79,7 +80,7 @@ def fast_chunk(
             "chunk_position": None,
         },
     )
-    _set(message, "__pydantic_fields_set__", set(_CALL_FIELDS if calls else _MESSAGE_FIELDS))
+    _set(message, "__pydantic_fields_set__", _copy(_CALL_FIELDS if calls else _MESSAGE_FIELDS))
     _set(message, "__pydantic_extra__", {})
     _set(message, "__pydantic_private__", None)
     generation = _new(ChatGenerationChunk)
