@@ -27,11 +27,15 @@ def served() -> Iterator[FakeMiMo]:
         yield server
 
 
-@pytest.fixture(autouse=True)
-def _no_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
     """The suite fetches sample media from the web; a pixel does as well."""
     monkeypatch.setenv("LANGCHAIN_TESTS_USER_AGENT", "mimo-plugins tests")
     monkeypatch.setattr(httpx, "get", lambda *_, **__: httpx.Response(200, content=_PNG))
+
+
+@pytest.fixture(autouse=True)
+def _no_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_downloads(monkeypatch)
 
 
 class TestChatMiMo(ChatModelIntegrationTests):

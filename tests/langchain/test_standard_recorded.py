@@ -1,0 +1,49 @@
+"""LangChain's integration tests once more, replayed: the emulator's answers from cassettes.
+
+Recorded with `pytest tests/langchain/test_standard_recorded.py --record-mode=rewrite`, which starts
+the emulator; without that option nothing is listening anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mimo_core.testing.fake import FakeMiMo
+from tests.langchain import test_standard_integration as live
+from tests.langchain.pretend_model import respond
+
+pytestmark = pytest.mark.vcr
+NOWHERE = "http://127.0.0.1:9/v1"
+
+
+@pytest.fixture(scope="module")
+def served(pytestconfig: pytest.Config) -> Iterator[str]:
+    """Where requests go: to the emulator while recording, else to a port nobody listens on."""
+    if pytestconfig.getoption("--record-mode") in (None, "none"):
+        yield NOWHERE
+        return
+    with FakeMiMo(respond) as server:
+        yield server.base_url
+
+
+@pytest.fixture(scope="module")
+def vcr_cassette_dir() -> str:
+    return "cassettes/standard"
+
+
+@pytest.fixture(autouse=True)
+def _no_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    live.no_downloads(monkeypatch)
+
+
+class TestReplayed(live.TestChatMiMo):
+    @pytest.fixture(autouse=True)
+    def _server(self, served: str) -> None:  # type: ignore[override]
+        self.where = {"base_url": served}
+
+    @pytest.mark.xfail(reason="LangChain's helper makes new call ids each time: no replay")
+    def test_structured_few_shot_examples(self, *args: Any) -> None:
+        super().test_structured_few_shot_examples(*args)
