@@ -14,7 +14,7 @@ from collections.abc import (
 )
 from contextlib import aclosing, closing
 from functools import cached_property
-from typing import Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -27,7 +27,6 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool
 from langchain_core.utils import from_env, secret_from_env
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -49,12 +48,14 @@ from langchain_mimo.messages import to_request_messages
 from langchain_mimo.profiles import profile_for
 from langchain_mimo.requirements import Attempts, add_usage, requirement_for
 from langchain_mimo.speech import comes_whole, for_kind, spoken_format
-from langchain_mimo.structured_output import structured_runnable
 from langchain_mimo.tool_choice import wire_tool_choice
 from mimo_core.client import AsyncMiMoClient, MiMoClient
 from mimo_core.endpoint import Endpoint
 from mimo_core.response import ChatChunk, ChatResponse
 from mimo_core.stream import as_chunks
+
+if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
 
 register()
 
@@ -292,6 +293,8 @@ class ChatMiMo(BaseChatModel):
             OutputParserException: (from the runnable) no attempt gave a valid object, or the answer
                 was cut by `max_tokens`. Never None in place of an object.
         """
+        from langchain_mimo.structured_output import structured_runnable  # brings the parsers
+
         return structured_runnable(
             self,
             schema,

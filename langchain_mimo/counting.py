@@ -16,12 +16,12 @@ from typing import Any
 _TOKENS_PER_MESSAGE = 4
 # The vendor bills media by what is in them; these are guesses of the right order.
 _TOKENS_PER_MEDIUM = {"image_url": 1_000, "input_audio": 500, "video_url": 4_000}
-_WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+_WIDE = "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"  # compiled when used: 3 ms
 
 
 def tokens_in_text(text: str) -> int:
     """An estimate of the tokens in `text`."""
-    wide = len(_WIDE.findall(text))
+    wide = len(re.findall(_WIDE, text))
     return math.ceil((len(text) - wide) / 4 + wide * 2 / 3)
 
 

@@ -11,8 +11,6 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from html import unescape
 from typing import Any, NamedTuple
 
 from mimo_core.errors import (
@@ -164,6 +162,8 @@ def seconds_to_wait(retry_after: str | None, *, now: datetime | None = None) -> 
         return max(seconds, 0.0) if math.isfinite(seconds) else None
     except ValueError:
         pass
+    from email.utils import parsedate_to_datetime  # here, because a start need not wait for it
+
     try:
         when = parsedate_to_datetime(retry_after)
     except (ValueError, OverflowError):
@@ -223,6 +223,8 @@ def _from_text(text: str, status: int) -> str:
     if not text:
         return f"HTTP {status} without a body"
     if "<" in text and re.search(r"<(!doctype|html|head|body)", text, re.IGNORECASE):
+        from html import unescape  # its table of entities takes 2 ms
+
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
         words = unescape(title.group(1)) if title else unescape(re.sub(r"<[^>]*>", " ", text))
         return f"a page instead of an answer, from a gateway or proxy: {_one_line(words)[:200]}"

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
 from mimo_core.classify import without_keys
@@ -24,8 +24,7 @@ _XIAOMI_PATHS: Paths = (("/v1", "/anthropic/v1"),)
 _CLOUDSWAY_PATHS: Paths = (("/v1/ai/{}", "/{}/v1"),)  # its unified domain has both below /v1
 
 
-@dataclass(frozen=True, slots=True)
-class Gateway:
+class Gateway(NamedTuple):
     """One address that serves MiMo."""
 
     name: str

@@ -5,10 +5,7 @@ tables are derived from `MODELS`; a new model is one entry here. Sources: the ve
 reference (3 June 2026) for the nine ids it lists, public observation for the v2.6 family and ASR.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["chat", "tts", "asr"]
 Modality = Literal["text", "image", "audio", "video"]
@@ -18,8 +15,7 @@ _TEXT: frozenset[Modality] = frozenset({"text"})
 _ALL: frozenset[Modality] = frozenset({"text", "image", "audio", "video"})
 
 
-@dataclass(frozen=True)
-class ModelInfo:
+class ModelInfo(NamedTuple):
     """What one model can do.
 
     Token counts are tokens, not characters; `None` means that the vendor has not published it.
@@ -165,7 +161,7 @@ def model_info(model_id: str) -> ModelInfo:
     info = MODELS.get(ALIASES.get(name, name))
     if info is None:
         return _unknown(model_id, name)
-    return info if info.id == model_id else replace(info, id=model_id)
+    return info if info.id == model_id else info._replace(id=model_id)
 
 
 def _unknown(model_id: str, name: str) -> ModelInfo:
@@ -178,9 +174,9 @@ def _unknown(model_id: str, name: str) -> ModelInfo:
             if name.endswith("-voiceclone")
             else "built_in"
         )
-        return replace(_speech(model_id, source), known=False)
+        return _speech(model_id, source)._replace(known=False)
     if name.endswith("-asr"):
-        return replace(MODELS["mimo-v2.5-asr"], id=model_id, known=False)
+        return MODELS["mimo-v2.5-asr"]._replace(id=model_id, known=False)
     # Thinking is taken as on: the empty reasoning that this adds to a history is accepted
     # everywhere, a missing one is not.
     return ModelInfo(model_id, fixed_sampling=False, known=False)

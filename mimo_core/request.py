@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, TypedDict
 
 from mimo_core.endpoint import ProtocolName
@@ -101,6 +100,8 @@ def _check_names(body: dict[str, Any]) -> None:
     for name in body:
         if name in _KNOWN_FIELDS:
             continue
+        from difflib import get_close_matches
+
         if close := get_close_matches(name, sorted(_KNOWN_FIELDS), n=1, cutoff=0.85):
             raise InvalidRequestError(
                 f"{name!r} is not a parameter; did you mean {close[0]!r}? "

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from mimo_core.endpoint import Endpoint
 from mimo_core.protocols.chat_completions import ChatCompletions
-from mimo_core.protocols.messages import Messages
 from mimo_core.response import ChatChunk, ChatResponse
 
 Translate = Callable[[dict[str, Any]], Iterable[ChatChunk] | None]
@@ -41,4 +40,6 @@ def protocol_for(endpoint: Endpoint) -> WireProtocol:
     """The protocol that `endpoint` asks for."""
     if endpoint.protocol == "chat_completions":
         return ChatCompletions()
+    from mimo_core.protocols.messages import Messages  # few ask for it
+
     return Messages()
