@@ -72,9 +72,13 @@ class ChunkMapper:
 
     Args:
         audio_format: of the audio in it.
+
+    Attributes:
+        ended: the last chunk has been mapped.
     """
 
     def __init__(self, audio_format: str = "pcm16") -> None:
+        self.ended = False
         self._annotations: list[dict[str, Any]] = []
         self._preview: str | None = None  # whole wherever it comes: merged, it would be doubled
         self._arguments: dict[int | None, list[str]] = {}  # of each call, to tell a cut one
@@ -89,11 +93,14 @@ class ChunkMapper:
         content = delta.get("content") or ""
         if content and len(delta) == 1:
             return make_chunk(content, {}, [])  # the usual chunk
-        extra = _additional_kwargs(delta)
-        if not _HELD_BACK.isdisjoint(extra):
-            self._hold_back(extra)
+        reasoning = delta.get("reasoning_content")
+        if reasoning and len(delta) == 1 + ("content" in delta):
+            return make_chunk(content, {"reasoning_content": reasoning}, [])
         calls = [_tool_call_chunk(call) for call in delta.get("tool_calls") or ()]
-        if not content and not extra and not calls:
+        extra = {} if calls and len(delta) == 1 else _additional_kwargs(delta)
+        if extra and not _HELD_BACK.isdisjoint(extra):
+            self._hold_back(extra)
+        if not (content or extra or calls):
             return None
         for call in calls:
             self._arguments.setdefault(call["index"], []).append(call["args"] or "")
@@ -106,6 +113,7 @@ class ChunkMapper:
             extra["audio"] = piece
 
     def _last(self, chunk: ChatChunk, finish_reason: str | None) -> ChatGenerationChunk:
+        self.ended = True
         extra: dict[str, Any] = {"annotations": self._annotations} if self._annotations else {}
         if self._preview:
             extra["final_text_preview"] = self._preview
@@ -152,20 +160,21 @@ class AnswerStream:
         whole = comes_whole(attempts.request)
         self._mapper = ChunkMapper(spoken_format(attempts.request) if whole else "pcm16")
         self._seen: list[ChatChunk] = []
-        self.done = False
+
+    @property
+    def done(self) -> bool:
+        return self._mapper.ended
 
     def take(self, chunk: ChatChunk) -> ChatGenerationChunk | None:
         """The LangChain chunk for `chunk`, or None where there is nothing to show."""
-        is_last = chunk["choices"][0].get("finish_reason") is not None
         if self._checks:
             self._seen.append(chunk)
-            if is_last:
+            if chunk["choices"][0].get("finish_reason") is not None:
                 response, self._seen = collect(self._seen), []
                 if not self._attempts.accepts(response, streamed=True):
                     return None
                 # The usage of all attempts, and what the check has noted.
                 chunk = {**response, "choices": chunk["choices"]}
-        self.done = is_last
         return self._mapper.map(chunk)
 
 
@@ -258,11 +267,13 @@ def _would_be_closed(text: str) -> bool:
         return False
 
 
-def _tool_call_chunk(call: ToolCall) -> Any:
+def _tool_call_chunk(call: ToolCall) -> dict[str, Any]:
+    """LangChain's `tool_call_chunk`, without calling it for each fragment."""
     function = call.get("function") or {}
-    return tool_call_chunk(
-        name=function.get("name"),
-        args=function.get("arguments"),
-        id=call.get("id"),
-        index=call.get("index"),
-    )
+    return {
+        "name": function.get("name"),
+        "args": function.get("arguments"),
+        "id": call.get("id"),
+        "index": call.get("index"),
+        "type": "tool_call_chunk",
+    }

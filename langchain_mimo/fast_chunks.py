@@ -12,22 +12,30 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from langchain_core.messages import AIMessageChunk, InvalidToolCall, ToolCall
+from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.base import TextAccessor
-from langchain_core.messages.tool import (
-    invalid_tool_call,
-    tool_call,
-    tool_call_chunk,
-)
+from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
+from pydantic import BaseModel
 
 PROVIDER = "mimo"
-_set = object.__setattr__
 _new = object.__new__
 _text = str.__new__  # TextAccessor's own does just this, in Python
 _MESSAGE_FIELDS = {"content", "additional_kwargs", "response_metadata", "tool_call_chunks"}
 _copy = set.copy
 _CALL_FIELDS = _MESSAGE_FIELDS | {"tool_calls", "invalid_tool_calls"}
+
+
+def _setter(name: str) -> Any:
+    """What sets one of the slots of a pydantic object: half the price of `object.__setattr__`.
+    None, which the self-check finds, where there is no such slot."""
+    return getattr(BaseModel.__dict__.get(name), "__set__", None)
+
+
+_set_dict = _setter("__dict__")
+_set_fields_set = _setter("__pydantic_fields_set__")
+_set_extra = _setter("__pydantic_extra__")
+_set_private = _setter("__pydantic_private__")
 
 
 def make_chunk(
@@ -40,9 +48,9 @@ def make_chunk(
         additional_kwargs: e.g. a piece of the reasoning; the chunk keeps this dict.
         calls: LangChain's tool-call chunks.
     """
-    if not _trusted() or (calls and any(_may_open_an_object(call["args"]) for call in calls)):
-        return public_chunk(content, additional_kwargs, calls)
-    return fast_chunk(content, additional_kwargs, calls)
+    if _trusted() and not (calls and _may_open_an_object(calls)):
+        return fast_chunk(content, additional_kwargs, calls)
+    return public_chunk(content, additional_kwargs, calls)
 
 
 def public_chunk(
@@ -63,9 +71,8 @@ def fast_chunk(
 ) -> ChatGenerationChunk:
     """The same chunk without validation. No call's `args` may open a JSON object."""
     message = _new(AIMessageChunk)
-    _set(
+    _set_dict(
         message,
-        "__dict__",
         {
             "content": content,
             "additional_kwargs": additional_kwargs,
@@ -80,13 +87,12 @@ def fast_chunk(
             "chunk_position": None,
         },
     )
-    _set(message, "__pydantic_fields_set__", _copy(_CALL_FIELDS if calls else _MESSAGE_FIELDS))
-    _set(message, "__pydantic_extra__", {})
-    _set(message, "__pydantic_private__", None)
+    _set_fields_set(message, _copy(_CALL_FIELDS if calls else _MESSAGE_FIELDS))
+    _set_extra(message, {})
+    _set_private(message, None)
     generation = _new(ChatGenerationChunk)
-    _set(
+    _set_dict(
         generation,
-        "__dict__",
         {
             "text": _text(TextAccessor, content),
             "generation_info": None,
@@ -94,25 +100,31 @@ def fast_chunk(
             "message": message,
         },
     )
-    _set(generation, "__pydantic_fields_set__", {"message", "text"})
-    _set(generation, "__pydantic_extra__", None)
-    _set(generation, "__pydantic_private__", None)
+    _set_fields_set(generation, {"message", "text"})
+    _set_extra(generation, None)
+    _set_private(generation, None)
     return generation
 
 
-def _complete(calls: list[dict[str, Any]]) -> list[ToolCall]:
+def _complete(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """To langchain-core, a fragment without arguments yet is a call without any."""
     return [
-        tool_call(name=call["name"] or "", args={}, id=call["id"])
+        {"name": call["name"] or "", "args": {}, "id": call["id"], "type": "tool_call"}
         for call in calls
         if not call["args"]
     ]
 
 
-def _incomplete(calls: list[dict[str, Any]]) -> list[InvalidToolCall]:
+def _incomplete(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Any other fragment here cannot be an object: parsing it would find it invalid."""
     return [
-        invalid_tool_call(name=call["name"], args=call["args"], id=call["id"], error=None)
+        {
+            "name": call["name"],
+            "args": call["args"],
+            "id": call["id"],
+            "error": None,
+            "type": "invalid_tool_call",
+        }
         for call in calls
         if call["args"]
     ]
@@ -151,5 +163,9 @@ def _trusted() -> bool:
         return False
 
 
-def _may_open_an_object(args: str | None) -> bool:
-    return bool(args) and args.lstrip()[:1] == "{"  # type: ignore[union-attr]
+def _may_open_an_object(calls: list[dict[str, Any]]) -> bool:
+    for call in calls:
+        args = call["args"]
+        if args and "{" in args and args.lstrip()[:1] == "{":
+            return True
+    return False

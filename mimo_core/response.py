@@ -126,6 +126,8 @@ class Accumulator:
                 return  # the usual delta
         if (reasoning := delta.get("reasoning_content")) is not None:
             self._reasoning.append(reasoning)
+            if len(delta) == 1 + ("content" in delta):
+                return  # the usual delta of a thinking model
         if not delta.keys() <= _TEXT_FIELDS:
             self._add_others(delta)
 
@@ -159,7 +161,9 @@ class Accumulator:
             last = max(len(self._calls) - 1, 0)
             known = {None, "", self._calls[last].id} if self._calls else {None, ""}
             index = last if call.get("id") in known else len(self._calls)
-        self._calls.setdefault(index, _CallPieces()).add(call)
+        if (pieces := self._calls.get(index)) is None:
+            pieces = self._calls[index] = _CallPieces()
+        pieces.add(call)
 
     def _add_audio(self, audio: dict[str, Any]) -> None:
         if self._audio is None:
