@@ -109,7 +109,7 @@ class Exchange(Generic[Answer]):
                 f"{host} was silent for longer than the timeout allows. Raise timeout, or stream.",
                 code="read",
             )
-        if names & {"UnsupportedProtocol", "LocalProtocolError", "InvalidURL"} or (
+        if names & {"UnsupportedProtocol", "LocalProtocolError", "InvalidURL", "UnicodeError"} or (
             # "… as the client has been closed", "Event loop is closed"
             "RuntimeError" in names and "StreamError" not in names
         ):

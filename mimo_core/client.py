@@ -21,6 +21,7 @@ from mimo_core.transport import (
     abody_of,
     body_of,
     client_errors,
+    own_request,
     timeout_for,
 )
 
@@ -84,8 +85,8 @@ class _Settings:
                 param="http_client",
             )
         self._http_client = http_client
-        own_timeout = http_client is not None and timeout is None
-        self._request_options = {} if own_timeout else {"timeout": timeout_for(timeout)}
+        given_ones_hold = http_client is not None and timeout is None
+        self._timeout: Any = None if given_ones_hold else timeout_for(timeout)
         self._clients = self._new_clients()
 
     @staticmethod
@@ -108,12 +109,11 @@ class _Settings:
         content: Any = call.content
         if isinstance(content, LargeBody) and not hasattr(http, "__enter__"):
             content = content.asynchronous()
+        if self._http_client is None:
+            return own_request(http, call.method, call.url, call.headers, content, self._timeout)
+        options = {} if self._timeout is None else {"timeout": self._timeout}
         return http.build_request(
-            call.method,
-            call.url,
-            headers=call.headers,
-            content=content,
-            **self._request_options,
+            call.method, call.url, headers=call.headers, content=content, **options
         )
 
 

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any, Protocol
 
 import pytest
+import uvloop
 
 from mimo_core import AsyncMiMoClient, MiMoClient
 from mimo_core.testing.fake import FakeMiMo
@@ -57,9 +58,10 @@ class SyncDriver:
 
 class AsyncDriver:
     kind = "async"
+    loop_factory: Any = None
 
     def __init__(self, **options: Any) -> None:
-        self._runner = asyncio.Runner()
+        self._runner = asyncio.Runner(loop_factory=self.loop_factory)
         self.client = AsyncMiMoClient(**options)
 
     def chat(self, request: dict[str, Any]) -> Any:
@@ -84,6 +86,10 @@ class AsyncDriver:
         self._runner.close()
 
 
+class UvloopDriver(AsyncDriver):
+    loop_factory = staticmethod(uvloop.new_event_loop)
+
+
 @pytest.fixture
 def fake() -> Iterator[FakeMiMo]:
     """The emulated service on loopback."""
@@ -91,7 +97,7 @@ def fake() -> Iterator[FakeMiMo]:
         yield mimo
 
 
-@pytest.fixture(params=[SyncDriver, AsyncDriver], ids=["sync", "async"])
+@pytest.fixture(params=[SyncDriver, AsyncDriver, UvloopDriver], ids=["sync", "async", "uvloop"])
 def connect(request: pytest.FixtureRequest, fake: FakeMiMo) -> Iterator[Callable[..., Driver]]:
     """Makes clients of the emulated service; closes them when the test is over."""
     made: list[Any] = []

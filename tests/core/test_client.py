@@ -43,6 +43,7 @@ from mimo_core import (
     collect,
 )
 from mimo_core.testing.fake import FakeMiMo, Fault, Reply
+from mimo_core.transport import own_request
 
 KEY = "sk-secret0123456789abcdef"
 Connect = Callable[..., Any]
@@ -174,6 +175,31 @@ def test_headers(
     assert expected.items() <= seen.items()
     # never two ways to authenticate at once: at Xiaomi, api-key would win over the user's choice
     assert ("api-key" in seen) + ("authorization" in seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "content"),
+    [("POST", b'{"model": "m"}'), ("POST", iter([b"in", b"pieces"])), ("GET", None)],
+    ids=["bytes", "pieces", "none"],
+)
+@pytest.mark.parametrize("url", ["https://api.xiaomimimo.com/v1/x", "http://127.0.0.1:81/v1/x?y=1"])
+def test_a_request_of_ours_is_the_one_that_build_request_makes(
+    method: str, content: Any, url: str
+) -> None:
+    headers = {"accept": "application/json", "api-key": KEY, "user-agent": "x/1"}
+    if content is not None and not isinstance(content, bytes):
+        headers["content-length"] = "8"
+    timeout = (1.0, 2.0, 3.0, None)
+    with httpx2.Client() as http:
+        ours = own_request(http, method, url, headers, content, timeout)
+        theirs = http.build_request(
+            method, url, headers=headers, content=content, timeout=httpx2.Timeout(timeout)
+        )
+    assert (ours.method, ours.url) == (theirs.method, theirs.url)
+    assert ours.extensions == theirs.extensions
+    assert sorted(ours.headers.multi_items()) == sorted(theirs.headers.multi_items())
+    if isinstance(content, bytes):
+        assert ours.read() == content == theirs.read()
 
 
 def test_the_key_may_come_in_a_header_alone(connect: Connect, hello: Request) -> None:
@@ -600,7 +626,7 @@ def test_connecting_has_a_timeout_of_its_own(
 
 
 def test_the_default_timeouts(connect: Connect) -> None:
-    assert connect().client._request_options == {"timeout": (10.0, 600.0, 600.0, 10.0)}
+    assert connect().client._timeout == (10.0, 600.0, 600.0, 10.0)
 
 
 # The end of a connection
