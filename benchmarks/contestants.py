@@ -9,6 +9,15 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 PROMPT = "Say something."
+TOOL = {
+    "description": "Looks something up.",
+    "type": "object",
+    "properties": {
+        "query": {"type": "string", "description": "What to look for."},
+        "limit": {"type": "integer", "description": "How many results at most."},
+    },
+    "required": ["query"],
+}
 
 
 class LangChain:
@@ -38,6 +47,20 @@ class LangChain:
 
     async def ainvoke(self, model: str) -> None:
         await self.model(model).ainvoke(PROMPT)
+
+    def history(self, model: str, size: int) -> None:
+        """One call with `size` earlier messages."""
+        turn = [("human", "What is the weather in Paris?"), ("ai", "Sunny, 21 degrees.")]
+        self.model(model).invoke([*turn * (size // 2), ("human", PROMPT)])
+
+    def tools(self, model: str, size: int) -> None:
+        """One call that offers `size` tools."""
+        key = f"{model} with {size} tools"
+        if key not in self._models:
+            self._models[key] = self.model(model).bind_tools(
+                [{**TOOL, "title": f"tool_{number}"} for number in range(size)]
+            )
+        self._models[key].invoke(PROMPT)
 
 
 class Httpx2:

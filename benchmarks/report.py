@@ -1,15 +1,19 @@
-"""The report of a run: a Markdown table and a plot, beside the benchmarks."""
+"""The report of some runs: Markdown tables in `README.md`, and a plot beside it."""
 
 from __future__ import annotations
 
 import platform
 import statistics
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from startup import UNITS, derived
 
 HERE = Path(__file__).parent
+BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 _PACKAGES = (
     "langchain-core",
     "langchain-openai",
@@ -19,6 +23,17 @@ _PACKAGES = (
     "httpx2",
     "pydantic",
 )
+Answers = dict[str, list[dict[str, Any]]]
+"""By contestant: one answer of its worker a round."""
+Growth = dict[str, dict[int, Answers]]
+"""By panel and by what is on the x axis."""
+
+
+class Run(NamedTuple):
+    """One full run: the answers by row, and the times of `startup.py` by name."""
+
+    figures: dict[str, Answers]
+    startup: dict[str, float]
 
 
 def cost(answer: dict[str, Any]) -> float:
@@ -26,100 +41,115 @@ def cost(answer: dict[str, Any]) -> float:
     return float(answer["cpu"] / answer["events"] * 1e6)
 
 
-def ratio(mine: list[dict[str, Any]], other: list[dict[str, Any]]) -> float:
-    """The median of the rounds' ratios."""
-    return statistics.median(cost(a) / cost(b) for a, b in zip(mine, other, strict=True))
+def ratio(answers: Answers, peer: str, key: str = "") -> float:
+    """The median of the rounds' ratios, of `key` or of the cost."""
+    pairs = zip(answers["ChatMiMo"], answers[peer], strict=True)
+    return statistics.median(a[key] / b[key] if key else cost(a) / cost(b) for a, b in pairs)
 
 
-def write_report(
-    works: Any, figures: dict[str, Any], growth: dict[str, Any], startup: Any, *, save: bool
-) -> str:
-    """The whole report as Markdown; with `save` also in `results.md` and `growth.png`."""
+def report(works: Any, runs: list[Run]) -> str:
+    """All tables as Markdown."""
+    counted = f"{len(runs)} full run{'s' if len(runs) > 1 else ''}, one after the other"
     lines = [
-        f"Measured {datetime.now(UTC):%Y-%m-%d} on {platform.machine()}, Python "
+        f"Measured {datetime.now(UTC):%Y-%m-%d} on {platform.machine()}, two cores, Python "
         f"{platform.python_version()}; " + ", ".join(f"{p} {version(p)}" for p in _PACKAGES) + ".",
+        f"{counted}; a column for each.",
         "",
-        *_ratios(works, figures),
+        *_ratios(works, runs),
         "",
-        *_costs(figures),
+        *_costs(runs[-1].figures),
         "",
-        *_concurrency(figures),
-        "",
-        *_startup(startup),
+        *_concurrency(runs[-1].figures),
     ]
-    report = "\n".join(lines) + "\n"
-    if save:
-        (HERE / "results.md").write_text(report)
-        if growth:
-            _plot(growth)
-    return report
+    return "\n".join(lines) + "\n"
 
 
-def _ratios(works: Any, figures: dict[str, Any]) -> list[str]:
-    rows = ["| work | against | ratio | target | |", "|---|---|---|---|---|"]
+def write(text: str) -> None:
+    """Put the tables into `README.md`, between their marks."""
+    readme = HERE / "README.md"
+    before, _, rest = readme.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    readme.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
+
+
+def _ratios(works: Any, runs: list[Run]) -> list[str]:
+    columns = " | ".join(f"run {number}" for number in range(1, len(runs) + 1))
+    rows = [f"| work | against | {columns} | target | |", f"|---|---|{'---|' * len(runs)}---|---|"]
     for work in works:
-        answers = figures[work.name]
         for peer, target in work.targets.items():
-            reached = ratio(answers["ChatMiMo"], answers[peer])
-            verdict = "met" if reached <= target else "**missed**"
-            rows.append(f"| {work.name} | {peer} | {reached:.2f} | ≤ {target:.2f} | {verdict} |")
+            reached = [ratio(run.figures[work.name], peer) for run in runs]
+            rows.append(_row(work.name, peer, reached, target, ""))
+        if work.name == "200 streams of 200 at once":
+            memory = [ratio(run.figures[work.name], "ChatOpenAI", "rss") for run in runs]
+            rows.append(_row("the same: peak memory", "ChatOpenAI", memory, 0.85, ""))
+            slowest = [
+                statistics.median(a["slowest"] for a in run.figures[work.name]["ChatMiMo"])
+                for run in runs
+            ]
+            rows.append(_row("the same: slowest stream", "median stream", slowest, 1.5, ""))
+        if work.name.startswith("200 streams of 200 at 50"):
+            busy = [
+                statistics.median(a["cpu"] / a["wall"] for a in run.figures[work.name]["ChatMiMo"])
+                for run in runs
+            ]
+            rows.append(_row("10,000 events a second", "one core's time", busy, 1.0, ""))
+    if all(run.startup for run in runs):
+        for name, against, target in derived():
+            reached = [run.startup[name] for run in runs]
+            rows.append(_row(name, against, reached, target, UNITS.get(name, " ms")))
     return rows
 
 
-def _costs(figures: dict[str, Any]) -> list[str]:
+def _row(name: str, against: str, reached: list[float], target: float, unit: str) -> str:
+    missed = sum(value > target for value in reached)
+    verdict = "met" if not missed else f"**missed** {missed} of {len(reached)}"
+    values = " | ".join(f"{value:.3g}{unit}" for value in reached)
+    return f"| {name} | {against} | {values} | ≤ {target:g}{unit} | {verdict} |"
+
+
+def _costs(figures: dict[str, Answers]) -> list[str]:
     names = list(dict.fromkeys(name for answers in figures.values() for name in answers))
     rows = [
-        "CPU time in µs an event (a call for invoke), median:",
+        "CPU time of the last run in µs an event (a call for invoke), median:",
         "",
         f"| work | {' | '.join(names)} |",
         f"|---|{'---|' * len(names)}",
     ]
     for work, answers in figures.items():
-        cells = [
-            f"{statistics.median(map(cost, answers[name])):.1f}" if name in answers else ""
-            for name in names
-        ]
+        cells = (_median(map(cost, answers[n])) if n in answers else "" for n in names)
         rows.append(f"| {work} | {' | '.join(cells)} |")
     return rows
 
 
-def _concurrency(figures: dict[str, Any]) -> list[str]:
-    answers = next((a for name, a in figures.items() if "at once" in name), None)
-    if answers is None:
-        return []
-    rows = ["| 200 streams at once | CPU s | peak MB | slowest / median |", "|---|---|---|---|"]
-    for name, rounds in answers.items():
-        seconds, memory, slowest = (
-            statistics.median(r[key] for r in rounds) for key in ("cpu", "rss", "slowest")
-        )
-        rows.append(f"| {name} | {seconds:.2f} | {memory:.0f} | {slowest:.2f} |")
-    return rows
+def _concurrency(figures: dict[str, Answers]) -> list[str]:
+    rows = ["| streams at once | | CPU s | wall s | peak MB |", "|---|---|---|---|---|"]
+    for work, answers in figures.items():
+        if "200 streams" in work:
+            for name, rounds in answers.items():
+                cells = (_median(r[key] for r in rounds) for key in ("cpu", "wall", "rss"))
+                rows.append(f"| {work} | {name} | {' | '.join(cells)} |")
+    return rows if len(rows) > 2 else []
 
 
-def _startup(startup: Any) -> list[str]:
-    if not startup:
-        return []
-    rows = ["| paid once, or without a network | median |", "|---|---|"]
-    return rows + [f"| {row['name']} | {row['median']:.2f} {row['unit']} |" for row in startup]
+def _median(values: Iterable[float]) -> str:
+    return f"{statistics.median(values):.3g}"
 
 
-def _plot(growth: dict[str, Any]) -> None:
+def plot(growth: Growth, path: Path) -> None:
+    """A panel for each thing that grows, as a PNG."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(1, 2, figsize=(11, 4))
-    for panel, word, label in (
-        (panels[0], "events", "events in a stream"),
-        (panels[1], "at once", "streams at once"),
-    ):
-        rows = {name: answers for name, answers in growth.items() if word in name}
-        counts = [int(next(w for w in name.split() if w.isdigit())) for name in rows]
+    figure, panels = pyplot.subplots(2, 2, figsize=(11, 8))
+    for panel, (label, rows) in zip(panels.flat, growth.items(), strict=True):
+        unit = "an event" if "request" not in label else "a call"
         for contestant in next(iter(rows.values())):
             costs = [statistics.median(map(cost, a[contestant])) for a in rows.values()]
-            panel.plot(counts, costs, marker="o", label=contestant)
-        panel.set(xscale="log", xlabel=label, ylabel="CPU, µs an event", ylim=(0, None))
+            panel.plot(list(rows), costs, marker="o", label=contestant)
+        panel.set(xlabel=label, ylabel=f"CPU, µs {unit}", ylim=(0, None))
+        panel.set_xscale("log") if "request" not in label else None
         panel.legend()
     figure.tight_layout()
-    figure.savefig(HERE / "growth.png", dpi=110)
+    figure.savefig(path, dpi=110)

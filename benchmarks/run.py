@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from report import write_report
-from startup import startup_rows
+from report import Answers, Growth, Run, cost, plot, report, write
+from startup import startup_figures
 
 HERE = Path(__file__).parent
 LANGCHAIN = ("ChatMiMo", "ChatMistralAI", "ChatOpenAI", "ChatDeepSeek")
@@ -39,6 +39,8 @@ class Work:
     repeat: int = 1
     who: tuple[str, ...] = LANGCHAIN
     tls: bool = False
+    rounds: int = 15
+    size: int = 0
 
 
 WORK = (
@@ -46,33 +48,51 @@ WORK = (
          {"ChatOpenAI": 0.20, "ChatMistralAI": 0.75}, who=ALL),
     Work("sync text, 16 KiB reads", "stream", "text-2000-blocks", {"ChatOpenAI": 0.10}, who=ALL),
     Work("async text, each event its own read", "astream", "text-2000-burst",
-         {"ChatOpenAI": 0.33, "ChatMistralAI": 0.45}, who=ALL),
+         {"ChatOpenAI": 0.17, "ChatMistralAI": 0.45}, who=ALL),
     Work("async text, several events a read", "astream", "text-2000-events",
          {"ChatOpenAI": 0.17, "ChatMistralAI": 0.75}, who=ALL),
     Work("sync reasoning, each event its own read", "stream", "reasoning-2000-burst",
          {"ChatOpenAI": 0.20, "ChatMistralAI": 0.75}),
     Work("sync tool call, fragments of 8", "stream", "tools8-1000-events", {"ChatOpenAI": 0.15}),
     Work("sync tool call, fragments of 1,000", "stream", "tools1000-200-events",
-         {"ChatOpenAI": 0.15}),
+         {"ChatOpenAI": 0.15}, rounds=5),
     Work("sync text over TLS, 1 ms apart", "stream", "text-500-paced", {"ChatOpenAI": 0.36},
-         tls=True, who=TLS),
+         tls=True, who=TLS, rounds=9),
     Work("async text over TLS, 1 ms apart", "astream", "text-500-paced", {"ChatOpenAI": 0.33},
-         tls=True, who=TLS),
+         tls=True, who=TLS, rounds=9),
     Work("200 streams of 200 at once", "concurrent", "text-200-events", {"ChatOpenAI": 0.22},
-         repeat=200, who=("ChatMiMo", "ChatOpenAI")),
+         repeat=200, who=("ChatMiMo", "ChatOpenAI"), rounds=5),
+    Work("200 streams of 200 at 50 events a second each", "concurrent", "text-200-steady", {},
+         repeat=200, who=("ChatMiMo", "ChatOpenAI"), rounds=3),
     Work("invoke", "invoke", "plain-1-events", {"ChatOpenAI": 0.42, "ChatMistralAI": 0.85},
-         repeat=100, who=NETWORK),
+         repeat=100, who=NETWORK, rounds=9),
     Work("ainvoke", "ainvoke", "plain-1-events", {"ChatOpenAI": 0.48, "ChatMistralAI": 0.85},
-         repeat=100, who=NETWORK),
+         repeat=100, who=NETWORK, rounds=9),
 )  # fmt: skip
 
-GROWTH = tuple(
-    Work(f"sync text of {count} events", "stream", f"text-{count}-events", {})
-    for count in (200, 1000, 5000, 20000)
-) + tuple(
-    Work(f"{count} streams of 50 at once", "concurrent", "text-50-events", {}, repeat=count)
-    for count in (1, 10, 50, 100)
-)
+PEERS = ("ChatMiMo", "ChatMistralAI", "ChatOpenAI")
+# What is plotted: each panel's label, and its rows by what is on the x axis.
+GROWTH: dict[str, dict[int, Work]] = {
+    "events in a stream": {
+        count: Work(f"{count} events", "stream", f"text-{count}-events", {}, who=PEERS, rounds=3)
+        for count in (200, 1000, 5000, 20000)
+    },
+    "streams at once": {
+        count: Work(f"{count} streams", "concurrent", "text-50-events", {}, repeat=count,
+                    who=PEERS, rounds=3)
+        for count in (1, 10, 50, 100)
+    },
+    "messages in a request": {
+        count: Work(f"{count} messages", "history", "plain-1-events", {}, size=count,
+                    who=PEERS, rounds=3)
+        for count in (2, 200, 1000, 2000)
+    },
+    "tools in a request": {
+        count: Work(f"{count} tools", "tools", "plain-1-events", {}, repeat=20, size=count,
+                    who=PEERS, rounds=3)
+        for count in (1, 10, 50, 100)
+    },
+}  # fmt: skip
 
 
 class Worker:
@@ -88,7 +108,9 @@ class Worker:
 
     def run(self, work: Work) -> dict[str, Any]:
         assert self._process.stdin is not None
-        command = {"work": work.work, "model": work.model, "repeat": work.repeat}
+        command = {
+            "work": work.work, "model": work.model, "repeat": work.repeat, "size": work.size,
+        }  # fmt: skip
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
         answer: dict[str, Any] = json.loads(self._answer())
@@ -136,49 +158,80 @@ class Servers:
         return process.stdout.readline().strip()
 
 
-def measure(works: tuple[Work, ...], rounds: int, servers: Servers) -> dict[str, Any]:
-    """The figures of `works`: for each row and contestant, one answer a round."""
-    env = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
-    env |= {"SSL_CERT_FILE": str(servers.certificate)}
-    env.pop("SSL_CERT_DIR", None)
-    figures: dict[str, Any] = {}
-    for work in works:
-        base_url = servers.tls if work.tls else servers.plain
-        workers = {name: Worker(name, base_url, env) for name in work.who}
-        answers: dict[str, list[dict[str, Any]]] = {name: [] for name in work.who}
-        for number in range(rounds + 1):
-            order = list(work.who)
-            order = order[number % len(order) :] + order[: number % len(order)]
-            for name in order:
-                answer = workers[name].run(work)
-                if number:  # the first round warms up
+class Bench:
+    """Measures rows: the servers, and a process for each contestant.
+
+    Args:
+        short: one round of each row, in processes that are kept; else each row has its own.
+    """
+
+    def __init__(self, folder: Path, *, short: bool) -> None:
+        self._servers = Servers(folder)
+        self._short = short
+        self._workers: dict[tuple[str, bool], Worker] = {}
+        self._env = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
+        self._env |= {"SSL_CERT_FILE": str(self._servers.certificate)}
+        self._env.pop("SSL_CERT_DIR", None)
+
+    def measure(self, work: Work) -> Answers:
+        """For each contestant, one answer a round."""
+        answers: Answers = {name: [] for name in work.who}
+        for number in range(1 if self._short else work.rounds + 1):
+            shift = number % len(work.who)
+            for name in work.who[shift:] + work.who[:shift]:
+                answer = self._worker(name, work).run(work)
+                if number or self._short:  # the first round warms up
                     answers[name].append(answer)
-        for worker in workers.values():
+        if not self._short:
+            self._stop_workers()
+        mine = statistics.median(map(cost, answers["ChatMiMo"]))
+        print(f"{work.name}: {mine:.1f} µs", file=sys.stderr, flush=True)
+        return answers
+
+    def stop(self) -> None:
+        self._stop_workers()
+        self._servers.stop()
+
+    def _worker(self, name: str, work: Work) -> Worker:
+        worker = self._workers.get((name, work.tls))
+        if worker is None:
+            base_url = self._servers.tls if work.tls else self._servers.plain
+            worker = self._workers[name, work.tls] = Worker(name, base_url, self._env)
+        return worker
+
+    def _stop_workers(self) -> None:
+        for worker in self._workers.values():
             worker.stop()
-        figures[work.name] = answers
-        mine = statistics.median(a["cpu"] / a["events"] for a in answers["ChatMiMo"])
-        print(f"{work.name}: {mine * 1e6:.1f} µs", file=sys.stderr, flush=True)
-    return figures
+        self._workers.clear()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--short", action="store_true", help="one small round, no report")
-    parser.add_argument("--only", default="", help="rows whose name holds this text")
+    parser.add_argument("--runs", type=int, default=1, help="full runs, one after the other")
+    parser.add_argument("--short", action="store_true", help="one round of each row, no report")
+    parser.add_argument("--only", default="", help="rows whose name holds this text, no report")
     arguments = parser.parse_args()
     works = tuple(work for work in WORK if arguments.only in work.name)
-    rounds = 1 if arguments.short else arguments.rounds
+    runs: list[Run] = []
+    growth: Growth = {}
     with tempfile.TemporaryDirectory() as folder:
-        servers = Servers(Path(folder))
+        bench = Bench(Path(folder), short=arguments.short)
         try:
-            figures = measure(works, rounds, servers)
-            growth = {} if arguments.short or arguments.only else measure(GROWTH, 3, servers)
+            for _ in range(arguments.runs):
+                figures = {work.name: bench.measure(work) for work in works}
+                startup = {} if arguments.only else startup_figures(0 if arguments.short else 9)
+                runs.append(Run(figures, startup))
+            if not arguments.only:
+                for label, row in GROWTH.items():
+                    sizes = list(row)[:2] if arguments.short else list(row)
+                    growth[label] = {size: bench.measure(row[size]) for size in sizes}
+                plot(growth, (Path(folder) if arguments.short else HERE) / "growth.png")
         finally:
-            servers.stop()
-    startup = [] if arguments.only else startup_rows(1 if arguments.short else arguments.rounds)
-    report = write_report(works, figures, growth, startup, save=not arguments.short)
-    print(report)
+            bench.stop()
+    text = report(works, runs)
+    print(text)
+    if not (arguments.short or arguments.only):
+        write(text)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ KIND    text, reasoning, tools8, tools1000 (fragments of 8 and 1,000 characters)
 COUNT   how many events
 MODE    burst: all at once (the client reads one event at a time, see worker.py)
         events: a write for each event     blocks: cut anew into 16 KiB HTTP chunks
-        paced: a write for each event, 1 ms apart
+        paced: a write for each event, 1 ms apart       steady: 20 ms apart, 50 tokens a second
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n"
     b"x-padding: %s\r\n\r\n"
 )
+PACES = {"paced": 0.001, "steady": 0.02}  # seconds between two events
 BASE = {"id": "bench", "object": "chat.completion.chunk", "created": 1, "model": "bench"}
 USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
 
@@ -123,8 +124,8 @@ def _serve(connection: socket.socket) -> None:
             connection.sendall(head(kind))
             for data in writes(kind, int(count), mode):
                 connection.sendall(data)
-                if mode == "paced":
-                    time.sleep(0.001)
+                if mode in PACES:
+                    time.sleep(PACES[mode])
     except (OSError, ssl.SSLError):
         return
     finally:

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 HERE = Path(__file__).parent
 _TIMED = "import time, sys; t = time.perf_counter(); {}; print((time.perf_counter() - t) * 1e3)"
 _CORE = "import langchain_core.language_models.chat_models, httpx2"
-_MODELS = "from langchain_mimo import ChatMiMo; ChatMiMo(api_key='sk-bench')"
+_AFTER_CORE = (
+    f"import time; {_CORE}; t = time.perf_counter(); import langchain_mimo;"
+    "print((time.perf_counter() - t) * 1e3)"
+)
 _LATER = (
     "import time; from langchain_mimo import ChatMiMo; ChatMiMo(api_key='sk-bench');"
     "t = time.perf_counter(); [ChatMiMo(api_key='sk-bench') for _ in range(100)];"
@@ -75,45 +77,71 @@ httpx2.Client.send = sent
 import llm
 list(llm.get_model("mimo-v2.5-pro").prompt("hi", key="sk-bench"))
 """
-_LLM = "import sys; sys.argv = ['llm', '--version']; import llm.cli"
-# What is measured: code that prints a number.
+_PLUGIN = """
+import llm.cli, time
+from llm.plugins import pm
+start = time.perf_counter()
+import llm_mimo
+pm.register(llm_mimo, "mimo")
+print((time.perf_counter() - start) * 1e3)
+"""
+_OPENAI = "import langchain_openai"
+# What is measured: code that prints a number, and whether llm is to load the plugin by itself.
 _SCRIPTS: dict[str, str] = {
-    "import langchain_core + httpx2": _TIMED.format(_CORE),
-    "import langchain_mimo": _TIMED.format("import langchain_mimo"),
-    "import langchain_openai": _TIMED.format("import langchain_openai"),
-    "first ChatMiMo()": _FIRST,
+    "import langchain_mimo": _AFTER_CORE,
+    "all of it": _TIMED.format(f"{_CORE}; import langchain_mimo"),
+    "langchain_openai": _TIMED.format(_OPENAI),
+    "the first ChatMiMo()": _FIRST,
     "each later ChatMiMo()": _LATER,
     "collect, a chunk of 100,000": _COLLECT,
     "prepare, a message of 2,000": _PREPARE,
-    "first chunk, more than httpx2 alone": _FIRST_CHUNK,
-    "llm -m mimo-v2.5-pro, from llm.cli to the request": _TO_REQUEST,
-    "llm.cli without the plugin": _TIMED.format(_LLM),
-    "llm.cli with the plugin": _TIMED.format(_LLM),
+    "the first chunk": _FIRST_CHUNK,
+    "the plugin in llm --version": _PLUGIN,
+    "llm -m mimo-v2.5-pro, to the request": _TO_REQUEST,
 }
-_UNITS = {"collect, a chunk of 100,000": "µs", "prepare, a message of 2,000": "µs"}
+UNITS = {
+    "collect, a chunk of 100,000": " µs",
+    "prepare, a message of 2,000": " µs",
+    "importing all of it": "",
+}
 
 
-def startup_rows(rounds: int) -> list[dict[str, Any]]:
-    """Medians over `rounds` fresh processes each, interleaved."""
+def derived() -> list[tuple[str, str, float]]:
+    """The rows of the report: what, beside what, and what it should stay below."""
+    return [
+        ("import langchain_mimo", "langchain_core and httpx2 imported", 15),
+        ("importing all of it", "langchain_openai", 0.65),
+        ("the first ChatMiMo()", "", 1),
+        ("each later ChatMiMo()", "", 0.1),
+        ("collect, a chunk of 100,000", "", 1),
+        ("prepare, a message of 2,000", "", 10),
+        ("the first chunk", "httpx2's first bytes", 1),
+        ("the plugin in llm --version", "llm.cli imported", 5),
+        ("llm -m mimo-v2.5-pro, to the request", "llm.cli imported", 60),
+    ]
+
+
+def startup_figures(rounds: int) -> dict[str, float]:
+    """Medians over `rounds` fresh processes each, interleaved, by the rows' names; 0 for one."""
     figures: dict[str, list[float]] = {name: [] for name in _SCRIPTS}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(rounds + 1):
             for name, code in _SCRIPTS.items():
-                env = {**os.environ, "LLM_USER_PATH": folder}
-                env.pop("PYTHONDONTWRITEBYTECODE", None)  # or compiling would be measured
-                env["LLM_LOAD_PLUGINS"] = "" if "without" in name else "mimo-plugins"
-                done = subprocess.run(
-                    [sys.executable, "-c", code],
-                    capture_output=True,
-                    text=True,
-                    env=env,
-                    check=False,
-                )
-                if done.returncode:
-                    raise SystemExit(f"{name}: {done.stderr}")
-                if number:
-                    figures[name].append(float(done.stdout.split()[-1]))
-    return [
-        {"name": name, "median": statistics.median(values), "unit": _UNITS.get(name, "ms")}
-        for name, values in figures.items()
-    ]
+                value = _printed(name, code, folder)
+                if number or not rounds:  # the first round compiles
+                    figures[name].append(value)
+    medians = {name: statistics.median(values) for name, values in figures.items()}
+    medians["importing all of it"] = medians.pop("all of it") / medians.pop("langchain_openai")
+    return medians
+
+
+def _printed(name: str, code: str, folder: str) -> float:
+    env = {**os.environ, "LLM_USER_PATH": folder}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # or compiling would be measured
+    env["LLM_LOAD_PLUGINS"] = "mimo-plugins" if code is _TO_REQUEST else ""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True, env=env, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{name}: {done.stderr}")
+    return float(done.stdout.split()[-1])

@@ -1,7 +1,7 @@
 """One contestant in one process, on one core: told what to run on stdin, says what it cost.
 
 The figure is CPU time (user and system) of this process, because wall time on a busy machine says
-little. A command is a JSON line `{"work", "model", "repeat"}`; the answer is one of
+little. A command is a JSON line `{"work", "model", "repeat", "size"}`; the answer is one of
 `{"cpu", "wall", "events", "rss"}` (seconds, seconds, count, MB).
 """
 
@@ -75,7 +75,7 @@ def run(contestant: Any, loop: asyncio.AbstractEventLoop, command: dict[str, Any
     else:
         method = getattr(contestant, work)
         for _ in range(repeat):
-            result = method(model)
+            result = method(model, *([command["size"]] if command.get("size") else []))
             if asyncio.iscoroutine(result):
                 result = loop.run_until_complete(result)
             answer["events"] += result or 1

@@ -4,8 +4,6 @@ Everything that is particular to MiMo about a request lives here and in `history
 vendor's parameter reference (3 June 2026) where not said otherwise.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any, TypedDict

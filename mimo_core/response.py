@@ -4,8 +4,6 @@ The shapes are those of `POST /chat/completions` (vendor's reference, 3 June 202
 dicts: fields that are not named here pass through untouched.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any, TypedDict
 
