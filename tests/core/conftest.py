@@ -7,8 +7,9 @@ test is written once and runs twice.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ import uvloop
 from mimo_core import AsyncMiMoClient, MiMoClient
 from mimo_core.testing.fake import FakeMiMo
 
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
 KEY = "sk-secret0123456789abcdef"
 DATA = Path(__file__).parent / "data"
 
@@ -88,6 +90,14 @@ class AsyncDriver:
 
 class UvloopDriver(AsyncDriver):
     loop_factory = staticmethod(uvloop.new_event_loop)
+
+
+@pytest.fixture(params=[None, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Iterator[Run]:
+    """Runs coroutines on one loop; nothing may be left open when it ends."""
+    with asyncio.Runner(loop_factory=request.param) as runner:
+        yield runner.run
+    gc.collect(1)  # an unclosed transport warns, and warnings are errors
 
 
 @pytest.fixture

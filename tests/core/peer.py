@@ -6,11 +6,14 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Self
 
 import trustme
+
+from mimo_core.network.asyncio_backend import AsyncioBackend
 
 Script = Callable[[socket.socket], object]
 _AUTHORITY = trustme.CA()
@@ -92,3 +95,43 @@ def receive(connection: socket.socket, size: int) -> bytes:
     while len(data) < size and (piece := connection.recv(size - len(data))):
         data += piece
     return data
+
+
+class FullListener:
+    """A port whose queue is full: a connection attempt is neither accepted nor refused."""
+
+    def __enter__(self, host: str = "127.0.0.1", port: int = 0) -> int:
+        self._listener = socket.socket()
+        self._listener.bind((host, port))
+        self._listener.listen(0)
+        self._fillers = []
+        for _ in range(4):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(self._listener.getsockname())
+            self._fillers.append(filler)
+        time.sleep(0.05)
+        return int(self._listener.getsockname()[1])
+
+    def __exit__(self, *details: Any) -> None:
+        for one in (*self._fillers, self._listener):
+            one.close()
+
+
+async def connected(peer: Peer, *, tls: bool = False) -> Any:
+    stream = await AsyncioBackend().connect_tcp("127.0.0.1", peer.port, timeout=5)
+    if tls:
+        stream = await stream.start_tls(trusting_context(), "localhost", timeout=5)
+    return stream
+
+
+async def everything(stream: Any) -> bytes:
+    data = b""
+    while piece := await stream.read(65536, timeout=5):
+        data += piece
+    return data
+
+
+def stays_open(connection: socket.socket) -> None:
+    """A script that says nothing until the other side closes."""
+    connection.recv(1)
