@@ -132,7 +132,8 @@ def _concurrency(figures: dict[str, Answers]) -> list[str]:
 
 
 def _median(values: Iterable[float]) -> str:
-    return f"{statistics.median(values):.3g}"
+    value = statistics.median(values)
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def plot(growth: Growth, path: Path) -> None:

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-import ssl
 import threading
 import time
-from typing import Any
 
 import anyio
 import httpcore2
-import httpx2
 import pytest
 
-from mimo_core import AsyncMiMoClient, StreamInterruptedError
-from mimo_core.network import asyncio_backend as module
-from mimo_core.network.asyncio_backend import AsyncioBackend, AsyncioTransport, serves
-from mimo_core.network.asyncio_protocol import READ_SIZE
-from mimo_core.testing.fake import FakeMiMo
-from tests.core.conftest import KEY, Run
-from tests.core.peer import FullListener, Peer, connected, everything, receive, reset, stays_open, trusting_context
+from mimo_core.network.asyncio_backend import AsyncioBackend
+from tests.core.conftest import Run
+from tests.core.peer import (
+    FullListener,
+    Peer,
+    connected,
+    receive,
+    stays_open,
+    trusting_context,
+)
 
 # Timeouts.
 
