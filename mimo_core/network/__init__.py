@@ -4,3 +4,21 @@
 `asyncio_backend.py` connects; `socket_backend.py` is for blocking calls. Pool, HTTP and exceptions
 stay httpcore2's.
 """
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+def pool_options(context: ssl.SSLContext, limits: httpx2.Limits) -> dict[str, Any]:
+    """What httpx2's transports give to httpcore2's connection pools."""
+    return {
+        "ssl_context": context,
+        "max_connections": limits.max_connections,
+        "max_keepalive_connections": limits.max_keepalive_connections,
+        "keepalive_expiry": limits.keepalive_expiry,
+    }

@@ -21,6 +21,7 @@ from typing import Any
 import httpcore2
 import httpx2
 
+from mimo_core.network import pool_options
 from mimo_core.network.asyncio_protocol import READ_SIZE, Protocol
 from mimo_core.network.asyncio_streams import TCPStream
 
@@ -99,11 +100,7 @@ class AsyncioTransport(httpx2.AsyncHTTPTransport):
     def __init__(self, context: ssl.SSLContext, limits: httpx2.Limits) -> None:
         super().__init__(verify=context, limits=limits)
         self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=context,
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-            network_backend=AsyncioBackend(),
+            **pool_options(context, limits), network_backend=AsyncioBackend()
         )
 
 

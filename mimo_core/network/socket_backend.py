@@ -13,6 +13,8 @@ from typing import Any
 import httpcore2
 import httpx2
 
+from mimo_core.network import pool_options
+
 _UNKNOWN = -1.0  # the socket's timeout may have been changed by httpcore2
 
 
@@ -72,9 +74,5 @@ class SocketTransport(httpx2.HTTPTransport):
     def __init__(self, context: ssl.SSLContext, limits: httpx2.Limits) -> None:
         super().__init__(verify=context, limits=limits)
         self._pool = httpcore2.ConnectionPool(
-            ssl_context=context,
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-            network_backend=SocketBackend(),
+            **pool_options(context, limits), network_backend=SocketBackend()
         )
