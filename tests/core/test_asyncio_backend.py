@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 import ssl
 import time
@@ -242,3 +243,58 @@ def test_a_body_that_tls_cut_off_is_no_complete_answer(run: Run, hello: dict[str
 
     with Peer(script, tls=True) as peer:
         run(main(peer))
+
+
+def test_a_tls_connection_is_used_again(run: Run, hello: dict[str, Any]) -> None:
+    """The tickets that TLS 1.3 sends after the handshake must not look like a dead connection."""
+    served: list[int] = []
+    answer = (
+        b'{"id":"1","choices":[{"index":0,"finish_reason":"stop",'
+        b'"message":{"role":"assistant","content":"Hi"}}]}'
+    )
+
+    def script(connection: ssl.SSLSocket) -> None:
+        served.append(0)
+        while asked := connection.recv(65536):
+            if asked.endswith(b"}"):
+                served[-1] += 1
+                head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d"
+                connection.sendall((head + b"\r\n\r\n%s") % (len(answer), answer))
+
+    async def main(peer: Peer) -> None:
+        transport = AsyncioTransport(trusting_context(), httpx2.Limits())
+        base_url = f"https://localhost:{peer.port}/v1"
+        async with httpx2.AsyncClient(transport=transport) as http:
+            client = AsyncMiMoClient(KEY, base_url=base_url, http_client=http)
+            for _ in range(3):
+                await client.chat(hello)
+                await asyncio.sleep(0.02)
+
+    with Peer(script, tls=True) as peer:
+        run(main(peer))
+    assert served == [3]
+
+
+def test_a_storm_of_cancellations_leaves_nothing_behind(
+    run: Run, fake: FakeMiMo, hello: dict[str, Any]
+) -> None:
+    chance = random.Random(1)
+
+    async def main() -> None:
+        async with AsyncMiMoClient(KEY, base_url=fake.base_url) as client:
+
+            async def one() -> int:
+                return len([chunk async for chunk in client.stream(hello)])
+
+            whole = await one()
+            tasks = [asyncio.ensure_future(one()) for _ in range(60)]
+            for task in tasks:
+                asyncio.get_running_loop().call_later(chance.random() * 0.3, task.cancel)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            cancelled = [r for r in results if isinstance(r, asyncio.CancelledError)]
+            assert all(r == whole for r in results if r not in cancelled)
+            assert cancelled
+            assert await one() == whole
+
+    run(main())
+    assert fake.wait_for_idle()
