@@ -175,6 +175,6 @@ def _trusted() -> bool:
 def _may_open_an_object(calls: list[dict[str, Any]]) -> bool:
     for call in calls:
         args = call["args"]
-        if args and "{" in args and args.lstrip()[:1] == "{":
+        if args and args.lstrip()[:1] == "{":
             return True
     return False

@@ -49,13 +49,6 @@ def parse_json(payload: bytes) -> Any:
         raise ValueError("nested too deeply") from error
 
 
-def _parsed_or_none(payload: bytes) -> Any:
-    try:
-        return parse_json(payload)
-    except ValueError:
-        return None
-
-
 class ChunkNormaliser:
     """Turns chunks as backends send them into the ones that `ChatChunk` promises.
 
@@ -233,9 +226,9 @@ class StreamDecoder:
 
     def _event(self, payload: bytes) -> dict[str, Any]:
         try:
-            event = from_json(payload)
+            event = parse_json(payload)
         except ValueError:
-            event = _parsed_or_none(payload)
+            event = None
         if type(event) is not dict:
             shown = payload[:80].decode("utf-8", "replace")
             raise self.interrupted(f"an event is not JSON ({shown!r})")

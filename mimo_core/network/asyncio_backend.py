@@ -117,8 +117,6 @@ async def _first(attempts: list[Attempt]) -> Protocol:
 
     Raises the last `OSError` where none is made.
     """
-    if len(attempts) == 1:
-        return await attempts[0]()
     waiting = list(reversed(attempts))
     running: set[asyncio.Future[Protocol]] = set()
     failure: BaseException = OSError("no address")

@@ -73,7 +73,8 @@ class Protocol(asyncio.BufferedProtocol):
 
     Attributes:
         ended: nothing more will arrive.
-        lost: nor can anything be sent; `error` says why, None where it was closed.
+        lost: nor can anything be sent.
+        error: why, where it is not the peer's ordinary end.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, space: memoryview) -> None:
@@ -82,19 +83,19 @@ class Protocol(asyncio.BufferedProtocol):
         self._reading = True
         self._sending = True
         self._readable, self._writable = Signal(loop), Signal(loop)
-        self.ended = self.lost = self.closed = False
+        self.ended = self.lost = False
         self.error: Exception | None = None
         self.transport: Any = None
 
     async def read(self, limit: int, timeout: float | None) -> bytes:
         """Up to `limit` bytes; none at the end. What arrived before a failure comes before it."""
         while not self._arrived:
-            if self.closed or self.error is not None:
-                raise ConnectionError(str(self.error or _CLOSED)) from self.error
+            if self.error is not None:
+                raise ConnectionError(str(self.error)) from self.error
             if self.ended:
                 return b""
             await self._readable.wait(timeout)
-        data = bytes(self._arrived) if len(self._arrived) <= limit else bytes(self._arrived[:limit])
+        data = bytes(self._arrived[:limit])
         del self._arrived[:limit]
         if not self._reading and not self.ended and len(self._arrived) < READ_SIZE:
             self._reading = True
@@ -103,25 +104,24 @@ class Protocol(asyncio.BufferedProtocol):
 
     async def write(self, data: bytes, timeout: float | None) -> None:
         """Hand `data` to the system, all of it."""
-        if not self.lost and not self.closed:
+        if not self.lost:
             self.transport.write(data)
             if len(data) > READ_SIZE or self.transport.is_closing():
                 await asyncio.sleep(0)  # a large body lets others run, and a failure be told
-        while not (self._sending or self.lost or self.closed):
+        while not (self._sending or self.lost):
             await self._writable.wait(timeout)
-        if self.lost or self.closed:
+        if self.lost:
             raise ConnectionError(str(self.error or _CLOSED)) from self.error
 
     async def close(self) -> None:
-        if not self.closed:
-            self.closed = True
+        if not self.lost:
             self.transport.abort()  # nobody reads what has arrived, and what was sent is sent
-            self._stop()
+            self._end(ConnectionError(_CLOSED))
         await asyncio.sleep(0)  # the loop closes the socket in its next turn
 
     def has_news(self) -> bool:
         """Whether anything has come, an end included; of an idle connection: whether it is dead."""
-        return bool(self._arrived) or self.ended or self.closed or _is_readable(self.transport)
+        return bool(self._arrived) or self.ended or _is_readable(self.transport)
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -143,9 +143,7 @@ class Protocol(asyncio.BufferedProtocol):
         return True  # half closed: what is being sent can still be sent
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.ended = self.lost = True
-        self.error = exc
-        self._stop()
+        self._end(exc)
 
     def pause_writing(self) -> None:
         self._sending = False
@@ -154,7 +152,9 @@ class Protocol(asyncio.BufferedProtocol):
         self._sending = True
         self._writable.wake()
 
-    def _stop(self) -> None:
+    def _end(self, error: Exception | None) -> None:
+        self.ended = self.lost = True
+        self.error = self.error or error
         self._readable.stop()
         self._writable.stop()
 

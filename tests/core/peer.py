@@ -100,9 +100,9 @@ def receive(connection: socket.socket, size: int) -> bytes:
 class FullListener:
     """A port whose queue is full: a connection attempt is neither accepted nor refused."""
 
-    def __enter__(self, host: str = "127.0.0.1", port: int = 0) -> int:
+    def __enter__(self) -> int:
         self._listener = socket.socket()
-        self._listener.bind((host, port))
+        self._listener.bind(("127.0.0.1", 0))
         self._listener.listen(0)
         self._fillers = []
         for _ in range(4):
