@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 from urllib.parse import urljoin
 
+from mimo_core._redact import without_keys
 from mimo_core.body import LargeBody, encode_body
-from mimo_core.classify import error_for, error_in_answer, without_keys
+from mimo_core.classify import error_for, error_in_answer
 from mimo_core.endpoint import Endpoint
 from mimo_core.errors import (
     APIConnectionError,
@@ -156,8 +157,9 @@ class ChatCall(Exchange[ChatResponse]):
             raise self._unusable(payload, self._protocol.answer_holds)
         if self._repair:
             choice = response["choices"][0]
-            choice["message"] = self._repair.message(choice["message"])
-            if choice["message"].get("tool_calls") and choice.get("finish_reason") == "stop":
+            reason = choice.get("finish_reason")
+            choice["message"] = self._repair.message(choice["message"], reason)
+            if choice["message"].get("tool_calls") and reason == "stop":
                 choice["finish_reason"] = "tool_calls"
         return response
 

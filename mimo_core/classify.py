@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from mimo_core._redact import printable, without_keys
 from mimo_core.errors import (
     AuthenticationError,
     ContentFilterError,
@@ -29,8 +30,6 @@ from mimo_core.errors import (
     UnsupportedInputError,
 )
 
-_KEY = re.compile(r"\b(sk|tp)-[A-Za-z0-9_\-]{6,}")
-_SHORT_KEY = 8  # characters
 _MAX_TEXT = 1000  # characters that are worth a line: some servers repeat the whole request
 
 _BY_STATUS: dict[int, type[MiMoError]] = {
@@ -139,15 +138,6 @@ def error_in_answer(
     )
 
 
-def without_keys(text: str, key: str | None) -> str:
-    """`text` without `key` and without anything else that looks like a MiMo key."""
-    if key and len(key) < _SHORT_KEY:  # "x", "EMPTY": not a secret, and part of many a word
-        text = re.sub(rf"\b{re.escape(key)}\b", "***", text)
-    elif key:
-        text = text.replace(key, "***").replace(key.replace("/", r"\/"), "***")
-    return _KEY.sub(r"\1-***", text)
-
-
 def request_id(headers: Mapping[str, str]) -> str | None:
     """The id that the vendor's support asks for."""
     return headers.get("x-request-id") or headers.get("request-id") or None
@@ -227,7 +217,7 @@ def _from_text(text: str, status: int) -> str:
 
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
         words = unescape(title.group(1)) if title else unescape(re.sub(r"<[^>]*>", " ", text))
-        return f"a page instead of an answer, from a gateway or proxy: {_one_line(words)[:200]}"
+        return f"a page instead of an answer, from a gateway or proxy: {printable(words)[:200]}"
     return text
 
 
@@ -273,7 +263,7 @@ def _line(
         hint = "Slow down, or see whether the Token Plan's quota is used up"
     else:
         hint = (kind is AuthenticationError and hint) or _HINTS.get(kind, "")
-    text = _one_line(says.text)
+    text = printable(says.text)
     if len(text) > _MAX_TEXT:
         text = f"{text[:_MAX_TEXT]}…"
     line = f"{text.rstrip('.')} ({number})"
@@ -301,7 +291,3 @@ def _number(code: str | None) -> int | None:
 
 def _text(value: Any) -> str | None:
     return None if value is None or value == "" else str(value)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -144,6 +144,9 @@ MODELS: dict[str, ModelInfo] = {
     )
 }
 
+DEFAULT_MODEL = "mimo-v2.6-pro"
+"""What the hosts use where no model is named: one that Xiaomi serves (21 November 2026)."""
+
 # Other names of the same models: lower-cased id -> id in MODELS.
 ALIASES: dict[str, str] = {
     "maas_mimo_v2.5_20260423": "mimo-v2.5",

@@ -56,6 +56,10 @@ class Usage(TypedDict, total=False):
     seconds: float
 
 
+CUT_REASONS = frozenset({"length", "content_filter", "repetition_truncation"})
+"""The finish reasons of an answer that was cut."""
+
+
 class Choice(TypedDict, total=False):
     """The one choice of an answer. `finish_reason` is one of `stop`, `length`, `tool_calls`,
     `content_filter` and `repetition_truncation`."""
@@ -97,6 +101,10 @@ class ChatChunk(TypedDict, total=False):
     model: str
     choices: list[ChunkChoice]
     usage: Usage | None
+
+
+class ContradictionError(Exception):
+    """An event of a stream that contradicts the ones before it; the text says how."""
 
 
 _TEXT_FIELDS = frozenset({"role", "content", "reasoning_content"})

@@ -17,6 +17,7 @@ from mimo_core.response import (
     ChatChunk,
     ChatResponse,
     ChunkChoice,
+    ContradictionError,
     Message,
     ToolCall,
     Usage,
@@ -110,7 +111,9 @@ class ChunkNormaliser:
         if self._finish_reason is None:
             raise self.interrupted("it ended without a finish reason")
         chunks = []
-        rest = self._repair.rest() if self._repair is not None else {}
+        rest: Message = {}
+        if self._repair is not None:
+            rest = self._repair.rest(self._finish_reason)
         if rest:
             chunks.append(self._chunk(rest, None))
         if rest.get("tool_calls") and self._finish_reason == "stop":
@@ -145,7 +148,7 @@ class ChunkNormaliser:
 
     def _partial(self) -> ChatResponse:
         if self._repair is not None:
-            self._arrived.add(self._repair.rest())
+            self._arrived.add(self._repair.rest(None))
         envelope = {k: v for k, v in self._envelope.items() if k != "choices"}
         return response_from(self._arrived.message(), None, self._usage, envelope)
 
@@ -220,6 +223,8 @@ class StreamDecoder:
                     self._normaliser.add(chunk, chunks)
         except MiMoError as error:
             self._failure = error
+        except ContradictionError as error:
+            self._failure = self.interrupted(str(error))
         except (AttributeError, IndexError, KeyError, TypeError) as error:
             self._failure = self.interrupted(f"an event is no chunk ({error})")
         return chunks

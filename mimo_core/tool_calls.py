@@ -1,6 +1,10 @@
-"""Repair of tool calls, from the schemas of the tools that the request offered.
+"""Tool calls in answers: which may be run, and repair from the schemas that the request offered.
 
-Two habits of the models, both observed: a call written as text
+A call may be run only where its arguments are provably complete. An answer that was cut can hold
+the name of a tool and no arguments yet, so empty arguments leave the core as `"{}"` only where they
+can mean that, and as `""` everywhere else.
+
+Repaired are two habits of the models, both observed: a call written as text
 (`<tool_call><function=NAME><parameter=KEY>VALUE</parameter></function></tool_call>`, with
 `tool_calls` null), and a nested object in the arguments written as a JSON *string*.
 """
@@ -18,6 +22,7 @@ from mimo_core.response import Message, ToolCall
 _OPEN = "<tool_call>"
 _CALL = re.compile(r"<tool_call>\s*<function=([^>\s]+)>(.*?)</function>\s*</tool_call>", re.DOTALL)
 _PARAMETER = re.compile(r"<parameter=([^>\s]+)>(.*?)</parameter>", re.DOTALL)
+_COMPLETE = frozenset({"tool_calls", "stop"})  # the finish reasons of an answer that was not cut
 _ANY = frozenset({"string", "object", "array", "number", "integer", "boolean", "null"})
 _JSON_TYPES: dict[type, set[str]] = {
     str: {"string"},
@@ -27,6 +32,29 @@ _JSON_TYPES: dict[type, set[str]] = {
     float: {"number"},
     type(None): {"null"},
 }
+
+
+def call_problem(call: ToolCall) -> str | None:
+    """Why a tool call may not be run.
+
+    Args:
+        call: a whole call from the core, or the pieces of a streamed one put together.
+
+    Returns:
+        The reason, to be read after "the call of NAME: "; None where the call names a tool and its
+        arguments are a whole JSON object.
+    """
+    function = call.get("function") or {}
+    if not function.get("name"):
+        return "it does not name a tool"
+    arguments = function.get("arguments")
+    if not arguments:
+        return "its arguments did not arrive"
+    try:
+        value = json.loads(arguments, strict=False)  # models write line breaks into strings
+    except (ValueError, RecursionError) as error:
+        return f"its arguments are not JSON ({error})"
+    return None if isinstance(value, dict) else "its arguments are not a JSON object"
 
 
 class ToolCallRepair:
@@ -41,11 +69,16 @@ class ToolCallRepair:
     def __bool__(self) -> bool:
         return bool(self._schemas)
 
-    def message(self, message: Message) -> Message:
-        """A whole message with its calls repaired."""
+    def message(self, message: Message, finish_reason: str | None) -> Message:
+        """A whole message with its calls repaired.
+
+        Args:
+            message: the assistant message.
+            finish_reason: how its answer ended.
+        """
         repaired: Message = {**message}
         text, leaked = self.split(message.get("content") or "")
-        calls = [self._call(call) for call in message.get("tool_calls") or ()]
+        calls = [self._call(call, finish_reason) for call in message.get("tool_calls") or ()]
         if leaked:
             repaired["content"] = text
         if calls or leaked:
@@ -87,6 +120,14 @@ class ToolCallRepair:
         same = repaired == values and arguments.lstrip().startswith("{")
         return arguments if same else json.dumps(repaired, ensure_ascii=False)
 
+    def takes_nothing(self, name: str, finish_reason: str | None) -> bool:
+        """Whether empty arguments of a call of `name` mean `{}`: the answer was not cut, and the
+        tool has no required argument."""
+        schema = self._schemas.get(name)
+        if schema is None or finish_reason not in _COMPLETE:
+            return False
+        return not any(schema.get(key) for key in ("required", "$ref", "allOf", "anyOf", "oneOf"))
+
     def has_nested(self, name: str) -> bool:
         """Whether an argument of `name` may be an object or an array, and so come as a string."""
         schema = self._schemas.get(name, {})
@@ -94,9 +135,12 @@ class ToolCallRepair:
             _is_nested(_types(value, schema)) for value in (schema.get("properties") or {}).values()
         )
 
-    def _call(self, call: ToolCall) -> ToolCall:
+    def _call(self, call: ToolCall, finish_reason: str | None) -> ToolCall:
         function = call.get("function") or {}
-        arguments = self.arguments(function.get("name") or "", function.get("arguments") or "")
+        name = function.get("name") or ""
+        arguments = self.arguments(name, function.get("arguments") or "")
+        if not arguments.strip():
+            arguments = "{}" if self.takes_nothing(name, finish_reason) else ""
         return {**call, "function": {**function, "arguments": arguments}}
 
     def _leaked_arguments(self, name: str, text: str) -> str:
@@ -106,6 +150,17 @@ class ToolCallRepair:
             types = _types(properties.get(key, {}), self._schemas[name])
             values[key] = _typed(raw.removeprefix("\n").removesuffix("\n"), types)
         return json.dumps(values, ensure_ascii=False)
+
+
+class _StreamedCall:
+    """What is known of one call of a stream."""
+
+    __slots__ = ("has_arguments", "held", "name")
+
+    def __init__(self, name: str, held: list[str] | None) -> None:
+        self.name = name
+        self.held = held  # pieces of arguments that wait for their repair; None where none has to
+        self.has_arguments = False
 
 
 class ToolCallStream:
@@ -118,8 +173,7 @@ class ToolCallStream:
     def __init__(self, repair: ToolCallRepair) -> None:
         self._repair = repair
         self._text = ""  # held back
-        self._held: dict[int, tuple[str, list[str]]] = {}  # call index -> name, argument pieces
-        self._calls = 0
+        self._calls: dict[int, _StreamedCall] = {}
 
     def delta(self, delta: Message) -> None:
         """Take from `delta` what has to wait."""
@@ -128,22 +182,30 @@ class ToolCallStream:
         if calls := delta.get("tool_calls"):
             delta["tool_calls"] = [call for call in calls if self._keep(call)] or None
 
-    def rest(self) -> Message:
-        """What was held back, repaired; call it once, when the stream is complete."""
+    def rest(self, finish_reason: str | None) -> Message:
+        """What was held back, repaired, and `{}` for each call whose empty arguments mean that.
+
+        Args:
+            finish_reason: how the answer ended; None where it broke off.
+        """
         text, leaked = self._repair.split(self._text)
         rest: Message = {}
         if text:
             rest["content"] = text
-        calls: list[ToolCall] = [
-            {"index": index, "function": {"arguments": self._repair.arguments(name, "".join(p))}}
-            for index, (name, p) in self._held.items()
-        ]
-        for call in leaked:
-            calls.append({**call, "index": self._calls})
-            self._calls += 1
+        calls: list[ToolCall] = []
+        for index, call in self._calls.items():
+            if arguments := self._rest_of(call, finish_reason):
+                calls.append({"index": index, "function": {"arguments": arguments}})
+        first = max(self._calls, default=-1) + 1
+        calls += [{**call, "index": index} for index, call in enumerate(leaked, first)]
         if calls:
             rest["tool_calls"] = calls
         return rest
+
+    def _rest_of(self, call: _StreamedCall, finish_reason: str | None) -> str:
+        if not call.has_arguments:
+            return "{}" if self._repair.takes_nothing(call.name, finish_reason) else ""
+        return "" if call.held is None else self._repair.arguments(call.name, "".join(call.held))
 
     def _pass_on(self, content: str) -> str:
         text = self._text + content
@@ -153,21 +215,23 @@ class ToolCallStream:
         self._text = text[start:]
         return text[:start]
 
-    def _keep(self, call: ToolCall) -> bool:
-        """Whether anything of `call` goes on now."""
-        index = call.get("index") or 0
-        function = call.get("function") or {}
-        self._calls = max(self._calls, index + 1)
-        if index not in self._held:
+    def _keep(self, fragment: ToolCall) -> bool:
+        """Whether anything of `fragment` goes on now."""
+        index = fragment.get("index") or 0
+        function = fragment.get("function") or {}
+        piece = function.get("arguments") or ""
+        call = self._calls.get(index)
+        opens = call is None
+        if call is None:
             name = function.get("name") or ""
-            if not self._repair.has_nested(name):
-                return True
-            self._held[index] = (name, [])
-            opens = True
-        else:
-            opens = False
-        self._held[index][1].append(function.get("arguments") or "")
-        call["function"] = {**function, "arguments": ""}
+            held: list[str] | None = [] if self._repair.has_nested(name) else None
+            call = self._calls[index] = _StreamedCall(name, held)
+        if piece and not call.has_arguments:
+            call.has_arguments = not piece.isspace()
+        if call.held is None:
+            return True
+        call.held.append(piece)
+        fragment["function"] = {**function, "arguments": ""}
         return opens
 
 

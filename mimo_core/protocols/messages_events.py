@@ -10,8 +10,10 @@ import json
 from typing import Any
 
 from mimo_core.response import (
+    CUT_REASONS,
     ChatChunk,
     ChatResponse,
+    ContradictionError,
     FunctionCall,
     Message,
     ToolCall,
@@ -46,7 +48,7 @@ def response_of(payload: dict[str, Any]) -> ChatResponse | None:
     blocks = [block for block in content if isinstance(block, dict)]
     message = _message(blocks)
     finish_reason = _finish_reason(payload.get("stop_reason"))
-    if finish_reason == "length" and blocks and blocks[-1].get("type") == "tool_use":
+    if finish_reason in CUT_REASONS and blocks and blocks[-1].get("type") == "tool_use":
         _cut_last_call(message)
     return response_from(message, finish_reason, usage.usage(), _envelope(payload))
 
@@ -76,14 +78,14 @@ def _tool_call(block: dict[str, Any]) -> ToolCall:
 
 
 def _cut_last_call(message: Message) -> None:
-    """The limit met the last call, whose `input` holds what could be saved of it. As cut text it is
-    what chat completions give there, and no host runs it."""
+    """The answer was cut in its last call, whose `input` holds what could be saved of it. As cut
+    text it is what chat completions give there, and no host runs it."""
     call = message["tool_calls"][-1]  # type: ignore[index]
     call["function"]["arguments"] = call["function"]["arguments"].removesuffix("}")
 
 
 def _arguments(value: Any) -> str:
-    return json.dumps(value or {}, ensure_ascii=False)
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _one_signature(signatures: list[Any]) -> str | None:
@@ -152,7 +154,7 @@ class EventTranslator:
     """Translates the events of one stream. A call gives the chunks of an event, or None for the
     event that ends the answer."""
 
-    __slots__ = ("_calls", "_counts", "_envelope", "_in_call", "_role", "_signatures")
+    __slots__ = ("_calls", "_counts", "_envelope", "_ignored", "_in_call", "_role", "_signatures")
 
     def __init__(self) -> None:
         self._envelope: dict[str, Any] = {"object": "chat.completion.chunk"}
@@ -160,6 +162,7 @@ class EventTranslator:
         self._role = True  # not said yet
         self._calls = 0
         self._in_call: dict[Any, _OpenCall] = {}  # by the block's index
+        self._ignored: set[Any] = set()  # indices of open blocks that we do not know
         self._signatures: list[str] = []
 
     def __call__(self, event: dict[str, Any]) -> list[ChatChunk] | None:
@@ -182,6 +185,9 @@ class EventTranslator:
 
     def _start(self, block: dict[str, Any], index: Any) -> list[ChatChunk]:
         kind = block.get("type")
+        if index in self._in_call:
+            raise ContradictionError(f"two content blocks share the index {index!r}")
+        self._ignored.discard(index)
         if kind == "tool_use":
             call: ToolCall = {
                 "index": self._calls,
@@ -195,7 +201,10 @@ class EventTranslator:
         if kind == "thinking":
             self._signatures.append(block.get("signature") or "")
             return self._text("reasoning_content", block.get("thinking"))
-        return self._text("content", block.get("text")) if kind == "text" else []
+        if kind == "text":
+            return self._text("content", block.get("text"))
+        self._ignored.add(index)
+        return []
 
     def _delta(self, delta: dict[str, Any], index: Any) -> list[ChatChunk]:
         kind = delta.get("type")
@@ -205,18 +214,35 @@ class EventTranslator:
             return self._text("reasoning_content", delta.get("thinking"))
         if kind == "signature_delta" and self._signatures:
             self._signatures[-1] += delta.get("signature") or ""
-        call = self._in_call.get(index)
-        if kind == "input_json_delta" and call is not None and delta.get("partial_json"):
-            call.streamed = True
-            return [self._arguments(call, delta["partial_json"])]
+        if kind == "input_json_delta" and (piece := delta.get("partial_json")):
+            return self._add_arguments(index, piece)
         return []
+
+    def _add_arguments(self, index: Any, piece: str) -> list[ChatChunk]:
+        """A piece of a call's arguments. One that belongs to no open call may not be dropped: what
+        is left would look like a call without arguments."""
+        if call := self._in_call.get(index):
+            call.streamed = True
+            return [self._arguments(call, piece)]
+        if index in self._ignored:
+            return []
+        raise ContradictionError(
+            f"arguments came for the content block {index!r}, which is not an open tool call"
+        )
 
     def _close_call(self, index: Any) -> list[ChatChunk]:
         """Arguments that did not come in pieces: whole in the block's start, or there are none."""
         call = self._in_call.pop(index, None)
-        if call is None or call.streamed:
+        if call is None or call.streamed or not call.input:
             return []
         return [self._arguments(call, _arguments(call.input))]
+
+    def _close_all(self, finish_reason: str) -> list[ChatChunk]:
+        """What is left of the calls that no event has closed."""
+        for index, call in self._in_call.items():
+            if not (call.streamed or call.input or finish_reason in CUT_REASONS):
+                raise ContradictionError(f"the tool call in block {index!r} was not closed")
+        return [chunk for index in list(self._in_call) for chunk in self._close_call(index)]
 
     def _end(self, event: dict[str, Any]) -> list[ChatChunk]:
         delta = event.get("delta") or {}
@@ -225,7 +251,7 @@ class EventTranslator:
         reason = _finish_reason(delta.get("stop_reason"))
         if reason is None:
             return [self._count()]
-        chunks = [chunk for index in list(self._in_call) for chunk in self._close_call(index)]
+        chunks = self._close_all(reason)
         signature, self._signatures = _one_signature(self._signatures), []
         if signature:
             chunks.append(self._chunk({"reasoning_signature": signature}))

@@ -19,6 +19,7 @@ from mimo_core import (
 from mimo_core.classify import error_in_answer
 from mimo_core.protocols.messages_events import EventTranslator, response_of
 from mimo_core.stream import StreamDecoder
+from mimo_core.tool_calls import ToolCallRepair, call_problem
 
 TEXT = {"type": "text", "text": "Hi"}
 THINKING = {"type": "thinking", "thinking": "hm", "signature": ""}
@@ -167,10 +168,16 @@ def test_an_empty_answer_is_one() -> None:
 # Streams
 
 
-def decode(*events: Any) -> list[Any]:
-    """The chunks that a client gives out for these events."""
+def tool(name: str, **parameters: Any) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "parameters": parameters}}
+
+
+def decode(*events: Any, tools: list[dict[str, Any]] | None = None) -> list[Any]:
+    """The chunks that a client gives out for these events, answering a request with `tools`."""
     decoder = StreamDecoder(
-        EventTranslator(), lambda event: error_in_answer(event, {}, key=None, hint="")
+        EventTranslator(),
+        lambda event: error_in_answer(event, {}, key=None, hint=""),
+        ToolCallRepair(tools) if tools else None,
     )
     chunks = []
     for event in events:
@@ -262,11 +269,13 @@ def test_calls_in_pieces_whole_and_without_arguments() -> None:
         closed(3),
         opened(4, type="tool_use", id="2", name="g", input={"b": 2}),
         closed(4),
-        opened(5, type="tool_use", id="3", name="h", input={}),  # never closed
+        opened(5, type="tool_use", id="3", name="h", input={}),
+        closed(5),
+        opened(6, type="tool_use", id="4", name="i", input={"c": 3}),  # never closed
         end("tool_use"),
         STOP,
     ]
-    response = collect(decode(*events))
+    response = collect(decode(*events, tools=[tool("h")]))
     assert response["choices"][0]["finish_reason"] == "tool_calls"
     assert response["choices"][0]["message"] == {
         "role": "assistant",
@@ -275,8 +284,53 @@ def test_calls_in_pieces_whole_and_without_arguments() -> None:
             {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}},
             {"id": "2", "type": "function", "function": {"name": "g", "arguments": '{"b": 2}'}},
             {"id": "3", "type": "function", "function": {"name": "h", "arguments": "{}"}},
+            {"id": "4", "type": "function", "function": {"name": "i", "arguments": '{"c": 3}'}},
         ],
     }
+
+
+CALL = opened(1, type="tool_use", id="c", name="delete_files", input={})
+WHICH = piece(1, type="input_json_delta", partial_json='{"pattern": "*.tmp"}')
+
+
+@pytest.mark.parametrize(
+    ("events", "reason"),
+    [
+        ([CALL, {**WHICH, "index": 2}, closed(1)], "block 2, which is not an open"),
+        ([CALL, {k: v for k, v in WHICH.items() if k != "index"}, closed(1)], "block None, which"),
+        ([CALL, closed(1), WHICH], "block 1, which is not an open"),
+        ([CALL, CALL, WHICH, closed(1)], "two content blocks share the index 1"),
+        ([opened(1, type="text", text=""), WHICH, closed(1)], "block 1, which is not an open"),
+        ([CALL], "the tool call in block 1 was not closed"),
+    ],
+    ids=["another", "missing", "after the stop", "shared", "of a text", "never closed"],
+)
+def test_arguments_that_belong_to_no_open_call_break_the_stream(
+    events: list[Any], reason: str
+) -> None:
+    """To drop them would leave a call without arguments, which a host would run."""
+    with pytest.raises(StreamInterruptedError, match=reason):
+        decode(start(), *events, end("tool_use"), STOP, tools=[tool("delete_files")])
+
+
+@pytest.mark.parametrize("stop_reason", ["max_tokens", "content_filter", "repetition_truncation"])
+@pytest.mark.parametrize("tail", [[], [closed(1)]], ids=["open", "closed"])
+def test_a_call_that_was_cut_before_its_arguments_has_none(
+    stop_reason: str, tail: list[Any]
+) -> None:
+    chunks = decode(start(), CALL, *tail, end(stop_reason), STOP, tools=[tool("delete_files")])
+    [call] = collect(chunks)["choices"][0]["message"]["tool_calls"]
+    assert call["function"]["arguments"] == ""
+    assert call_problem(call) == "its arguments did not arrive"
+
+
+@pytest.mark.parametrize("stop_reason", ["max_tokens", "content_filter", "repetition_truncation"])
+def test_unstreamed_the_last_call_of_a_cut_answer_is_not_whole(stop_reason: str) -> None:
+    block = {"type": "tool_use", "id": "c", "name": "delete_files", "input": {}}
+    response = response_of({"content": [block], "stop_reason": stop_reason})
+    assert response is not None
+    [call] = response["choices"][0]["message"]["tool_calls"]
+    assert call_problem(call)
 
 
 def test_what_is_not_known_is_ignored() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mimo_core.response import ChatChunk, collect
 from mimo_core.stream import ChunkNormaliser
-from mimo_core.tool_calls import ToolCallRepair
+from mimo_core.tool_calls import ToolCallRepair, call_problem
 
 SEARCH = {
     "type": "function",
@@ -49,7 +49,7 @@ def arguments(call: Any) -> Any:
 
 def test_a_call_written_as_text_becomes_a_call_with_arguments_of_the_schemas_types() -> None:
     message = ToolCallRepair([SEARCH]).message(
-        {"role": "assistant", "content": LEAK, "tool_calls": None}
+        {"role": "assistant", "content": LEAK, "tool_calls": None}, "tool_calls"
     )
     assert message["content"] == "Let me look."
     [call] = message["tool_calls"] or []
@@ -147,3 +147,76 @@ def test_calls_without_an_index_are_numbered() -> None:
     )
     calls = collect(chunks)["choices"][0]["message"]["tool_calls"] or []
     assert [(c["id"], c["function"]["arguments"]) for c in calls] == [("a", "{}"), ("b", "{}")]
+
+
+# Which calls may be run
+
+
+NO_ARGUMENTS = {"type": "function", "function": {"name": "now", "parameters": {"type": "object"}}}
+REQUIRED = {
+    "type": "function",
+    "function": {
+        "name": "delete_files",
+        "parameters": {
+            "type": "object",
+            "properties": {"pattern": {"type": "string"}},
+            "required": ["pattern"],
+        },
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("function", "problem"),
+    [
+        ({"name": "f", "arguments": '{"a": 1}'}, None),
+        ({"name": "f", "arguments": "{}"}, None),
+        ({"name": "f", "arguments": '{"a": "two\nlines"}'}, None),
+        ({"name": "f", "arguments": ""}, "did not arrive"),
+        ({"name": "f"}, "did not arrive"),
+        ({"name": "f", "arguments": '{"a": 1'}, "not JSON"),
+        ({"name": "f", "arguments": "{}{}"}, "not JSON"),
+        ({"name": "f", "arguments": "[" * 100_000}, "not JSON"),
+        ({"name": "f", "arguments": "[1]"}, "not a JSON object"),
+        ({"name": "f", "arguments": "null"}, "not a JSON object"),
+        ({"name": "", "arguments": "{}"}, "does not name a tool"),
+        ({"arguments": "{}"}, "does not name a tool"),
+    ],
+)
+def test_only_a_call_with_a_whole_object_may_be_run(function: Any, problem: str | None) -> None:
+    found = call_problem({"id": "1", "type": "function", "function": function})
+    assert found is None if problem is None else problem in str(found)
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize(
+    ("name", "finish_reason", "arguments"),
+    [
+        ("now", "tool_calls", "{}"),
+        ("now", "stop", "{}"),
+        ("now", "length", ""),
+        ("now", "content_filter", ""),
+        ("now", "repetition_truncation", ""),
+        ("now", "something_new", ""),
+        ("delete_files", "tool_calls", ""),
+        ("not_offered", "tool_calls", ""),
+    ],
+)
+def test_empty_arguments_are_an_object_only_where_they_can_mean_one(
+    name: str, finish_reason: str, arguments: str, streamed: bool, text: str
+) -> None:
+    repair = ToolCallRepair([NO_ARGUMENTS, REQUIRED])
+    call: Any = {"id": "1", "type": "function", "function": {"name": name, "arguments": text}}
+    if streamed:
+        normaliser = ChunkNormaliser(repair)
+        chunks: list[ChatChunk] = []
+        for delta, reason in (({"tool_calls": [{**call, "index": 0}]}, None), ({}, finish_reason)):
+            choice: Any = {"index": 0, "delta": delta, "finish_reason": reason}
+            normaliser.add({"choices": [choice]}, chunks)
+        message = collect(chunks + normaliser.end())["choices"][0]["message"]
+    else:
+        message = repair.message({"role": "assistant", "tool_calls": [call]}, finish_reason)
+    [found] = message["tool_calls"] or []
+    assert found["function"]["arguments"].strip() == arguments
+    assert (call_problem(found) is None) == bool(arguments)

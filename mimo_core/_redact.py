@@ -1,0 +1,59 @@
+"""What must not be shown: the one rule for what looks like a key, and what a terminal would obey."""
+
+from __future__ import annotations
+
+import re
+
+# Pay as you go (`sk-`), Token Plan (`tp-`) and its teams (`ttp-`).
+KEY_PREFIXES = ("sk-", "tp-", "ttp-")
+_PREFIX = "|".join(prefix.removesuffix("-") for prefix in sorted(KEY_PREFIXES, key=len)[::-1])
+_KEY = re.compile(rf"(?<![A-Za-z0-9])({_PREFIX})-[A-Za-z0-9_\-]{{6,}}")
+_SHORT_KEY = 8  # characters
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+
+# Headers that authenticate somebody, whoever their server is.
+_CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "api-key"})
+_CREDENTIAL_WORDS = frozenset(
+    {"key", "apikey", "token", "secret", "auth", "password", "credential"}
+)
+
+
+def without_keys(text: str, key: str | None = None) -> str:
+    """The text without `key`, and without anything else that looks like a MiMo key.
+
+    Args:
+        text: what is to be shown or stored.
+        key: the key that was sent, or None. A short one ("x", "EMPTY") is taken out as a whole
+            word only: it is not a secret, and part of many a word.
+
+    Returns:
+        The text, with `***` in the place of each key; the prefix of a MiMo key stays (`sk-***`).
+    """
+    if key and len(key) < _SHORT_KEY:
+        text = re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", "***", text)
+    elif key:
+        text = text.replace(key, "***").replace(key.replace("/", r"\/"), "***")
+    return _KEY.sub(r"\1-***", text)
+
+
+def is_credential_header(name: str) -> bool:
+    """Whether a header of this name authenticates: `authorization`, `x-api-key`, `x-auth-token`.
+
+    Args:
+        name: the header's name, in any case.
+    """
+    name = name.lower()
+    if name in _CREDENTIAL_HEADERS:
+        return True
+    return not _CREDENTIAL_WORDS.isdisjoint(re.split(r"[-_]", name))
+
+
+def printable(text: str) -> str:
+    """The text as a terminal may have it: without escape sequences and control characters.
+
+    Line breaks and tabs become spaces: what is shown is one line.
+    """
+    text = " ".join(_ESCAPE.sub("", text).split())
+    if text.isprintable():
+        return text
+    return "".join(char for char in text if char.isprintable())

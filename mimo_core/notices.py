@@ -1,0 +1,53 @@
+"""What a user should be told although nothing failed: one decision each, which both hosts ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from mimo_core.models import model_info
+from mimo_core.response import Message
+
+EmptyReason = Literal["budget", "only_reasoning"]
+_OVERRIDDEN = ("temperature", "top_p")
+
+
+def without_effect(request: Mapping[str, Any]) -> list[str]:
+    """The parameters of a request that the service overrides.
+
+    While a v2.5 or later model thinks, `temperature` and `top_p` are 1.0 and 0.95, whatever was
+    sent (vendor's parameter reference, 3 June 2026).
+
+    Args:
+        request: a `ChatRequest`, as it was given or prepared.
+
+    Returns:
+        Their names, in the order `temperature`, `top_p`; empty where everything holds.
+    """
+    info = model_info(str(request.get("model") or ""))
+    if not info.fixed_sampling:
+        return []
+    if not info.thinks(request.get("thinking"), request.get("reasoning_effort")):
+        return []
+    return [name for name in _OVERRIDDEN if request.get(name) is not None]
+
+
+def empty_reason(message: Message, finish_reason: str | None) -> EmptyReason | None:
+    """Why an answer has neither text nor a tool call nor audio.
+
+    Args:
+        message: the whole assistant message.
+        finish_reason: of its choice.
+
+    Returns:
+        `"budget"` where reasoning used up the limit of tokens; `"only_reasoning"` where the model,
+        or a server that takes an answer for reasoning, put everything into the reasoning field;
+        None where there is an answer, or nothing says why there is none.
+    """
+    if (message.get("content") or "").strip() or message.get("tool_calls") or message.get("audio"):
+        return None
+    if finish_reason == "length":
+        return "budget"
+    if finish_reason == "stop" and message.get("reasoning_content"):
+        return "only_reasoning"
+    return None
