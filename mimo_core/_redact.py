@@ -1,4 +1,4 @@
-"""What must not be shown: the one rule for what looks like a key, and what a terminal would obey."""
+"""What must not be shown: the one rule for what looks like a key, and terminal escapes."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -235,28 +234,8 @@ def _tool_use(call: dict[str, Any]) -> dict[str, Any]:
         "type": "tool_use",
         "id": call["id"],
         "name": function["name"],
-        "input": _input(function["arguments"]),
+        "input": json.loads(function["arguments"]),
     }
-
-
-def _input(arguments: str) -> dict[str, Any]:
-    """The arguments as the object that is asked for; what is none travels as `_raw`."""
-    try:
-        value = json.loads(arguments, parse_constant=_no_number, parse_float=_finite)
-    except (ValueError, RecursionError):
-        value = None
-    return value if isinstance(value, dict) else {"_raw": arguments}
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise ValueError(f"{digits} is too large")
-    return number
 
 
 def _tool_result(message: dict[str, Any], where: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mimo_core import InvalidRequestError, UnsupportedInputError, history, prepare
+from mimo_core import InvalidRequestError, UnsupportedInputError, history, parts, prepare
 
 USER = {"role": "user", "content": "Hi"}
 CALL = {
@@ -127,12 +127,12 @@ def test_null_fields_of_an_answer_are_left_out() -> None:
 
 def test_the_text_parts_of_a_tool_message_become_one_text() -> None:
     parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
-    assert sent(USER, {**RESULT, "content": parts})[1] == {**RESULT, "content": "one\ntwo"}
+    assert sent(*CALLED, {**RESULT, "content": parts})[2] == {**RESULT, "content": "one\ntwo"}
 
 
 @pytest.mark.parametrize("nothing", ["", None, []])
 def test_an_empty_result_is_a_space(nothing: Any) -> None:
-    assert sent(USER, {**RESULT, "content": nothing})[1]["content"] == " "
+    assert sent(*CALLED, {**RESULT, "content": nothing})[2]["content"] == " "
 
 
 def test_images_of_tools_travel_in_a_user_message_after_all_tool_messages() -> None:
@@ -157,19 +157,106 @@ def test_images_of_tools_travel_in_a_user_message_after_all_tool_messages() -> N
     assert sent(USER, turn, first)[-1]["role"] == "user"  # also at the end
 
 
-def test_a_tool_message_names_its_call() -> None:
-    message = {"role": "tool", "content": "x"}
-    assert refusal(USER, message) == "messages[1]: a tool message needs a tool_call_id."
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        (IMAGE, "[The tool returned an image, which mimo-v2.5-pro cannot be shown here.]"),
+        ({"type": "input_audio", "input_audio": {"data": "data:,"}}, "[The tool returned audio, "),
+        ({"type": "video_url", "video_url": {"url": "https://h/v"}}, "[The tool returned a video"),
+        (
+            {"type": "file", "mime_type": "application/pdf", "filename": "a.pdf"},
+            "[The tool returned a part of type 'file' (a.pdf, application/pdf), which MiMo",
+        ),
+        ({"type": "new"}, "[The tool returned a part of type 'new', which MiMo does not take.]"),
+        (7, "[The tool returned a part of type 'int', which MiMo does not take.]"),
+    ],
+)
+def test_what_a_tool_returned_and_a_model_cannot_see_is_named_in_a_text(
+    part: Any, said: str
+) -> None:
+    """An error would end the thread: the result stays in the history."""
+    content = [{"type": "text", "text": "Here:"}, part]
+    result = sent(*CALLED, {**RESULT, "content": content}, USER, model="mimo-v2.5-pro")[2]
+    assert result["content"].startswith(f"Here:\n{said}")
 
 
-# 6. Arguments are JSON texts
+def test_media_of_a_tool_that_cannot_be_sent_are_named_too() -> None:
+    result = sent(*CALLED, {**RESULT, "content": [{"type": "image_url"}]})[2]
+    assert result["content"] == "[The tool returned an image that cannot be sent.]"
+
+
+# 4. Calls and results belong together
+
+
+CALLED = (USER, {"role": "assistant", "content": "A", "tool_calls": [CALL]})
+
+
+@pytest.mark.parametrize("later", [(), (USER,), (CALLED[1], RESULT)], ids=["end", "user", "again"])
+def test_a_call_that_nobody_answered_gets_an_answer_that_says_so(later: Any) -> None:
+    history = sent(*CALLED, *later)
+    answer = {"role": "tool", "tool_call_id": "call_1", "content": "This call was not answered."}
+    assert history[2] == answer
+    assert len(history) == 3 + len(later)
+
+
+def test_a_result_without_its_call_is_a_text_of_the_users() -> None:
+    """LangChain's trim_messages leaves such a one behind."""
+    text = "Output of the tool call call_1, which is not in this conversation:"
+    stray = user({"type": "text", "text": text}, {"type": "text", "text": "18 °C"})
+    assert sent(RESULT, USER) == [stray, USER]
+    other = {**RESULT, "tool_call_id": "call_9"}
+    assert [m["role"] for m in sent(*CALLED, other, RESULT, USER)] == [
+        *("user", "assistant", "tool", "user", "user")
+    ]
+
+
+def test_ids_that_are_missing_are_made_up_and_pair_up_in_order() -> None:
+    calls = [{"function": {"name": name}} for name in "ab"]
+    results = [{"role": "tool", "content": text} for text in "12"]
+    _, turn, first, second = sent(USER, assistant(tool_calls=calls), *results)
+    ids = [call["id"] for call in turn["tool_calls"]]
+    assert len(set(ids)) == 2
+    assert [(m["tool_call_id"], m["content"]) for m in (first, second)] == [
+        (ids[0], "1"),
+        (ids[1], "2"),
+    ]
+
+
+def test_calls_of_one_message_do_not_share_an_id() -> None:
+    turn = assistant(tool_calls=[CALL, CALL])
+    _, asked, *results = sent(USER, turn, RESULT, {**RESULT, "content": "19 °C"})
+    ids = [call["id"] for call in asked["tool_calls"]]
+    assert len(set(ids)) == 2
+    assert [result["tool_call_id"] for result in results] == ids
+
+
+@pytest.mark.parametrize(
+    ("name", "adapted"),
+    [
+        ("functions.get_weather:0", "functions_get_weather_0"),
+        ("x" * 70, "x" * 64),
+        (None, "unknown_tool"),
+    ],
+)
+def test_the_name_of_an_earlier_call_is_one_that_the_service_takes(name: Any, adapted: str) -> None:
+    turn = sent(USER, assistant(tool_calls=[{"id": "c", "function": {"name": name}}]))[1]
+    assert turn["tool_calls"][0]["function"]["name"] == adapted
+
+
+# 6. Arguments are the text of a JSON object
 
 
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
         ('{"a":1}', '{"a":1}'),
-        ('{"a":', '{"a":'),  # cut off: goes back as it came
+        ('{"a":', '{"_raw": "{\\"a\\":"}'),  # cut off
+        ("[1]", '{"_raw": "[1]"}'),
+        ([1], '{"_raw": [1]}'),
+        ('{"a": NaN}', '{"_raw": "{\\"a\\": NaN}"}'),
+        ('{"a": 1e999}', '{"_raw": "{\\"a\\": 1e999}"}'),
+        ('{"a": "x\ny"}', '{"a": "x\\ny"}'),
+        ({"a": float("inf")}, '{"_raw": "{\'a\': inf}"}'),
         ({"a": "ü"}, '{"a": "ü"}'),
         (None, "{}"),
         ("", "{}"),
@@ -196,21 +283,35 @@ def test_the_index_of_a_streamed_call_does_not_go_back() -> None:
         {},
         {"id": "c"},
         {"id": "c", "function": "f"},
-        {"id": "c", "function": {}},
-        {"function": {"name": "f"}},
-        {"id": "", "function": {"name": "f"}},
     ],
 )
-def test_what_is_no_tool_call(call: Any) -> None:
-    assert "a tool call needs an id and a function with a name" in refusal(
-        USER, assistant(tool_calls=[call])
-    )
+def test_what_is_not_a_tool_call(call: Any) -> None:
+    assert "a tool call needs a function with a name" in refusal(USER, assistant(tool_calls=[call]))
 
 
-def test_calls_are_a_list_and_their_arguments_json() -> None:
+def test_calls_are_a_list() -> None:
     assert "tool_calls must be a list" in refusal(USER, assistant(tool_calls=CALL))
-    call = {"id": "c", "function": {"name": "f", "arguments": {"a": {1, 2}}}}
-    assert "the arguments of f are not JSON" in refusal(USER, assistant(tool_calls=[call]))
+
+
+# 10. Empty texts
+
+
+@pytest.mark.parametrize("role", ["user", "system", "developer"])
+@pytest.mark.parametrize("content", ["", [], [{"type": "text", "text": ""}]])
+def test_a_message_without_text_holds_a_space(role: str, content: Any) -> None:
+    message = sent({"role": role, "content": content}, USER)[0]
+    space = " " if content == "" else [{"type": "text", "text": " "}]
+    assert message == {"role": role, "content": space}
+
+
+def test_an_empty_text_beside_others_is_left_out() -> None:
+    empty = {"type": "text", "text": ""}
+    assert sent(user(empty, IMAGE, empty))[0] == user(IMAGE)
+
+
+def test_instructions_are_text_only() -> None:
+    said = refusal({"role": "system", "content": [IMAGE]}, USER)
+    assert said == "messages[0]: instructions are text only; move the media into a user message."
 
 
 # 12. Media in
@@ -268,12 +369,12 @@ def test_a_bare_url_is_put_where_it_belongs(kind: str, field: str) -> None:
     [
         (
             {"type": "file", "file": {}},
-            "a content part of type 'file' is none that MiMo takes; text, image_url",
+            "MiMo does not take a content part of type 'file'; it takes text, image_url",
         ),
         ({"type": "text"}, "a text part needs a 'text'"),
         ({"type": "text", "text": 7}, "a text part needs a 'text'"),
-        ("bare", "a content part of type None is none that MiMo takes"),
-        ({}, "a content part of type None is none that MiMo takes"),
+        (7, "MiMo does not take a content part of type None"),
+        ({}, "MiMo does not take a content part of type None"),
         ({"type": "image_url"}, "image_url needs a 'url'"),
         ({"type": "image_url", "image_url": {}}, "image_url needs a 'url'"),
         ({"type": "video_url", "video_url": {"url": ""}}, "video_url needs a 'url'"),
@@ -312,7 +413,6 @@ def test_a_text_model_takes_no_media_wherever_they_stand(
     for messages, position in (
         ([user(part)], 0),
         ([USER, assistant(content="A"), user({"type": "text", "text": "x"}, part), *[USER] * 5], 2),
-        ([USER, assistant(tool_calls=[CALL]), {**RESULT, "content": [part]}, USER], 2),
         ([{"role": "system", "content": [part]}, USER], 0),
     ):
         with pytest.raises(UnsupportedInputError) as e:
@@ -373,19 +473,17 @@ def test_an_empty_history(messages: Any) -> None:
 
 
 def test_a_long_history_is_walked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counted, not timed: each message and each part is looked at once."""
-    seen = {"assistant": 0, "part": 0, "tool": 0}
+    """Counted, not timed: each part is looked at once."""
+    seen = 0
+    adapt_part = parts.adapt_part
 
-    def counted(name: str, function: Any) -> Any:
-        def count(*args: Any, **kwargs: Any) -> Any:
-            seen[name] += 1
-            return function(*args, **kwargs)
+    def count(*args: Any) -> Any:
+        nonlocal seen
+        seen += 1
+        return adapt_part(*args)
 
-        return count
-
-    monkeypatch.setattr(history, "_assistant", counted("assistant", history._assistant))
-    monkeypatch.setattr(history, "_tool", counted("tool", history._tool))
-    monkeypatch.setattr(history, "_part", counted("part", history._part))
+    monkeypatch.setattr(history, "adapt_part", count)
+    monkeypatch.setattr(parts, "adapt_part", count)
     turn = [
         user({"type": "text", "text": "x"}, IMAGE),
         assistant(tool_calls=[CALL]),
@@ -393,4 +491,4 @@ def test_a_long_history_is_walked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     adapted = sent(*turn * 500)
     assert len(adapted) == 4 * 500  # the images of the tools stand in messages of their own
-    assert seen == {"assistant": 500, "tool": 500, "part": 3 * 500}
+    assert seen == 3 * 500

@@ -198,7 +198,7 @@ def streams(draw: st.DrawFn) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     if draw(st.booleans()):
         usage |= {"cache_read_input_tokens": draw(counts), "cache_creation_input_tokens": 5}
     stop = draw(st.sampled_from(["end_turn", "max_tokens", "tool_use", "stop_sequence", "refusal"]))
-    if stop == "max_tokens" and blocks and blocks[-1]["type"] == "tool_use":
+    if stop in ("max_tokens", "refusal") and blocks and blocks[-1]["type"] == "tool_use":
         stop = "tool_use"  # a cut call is text in a stream only
     message = {
         "id": "m",

@@ -1,0 +1,172 @@
+"""The content parts of request messages: texts and media, checked against what a model takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mimo_core.errors import InvalidRequestError, UnsupportedInputError
+from mimo_core.models import MODELS, Modality, ModelInfo
+
+# A single space passes on every backend; null and "" do not.
+NO_TEXT = " "
+MEDIA: dict[str, Modality] = {
+    "image_url": "image",
+    "input_audio": "audio",
+    "video_url": "video",
+}
+_AUDIO_TYPES = {"mp3": "mpeg"}
+
+
+def adapt_part(part: Any, info: ModelInfo, where: str) -> dict[str, Any]:
+    """One content part of a user message as MiMo takes it.
+
+    Args:
+        part: a part in the shape of chat completions.
+        info: the model.
+        where: the message, for an error's text, e.g. `messages[3]`.
+
+    Raises:
+        InvalidRequestError: it is not a part that MiMo takes.
+        UnsupportedInputError: the model does not take what it holds.
+    """
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind == "text":
+        if not isinstance(part.get("text"), str):
+            raise InvalidRequestError(f"{where}: a text part needs a 'text'.", param="messages")
+        return part  # type: ignore[no-any-return]
+    modality = MEDIA.get(kind) if isinstance(kind, str) else None
+    if modality is None:
+        raise InvalidRequestError(
+            f"{where}: MiMo does not take a content part of type {kind!r}; "
+            f"it takes text, {', '.join(MEDIA)}.",
+            param="messages",
+        )
+    assert kind is not None
+    if modality not in info.inputs:
+        raise _unsupported(modality, info, where)
+    source = part.get(kind)
+    if isinstance(source, str):
+        part = {**part, kind: {"data" if kind == "input_audio" else "url": source}}
+    if kind == "input_audio":
+        return _adapt_audio(part, where)
+    holder = part.get(kind)
+    if not isinstance(holder, dict) or not isinstance(holder.get("url"), str) or not holder["url"]:
+        raise InvalidRequestError(f"{where}: {kind} needs a 'url'.", param="messages")
+    if kind == "video_url":
+        _check_video(part, where)
+    return part  # type: ignore[no-any-return]
+
+
+def adapt_result_part(part: Any, info: ModelInfo, where: str) -> dict[str, Any]:
+    """One content part of a tool's result.
+
+    A tool decides by itself what it returns, and the result stays in the history: what cannot be
+    sent becomes a text that says so, never an error.
+
+    Args:
+        part: a text, a part in the shape of chat completions, or anything else.
+        info: the model, its `inputs` narrowed down to what the protocol has for results.
+        where: the message, for the text.
+    """
+    part = as_text_part(part)
+    try:
+        return adapt_part(part, info, where)
+    except InvalidRequestError:
+        return {"type": "text", "text": _left_out(part, info)}
+
+
+def _left_out(part: Any, info: ModelInfo) -> str:
+    """What stands in the place of a part that was left out."""
+    kind = str(part.get("type") or "unknown") if isinstance(part, dict) else type(part).__name__
+    modality = MEDIA.get(kind)
+    if modality is not None and modality not in info.inputs:
+        return f"[The tool returned {_a(modality)}, which {info.id} cannot be shown here.]"
+    if modality is not None:
+        return f"[The tool returned {_a(modality)} that cannot be sent.]"
+    described = part if isinstance(part, dict) else {}
+    about = [str(described[name]) for name in ("filename", "mime_type") if described.get(name)]
+    details = f" ({', '.join(about)})" if about else ""
+    return f"[The tool returned a part of type {kind!r}{details}, which MiMo does not take.]"
+
+
+def _a(modality: Modality) -> str:
+    return {"image": "an image", "audio": "audio", "video": "a video"}.get(modality, modality)
+
+
+def as_text_part(part: Any) -> Any:
+    """A part that is a mere text, or does not say that it is one, as a text part."""
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    if isinstance(part, dict) and "type" not in part and "text" in part:
+        return {**part, "type": "text"}
+    return part
+
+
+def without_empty_texts(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The parts without the texts that hold nothing, which the service refuses ("`text` is not
+    set"); a single space where nothing is left."""
+    kept = [part for part in parts if part["type"] != "text" or part["text"]]
+    return kept or [{"type": "text", "text": NO_TEXT}]
+
+
+def text_of(content: Any, where: str) -> str:
+    """A text, or the texts of a list of parts, as one text.
+
+    Raises:
+        InvalidRequestError: it holds something that is not text.
+    """
+    if content is None or isinstance(content, str):
+        return content or ""
+    if not isinstance(content, list | tuple):
+        raise InvalidRequestError(
+            f"{where}: content must be a text or a list of parts.", param="messages"
+        )
+    texts = []
+    for part in content:
+        text = part.get("text") if isinstance(part, dict) else part
+        if not isinstance(text, str):
+            raise InvalidRequestError(
+                f"{where}: only text parts can stand here, not {part!r:.80}.", param="messages"
+            )
+        texts.append(text)
+    return "\n".join(texts) if len(texts) > 1 else "".join(texts)
+
+
+def _adapt_audio(part: dict[str, Any], where: str) -> dict[str, Any]:
+    audio = part.get("input_audio")
+    data = audio.get("data") if isinstance(audio, dict) else None
+    if not isinstance(audio, dict) or not isinstance(data, str) or not data:
+        raise InvalidRequestError(f"{where}: input_audio needs 'data'.", param="messages")
+    if data.startswith(("data:", "http://", "https://")):
+        if "format" not in audio:
+            return part
+    else:  # OpenAI's form: raw base64 with a format
+        format_ = audio.get("format") or "wav"
+        data = f"data:audio/{_AUDIO_TYPES.get(format_, format_)};base64,{data}"
+    rest = {key: value for key, value in audio.items() if key != "format"}
+    return {**part, "input_audio": {**rest, "data": data}}
+
+
+def _check_video(part: dict[str, Any], where: str) -> None:
+    fps = part.get("fps")
+    if fps is not None and not (
+        isinstance(fps, int | float) and not isinstance(fps, bool) and 0.1 <= fps <= 10
+    ):
+        raise InvalidRequestError(
+            f"{where}: fps is {fps!r}; it must be from 0.1 to 10 frames a second.", param="messages"
+        )
+    resolution = part.get("media_resolution")
+    if resolution not in (None, "default", "max"):
+        raise InvalidRequestError(
+            f"{where}: media_resolution is {resolution!r}; it can be 'default' or 'max'.",
+            param="messages",
+        )
+
+
+def _unsupported(modality: Modality, info: ModelInfo, where: str) -> UnsupportedInputError:
+    able = [m.id for m in MODELS.values() if m.kind == info.kind == "chat" and modality in m.inputs]
+    advice = f"Use {', '.join(able)}, or remove it from the history" if able else "Remove it"
+    return UnsupportedInputError(
+        f"{info.id} does not take {modality} input, and {where} holds some. {advice}.",
+        param="messages",
+    )
