@@ -173,9 +173,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         ),
         "media_resolution must be one of default, max",
     ),
-    "unknown part": (
+    "file": (
         request(messages=[{"role": "user", "content": [{"type": "file"}]}]),
-        "unknown content type file",
+        "file type is not supported",
+    ),
+    "unknown part": (
+        request(messages=[{"role": "user", "content": [{"type": "refusal"}]}]),
+        "unknown content type refusal",
     ),
 }
 

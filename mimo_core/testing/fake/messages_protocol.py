@@ -9,8 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mimo_core.testing.fake.policy import Refusal, param_incorrect
 from mimo_core.testing.fake.recorded import content_text
+from mimo_core.testing.fake.refusals_messages import DROPPED
+from mimo_core.testing.fake.refusals_messages import shape_refusal as shape_refusal
 
 # Parameters that mean the same in both protocols, by their names here and there.
 _SAME = {
@@ -24,25 +25,15 @@ _SAME = {
 }
 
 
-def shape_refusal(body: Any) -> Refusal | None:
-    """What only this protocol refuses: a missing `max_tokens`, blocks that are none."""
-    if not isinstance(body, dict):
-        return None
-    if body.get("max_tokens") is None:
-        return param_incorrect("max_tokens is not set")
-    messages = body.get("messages")
-    for message in messages if isinstance(messages, list) else ():
-        if not isinstance(message, dict) or message.get("role") not in ("user", "assistant"):
-            return param_incorrect("messages.role must be one of user, assistant")
-        content = message.get("content")
-        blocks = content if isinstance(content, list) else []
-        if not isinstance(content, (str, list)) or not all(isinstance(b, dict) for b in blocks):
-            return param_incorrect("`content` is not set")
-    return None
+def to_chat(body: Mapping[str, Any], *, drops_media: bool = False) -> dict[str, Any]:
+    """The request in chat-completions shape.
 
-
-def to_chat(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The request in chat-completions shape."""
+    Args:
+        body: one that `shape_refusal` lets through.
+        drops_media: leave out sound, video and documents, as the service does.
+    """
+    if drops_media:
+        body = _without_media(body)
     request = {there: body[here] for here, there in _SAME.items() if body.get(here) is not None}
     messages: list[dict[str, Any]] = []
     if body.get("system"):
@@ -56,6 +47,16 @@ def to_chat(body: Mapping[str, Any]) -> dict[str, Any]:
     if body.get("tools") is not None:
         request["tools"] = [_tool(tool) for tool in body["tools"]]
     return request | _tool_choice(body.get("tool_choice") or {})
+
+
+def _without_media(body: Mapping[str, Any]) -> dict[str, Any]:
+    messages = []
+    for message in body.get("messages") or ():
+        content = message["content"]
+        if isinstance(content, list):
+            content = [block for block in content if block.get("type") not in DROPPED]
+        messages.append({**message, "content": content})
+    return {**body, "messages": messages}
 
 
 def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,11 +109,11 @@ def _user(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
             parts.append(_part(block))
             continue
         result = block.get("content") or ""
-        text = content_text(result)
+        inner = result if isinstance(result, list) else []
+        others = [block for block in inner if block.get("type") != "text"]
+        text = content_text(result) or (" " if others else "")
         messages.append({"role": "tool", "tool_call_id": block.get("tool_use_id"), "content": text})
-        for inner in result if isinstance(result, list) else ():
-            if inner.get("type") != "text":
-                parts.append(_part(inner))
+        parts.extend(map(_part, others))
     if parts:
         messages.append({"role": "user", "content": parts})
     return messages

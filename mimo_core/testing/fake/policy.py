@@ -6,9 +6,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from mimo_core.testing.fake.faults import ERRORS, error_body
+from mimo_core.testing.fake.sources import SOURCES
 
-Refusal = tuple[int, dict[str, Any]]
-"""HTTP status and body."""
+
+class Refusal(tuple[int, dict[str, Any]]):
+    """HTTP status and body, and the rule that says so."""
+
+    rule: str
+    """A key of `SOURCES`."""
+
+    def __new__(cls, rule: str, status: int, body: dict[str, Any]) -> Refusal:
+        """A refusal.
+
+        Raises:
+            KeyError: the rule has no source.
+        """
+        SOURCES[rule]
+        refusal = super().__new__(cls, (status, body))
+        refusal.rule = rule
+        return refusal
+
+    @property
+    def source(self) -> str:
+        """Where it is known from that the service refuses this."""
+        return SOURCES[self.rule]
 
 
 @dataclass(frozen=True)
@@ -18,21 +39,26 @@ class Policy:
     keys: frozenset[str] | None = None
     """The keys that are known; None lets every request pass, also one without a key."""
     key_prefix: str | None = None
-    """`sk-` or `tp-`: the host's kind of key, any other gets 401."""
+    """`sk-`, `tp-` or `ttp-`: the host's kind of key, any other gets 401."""
     require_reasoning: bool = True
     refuse_empty_content: bool = True
     """Whether an assistant message with `""` is refused, as some backends do; null always is."""
     web_search_enabled: bool = True
     extra_models: frozenset[str] = frozenset()
+    retired: frozenset[str] = frozenset()
+    """Ids that were served once: `400 Unsupported model …`, and no place in the model list."""
+    drops_media: bool = False
+    """Messages protocol: drop sound, video and documents in silence, as the service does. The
+    emulator refuses them otherwise: whoever sends them loses data and is not told."""
 
 
-def param_incorrect(param: str) -> Refusal:
+def param_incorrect(rule: str, param: str) -> Refusal:
     """The 400 whose useful sentence is in `param`."""
-    return 400, error_body("400", "Param Incorrect", param)
+    return Refusal(rule, 400, error_body("400", "Param Incorrect", param))
 
 
-def published(name: str) -> Refusal:
+def published(rule: str, name: str) -> Refusal:
     """One of the refusals in `ERRORS`."""
     status, body = ERRORS[name]
     assert isinstance(body, dict)  # the named refusals are JSON
-    return status, body
+    return Refusal(rule, status, body)

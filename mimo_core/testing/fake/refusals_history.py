@@ -1,42 +1,47 @@
-"""What the service refuses in `messages`: content, media, calls and their reasoning."""
+"""What the service refuses in `messages`: content, calls and their reasoning."""
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from collections.abc import Callable
 from typing import Any
 
-from mimo_core.models import Modality, ModelInfo
-from mimo_core.testing.fake.faults import error_body
+from mimo_core.models import ModelInfo
 from mimo_core.testing.fake.policy import Policy, Refusal, param_incorrect, published
+from mimo_core.testing.fake.refusals_media import MEDIA, media_refusal, modality_refusal
 
 TEXT_NOT_SET = "`text` is not set"
+TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ROLES = ("developer", "system", "user", "assistant", "tool")
-# Content part -> the modality it is, and the field that holds its URL.
-_MEDIA: dict[str, tuple[Modality, str]] = {
-    "image_url": ("image", "url"),
-    "input_audio": ("audio", "data"),
-    "video_url": ("video", "url"),
-}
+_INSTRUCTIONS = ("developer", "system")
 
 
 def messages_refusal(messages: Any) -> Refusal | None:
     """No messages, or what is none."""
     if not isinstance(messages, list) or not messages:
-        return param_incorrect("messages must not be empty")
+        return param_incorrect("no messages", "messages must not be empty")
     for message in messages:
         role = message.get("role") if isinstance(message, dict) else None
         if role not in _ROLES:
-            return param_incorrect(f"messages.role must be one of {', '.join(_ROLES)}")
+            return param_incorrect("role", f"messages.role must be one of {', '.join(_ROLES)}")
         content = message.get("content")
-        if isinstance(content, list) and not all(isinstance(part, dict) for part in content):
-            return param_incorrect("messages.content must hold objects with a type")
+        if isinstance(content, list) and not all(_has_type(part) for part in content):
+            return param_incorrect("part shape", "messages.content must hold objects with a type")
+        if not isinstance(message.get("name", ""), str | None):
+            return param_incorrect("message name", "messages.name must be a string")
     return None
+
+
+def _has_type(part: Any) -> bool:
+    return isinstance(part, dict) and isinstance(part.get("type"), str)
 
 
 def history_refusal(request: dict[str, Any], info: ModelInfo, policy: Policy) -> Refusal | None:
     """The rules for a chat model's history."""
     messages = request["messages"]
-    if refusal := _modality_refusal(messages, info):
+    if refusal := modality_refusal(messages, info):
         return refusal
     for message in messages:
         if refusal := _CONTENT_RULES[message["role"]](message, policy):
@@ -47,53 +52,35 @@ def history_refusal(request: dict[str, Any], info: ModelInfo, policy: Policy) ->
     return _reasoning_refusal(messages) if thinks and policy.require_reasoning else None
 
 
-def _modality_refusal(messages: list[dict[str, Any]], info: ModelInfo) -> Refusal | None:
-    """Media that the model does not take, on whichever turn: it stays in the history."""
-    for message in messages:
-        content = message.get("content")
-        for part in content if isinstance(content, list) else ():
-            modality, _ = _MEDIA.get(part.get("type", ""), ("text", ""))
-            if modality not in info.inputs:
-                message_text = f"No endpoints found that support {modality} input"
-                return 404, error_body("404", message_text)
-    return None
+# Content
 
 
 def _instruction_refusal(message: dict[str, Any], policy: Policy) -> Refusal | None:
     content = message.get("content")
-    if isinstance(content, str):
-        return None
-    return None if _is_text_list(content) else param_incorrect(TEXT_NOT_SET)
+    if isinstance(content, list) and any(part["type"] in MEDIA for part in content):
+        return param_incorrect("media in instructions", TEXT_NOT_SET)
+    return _user_refusal(message, policy)
 
 
 def _user_refusal(message: dict[str, Any], policy: Policy) -> Refusal | None:
+    """A text or parts; no text of either is empty."""
     content = message.get("content")
-    if isinstance(content, str):
+    if isinstance(content, str) and content:
         return None
     if not isinstance(content, list) or not content:
-        return param_incorrect(TEXT_NOT_SET)
+        return param_incorrect("empty text", TEXT_NOT_SET)
     for part in content:
-        refusal = None if _is_text(part) else _media_refusal(part)
+        refusal = _text_refusal(part) if part["type"] == "text" else media_refusal(part)
         if refusal is not None:
             return refusal
     return None
 
 
-def _media_refusal(part: dict[str, Any]) -> Refusal | None:
-    kind = part.get("type")
-    if kind not in _MEDIA:
-        return param_incorrect(TEXT_NOT_SET if kind == "text" else f"unknown content type {kind}")
-    name = _MEDIA[kind][1]
-    holder = part.get(kind)
-    url = holder.get(name) if isinstance(holder, dict) else None
-    if not isinstance(url, str) or not url.startswith(("http://", "https://", "data:")):
-        return param_incorrect(f"{kind}.{name} must be a URL or a data URL")
-    fps = part.get("fps")
-    if fps is not None and not (isinstance(fps, (int, float)) and 0.1 <= fps <= 10):
-        return param_incorrect("fps must be between 0.1 and 10.0")
-    if part.get("media_resolution") not in (None, "default", "max"):
-        return param_incorrect("media_resolution must be one of default, max")
-    return None
+def _text_refusal(part: dict[str, Any]) -> Refusal | None:
+    text = part.get("text")
+    if isinstance(text, str) and text:
+        return None
+    return param_incorrect("empty text", TEXT_NOT_SET)
 
 
 def _assistant_refusal(message: dict[str, Any], policy: Policy) -> Refusal | None:
@@ -103,14 +90,19 @@ def _assistant_refusal(message: dict[str, Any], policy: Policy) -> Refusal | Non
         return None
     if isinstance(content, str) and content:
         return None
-    if _is_text_list(content) and any(part["text"] for part in content or ()):
-        return None
-    return param_incorrect(TEXT_NOT_SET)
+    if isinstance(content, list) and content:
+        others = [part for part in content if part["type"] != "text"]
+        if not others:
+            return next(filter(None, map(_text_refusal, content)), None)
+    return param_incorrect("assistant content", TEXT_NOT_SET)
 
 
 def _tool_refusal(message: dict[str, Any], policy: Policy) -> Refusal | None:
     """A string only: lists of text parts are documented, but lists were seen to be refused."""
-    return None if isinstance(message.get("content"), str) else param_incorrect(TEXT_NOT_SET)
+    content = message.get("content")
+    if not isinstance(content, str):
+        return param_incorrect("tool content", TEXT_NOT_SET)
+    return None if content else param_incorrect("tool content empty", TEXT_NOT_SET)
 
 
 _CONTENT_RULES: dict[str, Callable[[dict[str, Any], Policy], Refusal | None]] = {
@@ -122,52 +114,80 @@ _CONTENT_RULES: dict[str, Callable[[dict[str, Any], Policy], Refusal | None]] = 
 }
 
 
+# Calls, their results, and the reasoning that comes with them
+
+
 def _calls_refusal(messages: list[dict[str, Any]]) -> Refusal | None:
-    """Each call is answered by one tool message, before anything else is said."""
-    pending: list[Any] = []
+    """Each call is whole, and answered by one tool message before anything else is said."""
+    pending: list[str] = []
     for message in messages:
         if message["role"] == "tool":
             id = message.get("tool_call_id")
             if id not in pending:
-                return param_incorrect(f"tool_call_id {id} answers no tool call")
+                said = f"tool_call_id {id} answers no tool call"
+                return param_incorrect("result without call", said)
             pending.remove(id)
             continue
         if pending:
             return _unanswered(pending)
         calls = message.get("tool_calls") if message["role"] == "assistant" else None
+        if calls is not None and not isinstance(calls, list):
+            return param_incorrect("tool call shape", "tool_calls must be a list")
         for call in calls or ():
-            if not _is_call(call):
-                return param_incorrect("tool_calls must have id, type and function")
+            if refusal := _call_refusal(call, pending):
+                return refusal
             pending.append(call["id"])
     return _unanswered(pending) if pending else None
 
 
-def _unanswered(ids: list[Any]) -> Refusal:
-    listed = ", ".join(map(str, ids))
-    return param_incorrect(f"tool_calls must be followed by tool messages for: {listed}")
+def _unanswered(ids: list[str]) -> Refusal:
+    said = f"tool_calls must be followed by tool messages for: {', '.join(ids)}"
+    return param_incorrect("call without result", said)
 
 
-def _is_call(call: Any) -> bool:
+def _call_refusal(call: Any, pending: list[str]) -> Refusal | None:
+    """A call of a history: whole, well named, with arguments that are a JSON object."""
     function = call.get("function") if isinstance(call, dict) else None
-    return (
-        isinstance(function, dict)
-        and isinstance(call.get("id"), str)
-        and isinstance(function.get("name"), str)
-        and isinstance(function.get("arguments"), str)
-    )
+    given = function if isinstance(function, dict) else {}
+    name, arguments = given.get("name"), given.get("arguments")
+    if not isinstance(name, str) or not isinstance(arguments, str) or not _is_identified(call):
+        return param_incorrect("tool call shape", "tool_calls must have id, type and function")
+    if not TOOL_NAME.fullmatch(name):
+        said = f"tool_calls.function.name must match {TOOL_NAME.pattern}"
+        return param_incorrect("tool call name", said)
+    if not _is_object_text(arguments):
+        said = "tool_calls.function.arguments must be the text of a JSON object"
+        return param_incorrect("tool call arguments", said)
+    if call["id"] in pending:
+        return param_incorrect("tool call id", f"two tool_calls have the id {call['id']}")
+    return None
+
+
+def _is_object_text(arguments: str) -> bool:
+    """Judged apart from the core's own rule: the emulator is what that one is tested against."""
+    try:
+        value = json.loads(arguments, parse_constant=_number, parse_float=_number)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict)
+
+
+def _number(digits: str) -> float:
+    """A number that JSON has: neither `NaN` nor one that is too large for a float."""
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits} is not JSON")
+    return number
+
+
+def _is_identified(call: dict[str, Any]) -> bool:
+    id = call.get("id")
+    return isinstance(id, str) and bool(id) and call.get("type") == "function"
 
 
 def _reasoning_refusal(messages: list[dict[str, Any]]) -> Refusal | None:
     """Thinking mode: a message with calls carries its reasoning, be it empty."""
     for message in messages:
         if message.get("tool_calls") and not isinstance(message.get("reasoning_content"), str):
-            return published("reasoning_not_passed_back")
+            return published("reasoning", "reasoning_not_passed_back")
     return None
-
-
-def _is_text(part: dict[str, Any]) -> bool:
-    return part.get("type") == "text" and isinstance(part.get("text"), str)
-
-
-def _is_text_list(content: Any) -> bool:
-    return isinstance(content, list) and bool(content) and all(_is_text(part) for part in content)

@@ -11,15 +11,25 @@ from mimo_core.testing.fake.policy import Refusal, param_incorrect
 from mimo_core.testing.fake.recorded import content_text
 
 MAX_ENCODED = 10 * 1024 * 1024
+_CHAT_ONLY = ("stop", "thinking", "tools", "tool_choice", "response_format")
 _FORMATS = ("wav", "mp3", "pcm", "pcm16")
 _SAMPLE_TYPES = ("audio/wav", "audio/x-wav", "audio/wave", "audio/mp3", "audio/mpeg")
+
+
+def not_for_speech(request: Mapping[str, Any], info: ModelInfo) -> Refusal | None:
+    """Parameters that speech models do not support."""
+    for name in _CHAT_ONLY:
+        if request.get(name) is not None:
+            said = f"{name} is not supported by {info.id}"
+            return param_incorrect("not for speech models", said)
+    return None
 
 
 def speech_refusal(request: Mapping[str, Any], info: ModelInfo) -> Refusal | None:
     """Rules of synthesis: what is spoken, by which voice, in which format."""
     audio = request.get("audio")
     if audio is not None and not isinstance(audio, dict):
-        return param_incorrect("audio must be an object")
+        return param_incorrect("speech options", "audio must be an object")
     audio = audio or {}
     return (
         _spoken_refusal(request["messages"], audio, info)
@@ -34,16 +44,20 @@ def _spoken_refusal(
     """The spoken text is the assistant's message, the style the user's; nobody else speaks."""
     roles = {message["role"] for message in messages}
     if roles & {"system", "developer"}:
-        return param_incorrect("system role is not allowed for TTS model")
+        return param_incorrect("speech instructions", "system role is not allowed for TTS model")
     described = info.voice_source == "description"
     optional = described and audio.get("optimize_text_preview") is True
     if "assistant" not in roles and not optional:
-        return param_incorrect("messages must contain an assistant role for TTS model")
+        return param_incorrect(
+            "speech without text", "messages must contain an assistant role for TTS model"
+        )
     if described and "user" not in roles:
-        return param_incorrect("messages must contain a user role for voicedesign model")
+        return param_incorrect(
+            "speech description", "messages must contain a user role for voicedesign model"
+        )
     for message in messages:
         if message["role"] == "assistant" and not content_text(message.get("content")).strip():
-            return param_incorrect("`text` is not set")
+            return param_incorrect("empty text", "`text` is not set")
     return None
 
 
@@ -55,45 +69,63 @@ def _format_refusal(format: Any, *, stream: bool) -> Refusal | None:
     if format in allowed:
         return None
     when = " when stream is true" if stream else ""
-    return param_incorrect(f"audio.format must be one of {', '.join(allowed)}{when}")
+    return param_incorrect(
+        "speech format", f"audio.format must be one of {', '.join(allowed)}{when}"
+    )
 
 
 def _voice_refusal(voice: Any, info: ModelInfo) -> Refusal | None:
     if info.voice_source == "description":
-        return param_incorrect(f"voice is not supported by {info.id}") if voice else None
+        return (
+            param_incorrect("speech voice", f"voice is not supported by {info.id}")
+            if voice
+            else None
+        )
     if info.voice_source == "sample":
-        return _sample_refusal(voice, "audio.voice")
+        return _sample_refusal("voice sample", voice, "audio.voice")
     if voice is None or voice in info.voices:
         return None
-    return param_incorrect(f"voice {voice} is not one of {', '.join(info.voices)}")
+    return param_incorrect("speech voice", f"voice {voice} is not one of {', '.join(info.voices)}")
 
 
 def recognition_refusal(request: Mapping[str, Any]) -> Refusal | None:
     """Rules of recognition: one recording in one user message, a language the model knows."""
-    parts = [
-        part
-        for message in request["messages"]
-        for part in (message.get("content") if isinstance(message.get("content"), list) else ())
-        if part.get("type") == "input_audio"
-    ]
+    given = [part for message in request["messages"] for part in _parts(message)]
+    parts = [part for part in given if part["type"] == "input_audio"]
     if len(parts) != 1:
-        return param_incorrect("messages must contain exactly one input_audio for ASR model")
+        return param_incorrect(
+            "recording", "messages must contain exactly one input_audio for ASR model"
+        )
+    if any(part["type"] == "text" for part in given):
+        said = "ASR request must not include text parts"
+        return param_incorrect("recording with text", said)
     held = parts[0].get("input_audio")
-    if refusal := _sample_refusal((held or {}).get("data"), "input_audio.data"):
+    data = held.get("data") if isinstance(held, dict) else None
+    if refusal := _sample_refusal("recording", data, "input_audio.data"):
         return refusal
-    language = (request.get("asr_options") or {}).get("language")
+    options = request.get("asr_options") or {}
+    language = options.get("language") if isinstance(options, dict) else options
     if language not in (None, "auto", "zh", "en"):
-        return param_incorrect("asr_options.language must be one of auto, zh, en")
+        said = "asr_options.language must be one of auto, zh, en"
+        return param_incorrect("recording language", said)
     return None
 
 
-def _sample_refusal(url: Any, name: str) -> Refusal | None:
+def _parts(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The parts of a message; a text that is not empty is one."""
+    content = message.get("content")
+    if isinstance(content, str) and content:
+        return [{"type": "text", "text": content}]
+    return content if isinstance(content, list) else []
+
+
+def _sample_refusal(rule: str, url: Any, name: str) -> Refusal | None:
     """A recording is a data URL of WAV or MP3, its base64 at most 10 MB."""
     if not url:
-        return param_incorrect(f"{name} is not set")
+        return param_incorrect(rule, f"{name} is not set")
     type = url[5:].split(";", 1)[0] if isinstance(url, str) and url.startswith("data:") else ""
     if type not in _SAMPLE_TYPES or decode_data_url(url) is None:
-        return param_incorrect(f"{name} must be a data URL with base64 of wav or mp3")
+        return param_incorrect(rule, f"{name} must be a data URL with base64 of wav or mp3")
     if len(url.split(",", 1)[1]) > MAX_ENCODED:
-        return param_incorrect(f"{name} must not be larger than 10 MB")
+        return param_incorrect(rule, f"{name} must not be larger than 10 MB")
     return None

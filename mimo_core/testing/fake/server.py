@@ -38,11 +38,14 @@ class FakeMiMo:
         respond: called with each accepted request that finds the queue empty.
         port: 0 takes a free one.
         keys: the API keys that are known; None accepts every request, also one without a key.
-        key_prefix: `"sk-"` or `"tp-"`, to refuse the other kind of key with 401.
+        key_prefix: `"sk-"`, `"tp-"` or `"ttp-"`, to refuse the other kind of key with 401.
         require_reasoning: refuse a history of calls without their `reasoning_content`.
         refuse_empty_content: refuse assistant messages whose content is `""`; null always is.
         web_search_enabled: whether the key has the web search plugin.
         extra_models: ids that are served beside those of the model table.
+        retired: ids that are not served any more: `400 Unsupported model …`.
+        drops_media: messages protocol: drop sound, video and documents in silence, as the service
+            does; they are refused otherwise, so that a loss shows.
         data_prefix_errors: begin the error bodies of streaming requests with `data:`.
         log: called with one line for each request and its answer.
 
@@ -61,6 +64,8 @@ class FakeMiMo:
         refuse_empty_content: bool = True,
         web_search_enabled: bool = True,
         extra_models: Iterable[str] = (),
+        retired: Iterable[str] = (),
+        drops_media: bool = False,
         data_prefix_errors: bool = False,
         log: Callable[[str], None] | None = None,
     ) -> None:
@@ -73,6 +78,8 @@ class FakeMiMo:
             refuse_empty_content=refuse_empty_content,
             web_search_enabled=web_search_enabled,
             extra_models=frozenset(extra_models),
+            retired=frozenset(retired),
+            drops_media=drops_media,
         )
         self._data_prefix_errors = data_prefix_errors
         self._log = log
@@ -257,7 +264,13 @@ class FakeMiMo:
             self._changed.notify_all()
 
     def _answer(self, received: Received) -> tuple[HTTPAnswer, Fault]:
-        request = service.record(received.method, received.path, received.headers, received.body)
+        request = service.record(
+            received.method,
+            received.path,
+            received.headers,
+            received.body,
+            drops_media=self._policy.drops_media,
+        )
         with self._changed:
             self.requests.append(request)
             self._changed.notify_all()

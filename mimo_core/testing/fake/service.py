@@ -14,7 +14,9 @@ from mimo_core.testing.fake.answers import answer
 from mimo_core.testing.fake.faults import Fault, error_body
 from mimo_core.testing.fake.policy import Policy, Refusal, published
 from mimo_core.testing.fake.recorded import Protocol, RecordedRequest
-from mimo_core.testing.fake.refusals import CLOUDSWAY_MODELS, chat_refusal, key_refusal
+from mimo_core.testing.fake.refusals import chat_refusal, key_refusal
+from mimo_core.testing.fake.refusals_messages import shape_refusal
+from mimo_core.testing.fake.refusals_parameters import CLOUDSWAY_MODELS
 from mimo_core.testing.fake.reply import Reply
 
 _JSON = {"content-type": "application/json"}
@@ -65,7 +67,14 @@ def find_route(path: str) -> Route | None:
     return next((route for pattern, route in _ROUTES if re.fullmatch(pattern, bare)), None)
 
 
-def record(method: str, path: str, headers: dict[str, str], raw: bytes) -> RecordedRequest:
+def record(
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    raw: bytes,
+    *,
+    drops_media: bool = False,
+) -> RecordedRequest:
     """The request as it is kept in `FakeMiMo.requests`; never raises."""
     route = find_route(path)
     try:
@@ -75,17 +84,17 @@ def record(method: str, path: str, headers: dict[str, str], raw: bytes) -> Recor
     protocol: Protocol = route.protocol if route else "unknown"
     chat: dict[str, Any] = {}
     if isinstance(body, dict):
-        chat = _chat_of_messages(body) if protocol == "messages" else body
+        chat = _chat_of_messages(body, drops_media) if protocol == "messages" else body
         if route and route.bearer_only and "model" not in chat:
             # The endpoint path names the model; Cloudsway's examples send none.
             chat = {**chat, "model": CLOUDSWAY_MODELS[0]}
     return RecordedRequest(method, path, headers, body, protocol, raw, chat)
 
 
-def _chat_of_messages(body: dict[str, Any]) -> dict[str, Any]:
+def _chat_of_messages(body: dict[str, Any], drops_media: bool) -> dict[str, Any]:
     """The translated request; what cannot be translated keeps its model, and will be refused."""
     try:
-        return messages_protocol.to_chat(body)
+        return messages_protocol.to_chat(body, drops_media=drops_media)
     except (AttributeError, TypeError, KeyError, ValueError):
         return {"model": body.get("model"), "stream": body.get("stream")}
 
@@ -94,25 +103,25 @@ def refusal(request: RecordedRequest, policy: Policy) -> Refusal | None:
     """Why the service refuses this request, or None."""
     route = find_route(request.path)
     if route is None:
-        return published("not_found")
+        return published("path", "not_found")
     messages = route.protocol == "messages"
     found = key_refusal(request.headers, policy, bearer_only=route.bearer_only, messages=messages)
     if found is not None:
         return found
     if request.method != route.method:
-        return 405, error_body("405", "Method Not Allowed")
+        return Refusal("method", 405, error_body("405", "Method Not Allowed"))
     if route.protocol == "models":
         return None
     if not isinstance(request.body, dict):
-        return published("bad_request")
-    if messages and (found := messages_protocol.shape_refusal(request.body)):
+        return published("body", "bad_request")
+    if messages and (found := shape_refusal(request.body, policy)):
         return found
     try:
         return chat_refusal(
             request.chat, policy, cloudsway=route.cloudsway, messages_protocol=messages
         )
     except (AttributeError, TypeError, KeyError):  # a field of a shape that no rule foresees
-        return published("bad_request")
+        return published("body", "bad_request")
 
 
 def error_answer(status: int, body: Mapping[str, Any], *, data_prefix: bool = False) -> HTTPAnswer:
@@ -133,7 +142,7 @@ def log_line(request: RecordedRequest, answer: HTTPAnswer) -> str:
 
 def models_answer(policy: Policy) -> HTTPAnswer:
     """The model list, in the shape of the published one."""
-    ids = sorted(MODELS.keys() | policy.extra_models)
+    ids = sorted((MODELS.keys() | policy.extra_models) - policy.retired)
     data = [{"id": id, "object": "model", "owned_by": "xiaomi"} for id in ids]
     return HTTPAnswer(200, dict(_JSON), chat_completions.dump({"object": "list", "data": data}))
 
