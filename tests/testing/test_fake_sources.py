@@ -1,0 +1,375 @@
+"""Each refusal of the emulator: provoked once, with a source; what was published passes."""
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from mimo_core import prepare
+from mimo_core.testing.cassette_file import read
+from mimo_core.testing.fake import service
+from mimo_core.testing.fake.policy import Policy, Refusal, param_incorrect
+from mimo_core.testing.fake.refusals_media import MAX_DATA
+from mimo_core.testing.fake.refusals_speech import MAX_ENCODED
+from mimo_core.testing.fake.sources import SOURCES
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "tests" / "core" / "data"  # published bodies of the real service
+USER: dict[str, Any] = {"role": "user", "content": "hi"}
+CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+ASKED = {"role": "assistant", "content": " ", "reasoning_content": "r", "tool_calls": [CALL]}
+RESULT = {"role": "tool", "tool_call_id": "call_1", "content": "42"}
+VIDEO = {"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}}
+SAMPLE = "data:audio/wav;base64,UklGRg=="
+SAY = {"role": "assistant", "content": "Good morning."}
+HEARD = {"type": "input_audio", "input_audio": {"data": SAMPLE}}
+TTS, DESIGN, ASR = "mimo-v2.5-tts", "mimo-v2.5-tts-voicedesign", "mimo-v2.5-asr"
+
+
+def chat(**changes: Any) -> dict[str, Any]:
+    return {"model": "mimo-v2.6-pro", "messages": [USER]} | changes
+
+
+def said(*messages: Any) -> dict[str, Any]:
+    return chat(messages=list(messages))
+
+
+def shown(*parts: Any, **changes: Any) -> dict[str, Any]:
+    return chat(messages=[{"role": "user", "content": list(parts)}]) | changes
+
+
+def called(arguments: Any = "{}", *results: Any, name: str = "f", id: str = "call_1") -> Any:
+    call = {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+    return said(USER, ASKED | {"tool_calls": [call]}, *(results or (RESULT,)))
+
+
+def function(**fields: Any) -> dict[str, Any]:
+    return chat(tools=[{"type": "function", "function": fields}])
+
+
+def speech(model: str = TTS, messages: Any = (USER, SAY), **changes: Any) -> dict[str, Any]:
+    return {"model": model, "messages": list(messages)} | changes
+
+
+def heard(*parts: Any, **changes: Any) -> dict[str, Any]:
+    return speech(ASR, [{"role": "user", "content": list(parts)}], **changes)
+
+
+def image(url: Any) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def sound(url: str) -> dict[str, Any]:
+    return {"type": "input_audio", "input_audio": {"data": url}}
+
+
+def blocks(*content: Any, role: str = "user", **changes: Any) -> dict[str, Any]:
+    return {
+        "model": "mimo-v2.6-pro",
+        "max_tokens": 9,
+        "messages": [{"role": role, "content": list(content)}],
+    } | changes
+
+
+# Rule -> requests in chat-completions shape that provoke it.
+CHAT: dict[str, list[Any]] = {
+    "body": ["hi", []],
+    "model missing": [chat(model=None), chat(model=3)],
+    "model unknown": [chat(model=m) for m in ("mimo-v2.5-pro[1m]", "MiMo-v2.5-pro", "gpt-5")],
+    "sampling range": [chat(temperature=1.6), chat(top_p=0), chat(presence_penalty="1")],
+    "token limit": [chat(max_tokens=0), chat(max_completion_tokens=131_073)],
+    "stop": [chat(stop=list("abcde")), chat(stop=""), chat(stop=[]), chat(stop=["a", ""])],
+    "thinking": [chat(thinking=True), chat(thinking={"type": "adaptive"})],
+    "reasoning effort": [chat(reasoning_effort=e) for e in ("minimal", "xhigh", "max", 1)],
+    "n": [chat(n=2), chat(n=0), chat(n=True)],
+    "stream": [chat(stream="true"), chat(stream_options=True)],
+    "response format": [chat(response_format="json"), chat(response_format={"type": "xml"})],
+    "tool choice": [
+        chat(tool_choice=choice)
+        for choice in ("any", {"type": "tool", "name": "f"}, {"type": "function"}, {"name": "f"})
+    ],
+    "parallel tool calls": [chat(parallel_tool_calls="no")],
+    "tools": [chat(tools={}), chat(tools=[{"type": "retrieval"}]), chat(tools=["f"])],
+    "tool name": [function(name="a b"), function(name="a" * 65), function(), function(name="")],
+    "tool parameters": [function(name="f", parameters="{}"), function(name="f", description=1)],
+    "web search range": [chat(tools=[{"type": "web_search", "limit": 51}])],
+    "web search location": [chat(tools=[{"type": "web_search", "user_location": {"city": "x"}}])],
+    "no messages": [said(), chat(messages="hi")],
+    "role": [said({"role": "function", "content": "x"}), said("hi"), said({"content": "x"})],
+    "part shape": [shown("hi"), shown({"text": "hi"})],
+    "part type": [shown({"type": "refusal"})],
+    "file part": [
+        shown({"type": "file", "file": {"filename": "a.pdf"}}),
+        shown({"type": "file"}, model="mimo-v2.5-pro"),
+        shown({"type": "document"}),
+        shown(image("data:application/pdf;base64,JVBERg==")),
+    ],
+    "message name": [said(USER | {"name": 3})],
+    "empty text": [
+        said({"role": role, "content": content})
+        for role in ("user", "system", "developer")
+        for content in ("", None, [], [{"type": "text", "text": ""}], [{"type": "text"}])
+    ]
+    + [said(USER, {"role": "assistant", "content": [{"type": "text", "text": ""}]})],
+    "assistant content": [
+        said(USER, {"role": "assistant", "content": content})
+        for content in ("", None, [], [image("https://example.com/a.png")])
+    ]
+    + [said(USER, ASKED | {"content": None}, RESULT)],
+    "tool content": [called("{}", RESULT | {"content": [{"type": "text", "text": "42"}]})],
+    "tool content empty": [called("{}", RESULT | {"content": ""})],
+    "media for a text model": [
+        shown(part, model="mimo-v2.5-pro")
+        for part in (image("https://example.com/a.png"), HEARD, VIDEO)
+    ],
+    "media in instructions": [
+        said({"role": role, "content": [image("https://example.com/a.png")]})
+        for role in ("system", "developer")
+    ],
+    "media URL": [
+        shown(image(url)) for url in ("a.png", "", None, "data:image/png,x", "data:image/png")
+    ],
+    "media type": [
+        shown(sound("data:audio/midi;base64,eA==")),
+        shown(image("data:;base64,eA==")),
+        shown(image("data:video/mp4;base64,eA==")),
+    ],
+    "media size": [shown(sound("data:audio/wav;base64," + "A" * (MAX_DATA * 4 // 3 + 8)))],
+    "video fps": [shown(VIDEO | {"fps": fps}) for fps in (11, 0, True, "2")],
+    "video resolution": [shown(VIDEO | {"media_resolution": "low"})],
+    "tool call shape": [
+        said(USER, ASKED | {"tool_calls": [call]}, RESULT)
+        for call in (
+            {"id": "call_1", "function": {"name": "f", "arguments": "{}"}},
+            {"type": "function", "function": {"name": "f", "arguments": "{}"}},
+            CALL | {"id": ""},
+            CALL | {"function": {"name": "f", "arguments": {}}},
+            CALL | {"function": {"arguments": "{}"}},
+            "f",
+        )
+    ]
+    + [said(USER, ASKED | {"tool_calls": {}}, RESULT)],
+    "tool call name": [called(name="a.b"), called(name=""), called(name="a" * 65)],
+    "tool call arguments": [
+        called(arguments)
+        for arguments in ("", '{"a": 1', "[]", "null", '"x"', '{"a": NaN}', '{"a": 1e999}', "no")
+    ],
+    "tool call id": [
+        said(USER, ASKED | {"tool_calls": [CALL, CALL]}, RESULT, RESULT),
+    ],
+    "result without call": [said(USER, RESULT), called("{}", RESULT, RESULT)],
+    "call without result": [said(USER, ASKED), said(USER, ASKED, USER)],
+    "reasoning": [said(USER, ASKED | {"reasoning_content": None}, RESULT)],
+    "not for speech models": [
+        speech(**{name: value})
+        for name, value in (
+            ("stop", "x"),
+            ("thinking", {"type": "disabled"}),
+            ("tools", []),
+            ("tool_choice", "auto"),
+            ("response_format", {"type": "text"}),
+        )
+    ],
+    "speech options": [speech(audio="wav")],
+    "speech without text": [speech(messages=[USER])],
+    "speech instructions": [speech(messages=[{"role": "system", "content": "x"}, SAY])],
+    "speech description": [speech(DESIGN, [SAY])],
+    "speech format": [
+        speech(audio={"format": "flac"}),
+        speech(audio={"format": "wav"}, stream=True),
+    ],
+    "speech voice": [speech(audio={"voice": "Nobody"}), speech(DESIGN, audio={"voice": "Mia"})],
+    "voice sample": [
+        speech("mimo-v2.5-tts-voiceclone", audio={"voice": voice})
+        for voice in (None, "Mia", "data:audio/ogg;base64,eA==", "data:audio/wav;base64,!")
+    ],
+    "recording": [
+        heard(),
+        heard(HEARD, HEARD),
+        heard(sound("https://example.com/a.wav")),
+        heard(sound("data:audio/wav;base64," + "A" * (MAX_ENCODED + 4))),
+    ],
+    "recording with text": [
+        heard(HEARD, {"type": "text", "text": "Write it down."}),
+        speech(ASR, [{"role": "system", "content": "x"}, *heard(HEARD)["messages"]]),
+    ],
+    "recording language": [heard(HEARD, asr_options={"language": "fr"})],
+}
+
+# Rule -> requests in the shape of the messages protocol.
+MESSAGES: dict[str, list[Any]] = {
+    "model without this protocol": [blocks(SAY, model=TTS) | {"messages": [USER]}],
+    "max_tokens missing": [{"model": "mimo-v2.6-pro", "messages": [USER]}],
+    "messages role": [blocks(role="system"), blocks() | {"messages": ["hi"]}],
+    "messages content": [blocks("hi"), blocks() | {"messages": [{"role": "user"}]}]
+    + [blocks({"type": "text", "text": "x"}, system=system) for system in (3, ["x"], [{}])],
+    "messages thinking": [blocks(thinking=True), blocks(thinking={"type": "on"})],
+    "messages tool choice": [
+        blocks(tool_choice=choice) for choice in ("auto", {"type": "required"}, {"type": "tool"})
+    ],
+    "messages tool input": [
+        blocks({"type": "tool_use", "id": "a", "name": "f", "input": value}, role="assistant")
+        for value in ("{}", None, [])
+    ],
+    "messages thinking block": [
+        blocks({"type": "thinking", "thinking": "hmm"}, role="assistant"),
+        blocks({"type": "thinking", "signature": ""}, role="assistant"),
+    ],
+    "messages block": [
+        blocks({"type": "thinking", "thinking": "x", "signature": ""}),
+        blocks({"type": "image", "source": {}}, role="assistant"),
+        blocks({"type": "tool_result", "tool_use_id": "a", "content": [{"type": "tool_use"}]}),
+        blocks({}),
+    ],
+    "messages media": [blocks({"type": kind}) for kind in ("document", "audio", "video", "file")]
+    + [blocks({"type": "tool_result", "tool_use_id": "a", "content": [{"type": "document"}]})],
+    "empty text": [
+        blocks({"type": "text", "text": ""}),
+        blocks() | {"messages": [{"role": "user", "content": ""}]},
+        blocks({"type": "text", "text": "x"}, system=[{"type": "text", "text": ""}]),
+    ],
+    "media URL": [blocks({"type": "image", "source": "a.png"})],
+}
+
+# Rule -> policy, method, path and headers of an ordinary request that provokes it.
+OTHERS: dict[str, tuple[Policy, str, str]] = {
+    "key": (Policy(keys=frozenset({"k"})), "POST", "/v1/chat/completions"),
+    "path": (Policy(), "POST", "/v1/completions"),
+    "method": (Policy(), "GET", "/v1/chat/completions"),
+    "model retired": (
+        Policy(retired=frozenset({"mimo-v2.6-pro"})),
+        "POST",
+        "/v1/chat/completions",
+    ),
+    "web search disabled": (Policy(web_search_enabled=False), "POST", "/v1/chat/completions"),
+}
+
+
+def refusal(
+    body: Any,
+    path: str = "/v1/chat/completions",
+    policy: Policy | None = None,
+    method: str = "POST",
+) -> Refusal | None:
+    raw = json.dumps(body).encode()
+    policy = policy or Policy()
+    request = service.record(method, path, {}, raw, drops_media=policy.drops_media)
+    return service.refusal(request, policy)
+
+
+def cases(table: dict[str, list[Any]]) -> list[Any]:
+    return [
+        pytest.param(rule, body, id=f"{rule} {number}")
+        for rule, bodies in table.items()
+        for number, body in enumerate(bodies)
+    ]
+
+
+@pytest.mark.parametrize(("rule", "body"), cases(CHAT))
+def test_each_rule_refuses(rule: str, body: Any) -> None:
+    found = refusal(body)
+    assert found is not None
+    assert found.rule == rule, found
+
+
+@pytest.mark.parametrize(("rule", "body"), cases(MESSAGES))
+def test_each_rule_of_the_messages_protocol_refuses(rule: str, body: Any) -> None:
+    found = refusal(body, "/anthropic/v1/messages")
+    assert found is not None
+    assert found.rule == rule, found
+
+
+@pytest.mark.parametrize("rule", OTHERS)
+def test_each_rule_of_an_account_refuses(rule: str) -> None:
+    policy, method, path = OTHERS[rule]
+    found = refusal(chat(tools=[{"type": "web_search"}]), path, policy, method)
+    assert found is not None
+    assert found.rule == rule, found
+
+
+def test_every_rule_is_provoked_and_has_a_source() -> None:
+    assert CHAT.keys() | MESSAGES.keys() | OTHERS.keys() == SOURCES.keys()
+    for rule, source in SOURCES.items():
+        assert len(source) > 10, rule
+
+
+def test_a_refusal_without_a_source_cannot_be_made() -> None:
+    with pytest.raises(KeyError):
+        param_incorrect("a rule that nobody wrote down", "no")
+
+
+def test_a_refusal_says_where_it_is_known_from() -> None:
+    found = refusal(chat(reasoning_effort="max"))
+    assert found is not None
+    assert found.source == SOURCES["reasoning effort"]
+    status, body = found
+    assert (status, body["error"]["param"]) == (400, "Input should be 'low', 'medium' or 'high'")
+
+
+# What was published passes
+
+
+def published_requests() -> list[Any]:
+    """The requests that the vendor and a gateway printed; stand-ins have no messages."""
+    return [
+        pytest.param(one["request"], id=f"{path.stem} {number}")
+        for path in sorted((ROOT / "cassettes" / "vendor").glob("*.yaml"))
+        for number, one in enumerate(read(path)["interactions"])
+        if "messages" in (one["request"].get("body") or "")
+    ]
+
+
+@pytest.mark.parametrize("request_", published_requests())
+def test_a_published_request_is_accepted(request_: dict[str, Any]) -> None:
+    found = refusal(json.loads(request_["body"]), urlsplit(request_["uri"]).path)
+    assert found is None
+
+
+def test_there_are_published_requests() -> None:
+    assert len(published_requests()) == 6
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("*chat_*.json")), ids=lambda path: path.stem)
+def test_a_published_answer_can_be_passed_back(path: Path) -> None:
+    """In the history of the next turn, as the core sends it, and called tools answered."""
+    answer = json.loads(path.read_text())
+    message = answer["choices"][0]["message"]
+    results = [
+        {"role": "tool", "tool_call_id": call["id"], "content": "21 °C"}
+        for call in message.get("tool_calls") or ()
+    ]
+    body = prepare({"model": answer["model"], "messages": [USER, message, *results]})
+    assert refusal(body) is None
+
+
+@pytest.mark.parametrize("name", ["messages_introduction", "cloudsway_messages_memory"])
+def test_a_published_message_can_be_passed_back(name: str) -> None:
+    answer = json.loads((SAMPLES / f"{name}.json").read_text())
+    past = {"role": "assistant", "content": answer["content"]}
+    body = {"model": answer["model"], "max_tokens": 9, "messages": [USER, past, USER]}
+    assert refusal(body, "/v1/messages") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [("error_invalid_key", "key"), ("error_reasoning_not_passed_back", "reasoning")],
+)
+def test_a_published_refusal_is_ours_word_for_word(name: str, rule: str) -> None:
+    policy = Policy(keys=frozenset({"k"})) if rule == "key" else Policy()
+    found = refusal(CHAT["reasoning"][0], policy=policy)
+    assert found is not None
+    assert found.rule == rule
+    assert found[1] == json.loads((SAMPLES / f"{name}.json").read_text())
+
+
+def test_dropped_media_as_the_service_does_it() -> None:
+    """On request: the block is gone, and nobody is told."""
+    text = {"type": "text", "text": "What does it say?"}
+    body = blocks({"type": "document", "source": {}}, text)
+    request = service.record(
+        "POST", "/anthropic/v1/messages", {}, json.dumps(body).encode(), drops_media=True
+    )
+    assert service.refusal(request, Policy(drops_media=True)) is None
+    assert request.messages == [{"role": "user", "content": [text]}]
