@@ -34,6 +34,7 @@ from mimo_core.testing.provenance import (
     host_of,
 )
 from mimo_core.testing.redaction import (
+    clean_text,
     clean_uri,
     key_edits,
     request_headers,
@@ -223,7 +224,9 @@ def _decode(answer: dict[str, Any]) -> None:
 
 def _clean(answer: dict[str, Any], secrets: frozenset[str], *, emulated: bool) -> None:
     """The answer without keys, with large payloads shortened. In place."""
-    answer["headers"] = response_headers(answer["headers"])
+    answer["headers"] = response_headers(answer["headers"], secrets)
+    if isinstance(status := answer.get("status"), dict) and status.get("message"):
+        status["message"] = clean_text(str(status["message"]), secrets)
     held = answer["body"]
     body = held.get("string") or b""
     body = body.encode() if isinstance(body, str) else body

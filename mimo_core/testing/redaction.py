@@ -1,6 +1,7 @@
 """What never reaches a cassette: keys, cookies, request ids, wherever they stand.
 
-Headers are kept by name, not dropped by name: what is not known to be harmless is left out.
+What looks like a key is decided where error texts decide it too (`mimo_core._redact`). Headers are
+kept by name, not dropped by name: what is not known to be harmless is left out.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from mimo_core import _redact
 from mimo_core.testing.bodies import Edit
 
 REDACTED = "REDACTED"
@@ -21,10 +24,10 @@ _REQUEST_HEADERS = frozenset(
 _RESPONSE_HEADERS = re.compile(
     r"content-type|content-encoding|retry-after(-ms)?|server|(x-)?ratelimit-.*|location", re.I
 )
-_KEY = r"(?<![A-Za-z0-9])(?:sk|tp)-(?:[A-Za-z0-9_-]{16,}|(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{8,})"
-_KEYS = re.compile(_KEY.encode())
-_KEYS_IN_TEXT = re.compile(_KEY)
-_QUERY_KEYS = re.compile(r"(?i)\b((?:api[-_]?key|access[-_]?token|token|key)=)[^&#]+")
+_KEYS_IN_TEXT = _redact._KEY
+_KEYS = re.compile(_KEYS_IN_TEXT.pattern.encode())
+_QUERY = re.compile(r"([?&])([^=&#?]+)=([^&#]+)")
+_QUERY_KEY = re.compile(r"(?i)(key|token|secret)$")
 _REQUEST_ID = re.compile(rb'"(?:request|trace)_?[iI]d"\s*:\s*"([^"]+)"')
 _SHORTEST_SECRET = 8
 # Fields of a stream's events whose pieces, put together, are one text.
@@ -39,44 +42,63 @@ _CHARACTERS = re.compile(
 )
 
 
-def secrets_in(headers: Mapping[str, str]) -> frozenset[str]:
-    """The keys that a request authenticates with: they are looked for in every body."""
-    values = (str(headers.get(name) or "") for name in _KEY_HEADERS)
-    keys = (value.rpartition(" ")[2] for value in values)
-    return frozenset(key for key in keys if len(key) >= _SHORTEST_SECRET and key != REDACTED)
+def secrets_in(headers: Mapping[str, Any]) -> frozenset[str]:
+    """What a request authenticates with: looked for in every body, address and header."""
+    texts = {name: ", ".join(_values(given)) for name, given in headers.items()}
+    found = _redact.credentials_in(texts)
+    return frozenset(key for key in found if len(key) >= _SHORTEST_SECRET and REDACTED not in key)
+
+
+def _values(given: Any) -> list[str]:
+    """A header's values, however the HTTP library holds them."""
+    values = given if isinstance(given, list | tuple) else [given]
+    return [value.decode("latin-1") if isinstance(value, bytes) else str(value) for value in values]
 
 
 def request_headers(headers: Mapping[str, Any]) -> dict[str, str]:
     """The harmless headers of a request, and how it authenticated without the key."""
     kept = {}
     for name, given in headers.items():
-        value = given[0] if isinstance(given, list | tuple) else given
-        value = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+        value = (_values(given) or [""])[0]
         if name.lower() in _KEY_HEADERS:
             scheme, space, _ = value.rpartition(" ")
             kept[name.lower()] = scheme + space + REDACTED
         elif name.lower() in _REQUEST_HEADERS:
-            kept[name.lower()] = _KEYS_IN_TEXT.sub(REDACTED, value)
+            kept[name.lower()] = clean_text(value)
     return dict(sorted(kept.items()))
 
 
-def response_headers(headers: Mapping[str, Any]) -> dict[str, list[str]]:
+def response_headers(
+    headers: Mapping[str, Any], secrets: Iterable[str] = ()
+) -> dict[str, list[str]]:
     """The headers of a response that say something about the answer."""
     kept: dict[str, list[str]] = {}
     for name, given in headers.items():
         if _RESPONSE_HEADERS.fullmatch(name):
-            values = given if isinstance(given, list | tuple) else [given]
-            kept[name.lower()] = [_KEYS_IN_TEXT.sub(REDACTED, str(value)) for value in values]
+            kept[name.lower()] = [clean_uri(value, secrets) for value in _values(given)]
     return dict(sorted(kept.items()))
+
+
+def clean_text(text: str, secrets: Iterable[str] = ()) -> str:
+    """A text without the given secrets, and without what looks like a key."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, REDACTED)
+    return _KEYS_IN_TEXT.sub(REDACTED, text)
 
 
 def clean_uri(uri: str, secrets: Iterable[str] = ()) -> str:
     """A URI without user, password and keys."""
-    parts = urlsplit(uri)
-    uri = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    for secret in secrets:
-        uri = uri.replace(secret, REDACTED)
-    return _QUERY_KEYS.sub(rf"\1{REDACTED}", _KEYS_IN_TEXT.sub(REDACTED, uri))
+    with suppress(ValueError):  # not an address: then there is no user in it
+        parts = urlsplit(uri)
+        uri = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return _QUERY.sub(_without_value, clean_text(uri, secrets))
+
+
+def _without_value(match: re.Match[str]) -> str:
+    separator, name, _ = match.groups()
+    if _redact.is_credential_header(name) or _QUERY_KEY.search(name):
+        return f"{separator}{name}={REDACTED}"
+    return match.group()
 
 
 def key_edits(body: bytes, secrets: Iterable[str] = ()) -> list[Edit]:

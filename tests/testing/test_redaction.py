@@ -12,14 +12,24 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from vcr.request import Request
 
 from mimo_core import MiMoClient
+from mimo_core._redact import without_keys
 from mimo_core.testing import CassetteError, FakeMiMo, Fault, Reply, use_cassette
 from mimo_core.testing.bodies import Edit, rewrite
-from mimo_core.testing.redaction import clean_uri, key_edits, request_headers, response_headers
+from mimo_core.testing.cassette_file import _interaction
+from mimo_core.testing.redaction import (
+    clean_uri,
+    key_edits,
+    request_headers,
+    response_headers,
+    secrets_in,
+)
 
 KEY = "sk-ci8u3v0aq7w5r2e9z1x4n6m3b8k5j7h2g4f6d1s9"
 PLAN_KEY = "tp-ck2m9x4v7b1n6q3w8e5r0t2y4u7i9o1p3a5s8d6f"
+TEAM_KEY = "ttp-cq1z8x5v2b7n4m9k6j3h0g8f5d2s7a4p1o9i6u3y"
 PLAIN_KEY = "AbCdEf0123456789ghIJkl"
 """A gateway's key that has no tell-tale prefix."""
 
@@ -28,7 +38,7 @@ def cleaned(body: bytes, *secrets: str) -> bytes:
     return rewrite(body, [], key_edits(body, secrets))[0]
 
 
-@pytest.mark.parametrize("key", [KEY, PLAN_KEY, PLAIN_KEY])
+@pytest.mark.parametrize("key", [KEY, PLAN_KEY, TEAM_KEY, PLAIN_KEY])
 @pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
 @pytest.mark.parametrize(
     "header", ["api-key", "authorization", "x-api-key"], ids=["api-key", "bearer", "x-api-key"]
@@ -37,7 +47,7 @@ def test_no_key_in_a_recorded_file(key: str, library: Any, header: str, tmp_path
     """In headers, query, cookies, the prompt, the answer (whole and in pieces), error bodies."""
     path = tmp_path / "leaky.yaml"
     value = f"Bearer {key}" if header == "authorization" else key
-    said = f"Is {key} my key? And {KEY}, {PLAN_KEY}?"
+    said = f"Is {key} my key? And {KEY}, {PLAN_KEY}, {TEAM_KEY}?"
     body = {
         "model": "mimo-v2.5-pro",
         "messages": [{"role": "user", "content": said}],
@@ -61,7 +71,7 @@ def test_no_key_in_a_recorded_file(key: str, library: Any, header: str, tmp_path
                 answer = client.post(url, json={**body, "stream": stream}, headers=headers)
                 assert key[:5] in answer.text  # whoever asked got it unchanged
     text = path.read_text()
-    for secret in (key, KEY, PLAN_KEY):
+    for secret in (key, KEY, PLAN_KEY, TEAM_KEY):
         for start in range(len(secret) - 5):  # not a piece of it either
             assert secret[start : start + 6] not in text
     assert "REDACTED" in text
@@ -113,9 +123,36 @@ def test_words_are_not_keys(harmless: str) -> None:
     assert cleaned(harmless.encode()) == harmless.encode()
 
 
-@pytest.mark.parametrize("key", [KEY, PLAN_KEY, "sk-live-12345678", "sk-" + "a" * 16])
+@pytest.mark.parametrize("key", [KEY, PLAN_KEY, TEAM_KEY, "sk-live-12345678", "sk-" + "a" * 16])
 def test_what_looks_like_a_key_is_one(key: str) -> None:
     assert cleaned(f'{{"a": "{key}"}}'.encode()) == b'{"a": "REDACTED"}'
+
+
+@pytest.mark.parametrize("prefix", ["sk-", "tp-", "ttp-"])
+def test_one_rule_says_what_looks_like_a_key(prefix: str) -> None:
+    """What an error text hides, a cassette hides: the shortest and any longer one."""
+    for length in range(10):
+        key = prefix + "a1B2_c3-D4"[:length]
+        hidden = without_keys(key) != key
+        assert (cleaned(key.encode()) != key.encode()) is hidden
+        assert (key not in clean_uri(f"https://host/{key}")) is hidden
+        assert (request_headers({"accept": key}) != {"accept": key}) is hidden
+
+
+@pytest.mark.parametrize("key", [KEY, PLAN_KEY, TEAM_KEY, PLAIN_KEY])
+def test_no_key_in_what_surrounds_an_answer(key: str) -> None:
+    """Headers that are kept, the reason phrase, a header of another gateway's own."""
+    request = Request("POST", "https://host/v1/x", b'{"a": 1}', {"x-auth-token": key})
+    assert secrets_in(request.headers) == {key}
+    headers = {"location": [f"https://u:{key}@host/?k={key}"], "server": [f"for {key}"]}
+    said = {"string": f'{{"message": "no {key}"}}'.encode()}
+    answer = {"status": {"code": 401, "message": f"no {key}"}, "headers": headers, "body": said}
+    assert key not in repr(_interaction(request, answer))
+
+
+@pytest.mark.parametrize("name", ["api_key", "apiKey", "accessToken", "auth_token", "secret"])
+def test_no_key_in_a_query(name: str) -> None:
+    assert clean_uri(f"https://h/v1?a=1&{name}=hunter2#x") == f"https://h/v1?a=1&{name}=REDACTED#x"
 
 
 def test_a_key_with_slashes_in_either_spelling() -> None:
