@@ -73,7 +73,7 @@ def test_llm_goes_on_with_a_conversation(tmp_path: Path) -> None:
     """Two processes, one cassette: the second finds its answer where the first left off."""
     tool = "def get_weather(city: str) -> str:\n    return f'{city}: 18 degrees, light rain'\n"
     cassette = CASSETTES / "tools" / "llm_conversation.yaml"
-    first = ("-m", "mimo-v2.5-pro", "--functions", tool, "What is the weather in Paris?")
+    first = ("-m", "mimo-v2.6-pro", "--functions", tool, "What is the weather in Paris?")
     said = []
     for arguments in (first, ("-c", "And should I take an umbrella?")):
         done = replay(cassette, "--", "llm", *arguments, LLM_USER_PATH=str(tmp_path))

@@ -13,8 +13,6 @@ from typing import Any
 
 from mimo_core.testing.fake.answers import Answer
 
-DONE = b"data: [DONE]\n\n"
-
 
 def completion(answer: Answer) -> dict[str, Any]:
     """The body of an answer that is not streamed."""

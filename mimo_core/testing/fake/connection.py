@@ -129,7 +129,7 @@ class Connection:
             if self._is_closed():
                 raise Disconnected
             self._send_chunk(event, fault)
-        if fault.hang_after is not None:
+        if fault.hang_after is not None or fault.never_ends:
             self._wait(None)
         if fault.cut is not None and not (fault.clean or fault.cut == "before_done"):
             raise Cut

@@ -7,7 +7,7 @@ sends the first half of that reply and closes the connection.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +15,8 @@ from mimo_core.testing.fake.reply import Reply
 
 Cut = Literal["before_headers", "before_first_event", "mid_stream", "before_done"]
 Body = dict[str, Any] | str
+Event = dict[str, Any] | str | bytes
+"""An event of a stream: its payload, its data as a text (`"[DONE]"`), or the bytes on the wire."""
 
 
 def error_body(code: str, message: str, param: str = "", type: str = "") -> dict[str, Any]:
@@ -135,6 +137,16 @@ class Fault:
     """
     empty_choices: bool = False
     """Every chunk has `choices: []`; in the messages protocol, no content blocks."""
+
+    edit: Callable[[list[Event]], Sequence[Event]] | None = None
+    """Streams: what becomes of the reply's events, in either protocol. It gets the payloads (and
+    `"[DONE]"`) in order, and gives what is sent in their place: fewer, others, in another order,
+    broken. The other fields then act on these.
+    """
+    never_ends: bool = False
+    """Streams: everything is sent, and the body is not ended; the connection stays open."""
+    bare_json: bool = False
+    """A streaming request is answered with one JSON body under `text/event-stream`."""
 
     byte_by_byte: bool = False
     """Each byte of the body is a write, and in a stream an HTTP chunk, of its own."""

@@ -140,5 +140,6 @@ def _block_events(
 
 
 def event(payload: dict[str, Any]) -> bytes:
-    """One server-sent event, named after the payload's type."""
-    return b"event: " + str(payload["type"]).encode() + b"\ndata: " + dump(payload) + b"\n\n"
+    """One server-sent event, named after the payload's type; of an odd one without, unnamed."""
+    name = f"event: {payload['type']}\n" if "type" in payload else ""
+    return name.encode() + b"data: " + dump(payload) + b"\n\n"

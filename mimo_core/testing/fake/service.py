@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mimo_core.models import MODELS
 from mimo_core.testing.fake import chat_completions, messages_answers, messages_protocol
-from mimo_core.testing.fake.answers import answer
-from mimo_core.testing.fake.faults import Fault, error_body
+from mimo_core.testing.fake.answers import Answer, answer
+from mimo_core.testing.fake.faults import Event, Fault, error_body
 from mimo_core.testing.fake.policy import Policy, Refusal, published
 from mimo_core.testing.fake.recorded import Protocol, RecordedRequest
 from mimo_core.testing.fake.refusals import chat_refusal, key_refusal
@@ -155,24 +155,41 @@ def reply_answer(
         return HTTPAnswer(200, dict(_JSON), chat_completions.dump(dict(reply)))
     said = answer(reply, request.chat)
     messages = request.protocol == "messages"
-    if not request.stream:
+    if fault.bare_json or not request.stream:
         body = messages_answers.message(said) if messages else chat_completions.completion(said)
         if fault.empty_choices:
             body |= {"content": [], "stop_reason": None} if messages else {"choices": []}
-        return HTTPAnswer(200, dict(_JSON), chat_completions.dump(body))
-    if messages:
-        events = [
-            messages_answers.event(payload)
-            for payload in messages_answers.events(said, empty=fault.empty_choices)
-        ]
-    else:
-        payloads = chat_completions.chunks(said)
-        if fault.empty_choices:
-            payloads = [payload | {"choices": []} for payload in payloads]
-        events = [*map(chat_completions.event, payloads), chat_completions.DONE]
+        headers = _STREAM if request.stream else _JSON
+        return HTTPAnswer(200, dict(headers), chat_completions.dump(body))
+    events = _encoded(_events(said, fault, messages=messages), messages=messages)
     comments = fault.comments if fault.comments is not None else int(not messages)
     events = _with_fault(events, fault, messages=messages)
     return HTTPAnswer(200, dict(_STREAM), b"", events, comments, reply.interval)
+
+
+def _events(said: Answer, fault: Fault, *, messages: bool) -> Sequence[Event]:
+    """The events of a stream, after the fault's edit."""
+    events: list[Event]
+    if messages:
+        events = [*messages_answers.events(said, empty=fault.empty_choices)]
+    else:
+        chunks = chat_completions.chunks(said)
+        if fault.empty_choices:
+            chunks = [chunk | {"choices": []} for chunk in chunks]
+        events = [*chunks, "[DONE]"]
+    return events if fault.edit is None else fault.edit(events)
+
+
+def _encoded(events: Sequence[Event], *, messages: bool) -> list[bytes]:
+    encode = messages_answers.event if messages else chat_completions.event
+    return [
+        event
+        if isinstance(event, bytes)
+        else f"data: {event}\n\n".encode()
+        if isinstance(event, str)
+        else encode(event)
+        for event in events
+    ]
 
 
 def _with_fault(events: list[bytes], fault: Fault, *, messages: bool) -> list[bytes]:
