@@ -17,6 +17,8 @@ from typing import Any
 CASSETTES = Path(__file__).resolve().parent.parent / "cassettes"
 INTRODUCTION = CASSETTES / "vendor" / "chat_introduction.yaml"
 AGENT = CASSETTES / "tools" / "agent_loop.yaml"
+PUBLISHED = "mimo-v2.5-pro"
+"""The model whose answer the vendor published. Xiaomi announced its end for 21 October 2026."""
 QUESTION = "What is the weather like in Paris, and should I take an umbrella?"
 LIVE = bool(os.environ.get("MIMO_API_KEY"))
 HOW = "For a live one: MIMO_API_KEY=… make demo (keys: https://platform.xiaomimimo.com)."
@@ -32,7 +34,8 @@ def main() -> int:
 
 def introduce() -> int:
     """The real llm command, in a process of its own."""
-    command = ["llm", "-m", "mimo-v2.5-pro", "--no-stream", "please introduce yourself"]
+    model = "mimo-v2.6-pro" if LIVE else PUBLISHED
+    command = ["llm", "-m", model, "--no-stream", "please introduce yourself"]
     say(f"$ {' '.join(command[:-1])} '{command[-1]}'")
     runner = [sys.executable, "-m"]
     if not LIVE:
@@ -68,7 +71,7 @@ def agent_messages(question: str) -> list[Any]:
         """The weather in a city, now."""
         return f"{city}: 18 degrees, light rain until the evening."
 
-    model = ChatMiMo(model="mimo-v2.5-pro", thinking=True)
+    model = ChatMiMo(model="mimo-v2.6-pro", thinking=True)
     agent: Any = create_agent(model, [get_weather])
     asked = {"messages": [{"role": "user", "content": question}]}
     messages: list[Any] = []

@@ -45,7 +45,7 @@ def get_weather(city: str) -> str:
 def voice_agent() -> Any:
     """Recognise, think, speak."""
     listener = ChatMiMo(model="mimo-v2.5-asr", asr_options={"language": "auto"})
-    thinker: Any = create_agent(ChatMiMo(model="mimo-v2.5-pro"), [get_weather], system_prompt=SHORT)
+    thinker: Any = create_agent(ChatMiMo(model="mimo-v2.6-pro"), [get_weather], system_prompt=SHORT)
     speaker = ChatMiMo(model="mimo-v2.5-tts", audio={"voice": "Chloe", "format": "wav"})
 
     def recognise(state: Conversation) -> Conversation:

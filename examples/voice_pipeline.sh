@@ -11,5 +11,5 @@ if [ -z "${MIMO_API_KEY:-}" ]; then
 fi
 
 llm mimo transcribe "$recording" |
-    llm -m mimo-v2.5-pro -s 'Answer in one short sentence.' |
+    llm -m mimo-v2.6-pro -s 'Answer in one short sentence.' |
     llm mimo speak - -o "$answer"

@@ -24,7 +24,9 @@ from mimo_core import MiMoClient, MiMoError
 from mimo_core.testing import Fault, Reply
 from mimo_core.testing.cassettes import environment
 
-PRO, OMNI = "mimo-v2.5-pro", "mimo-v2.5"
+PRO, FLASH = "mimo-v2.6-pro", "mimo-v2.6-flash"
+TEXT_ONLY = "mimo-v2.5-pro"
+"""Announced to end at Xiaomi on 21 October 2026; other hosts serve it."""
 CLOUDSWAY = "MaaS_Mimo_V2.5_20260423"
 SYSTEM = (
     "You are MiMo, an AI assistant developed by Xiaomi. Today is date: Tuesday, December 16, 2025."

@@ -93,9 +93,15 @@ def history(**assistant: Any) -> dict[str, Any]:
     return {"model": PRO, "tools": [WEATHER], "messages": [PARIS, called, ANSWERED]}
 
 
+def with_arguments(arguments: str) -> dict[str, Any]:
+    """A history whose tool call was cut."""
+    call = {**CALLED, "function": {"name": "get_weather", "arguments": arguments}}
+    return history(reasoning_content="I call get_weather.", tool_calls=[call])
+
+
 REFUSED: tuple[dict[str, Any], ...] = (
     asks("Hello", "mimo-v9"),
-    asks("Hello", "MiMo-V2.5-Pro"),
+    asks("Hello", "MiMo-V2.6-Pro"),
     {"model": PRO, "messages": []},
     asks("Hello", temperature=2),
     asks("Hello", top_p=0),
@@ -106,6 +112,11 @@ REFUSED: tuple[dict[str, Any], ...] = (
     history(),
     history(content=None, reasoning_content="I call get_weather."),
     {**history(reasoning_content="I call get_weather."), "stream": True, "temperature": 2},
+    asks("Hello", f"{PRO}[1m]"),
+    asks("Hello", reasoning_effort="max"),
+    asks([{"type": "text", "text": ""}]),
+    asks([{"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf,"}}]),
+    with_arguments('{"city": "Par'),
 )
 HALF = Reply("Everything after the middle of this sentence is lost.", usage=USAGE)
 LOST = "Say a long sentence."
@@ -188,7 +199,8 @@ SCENARIOS = (
     ),
     Scenario(
         "errors/refusals",
-        "What the service refuses: ids, ranges, tool names, histories without reasoning.",
+        "What the service refuses: ids, ranges, tool names, histories without reasoning or with a "
+        "call that was cut, empty texts, files.",
         raw(*((CHAT, body) for body in REFUSED)),
     ),
     Scenario(

@@ -10,8 +10,8 @@ from typing import Any
 
 from scenarios import (
     EXAMPLES,
-    OMNI,
-    PRO,
+    FLASH,
+    TEXT_ONLY,
     USAGE,
     Scenario,
     asks,
@@ -89,7 +89,7 @@ SCENARIOS = (
     Scenario(
         "media/image",
         "An image as data URL.",
-        chat(asks(shows(IMAGE, "What colour is this?"), OMNI)),
+        chat(asks(shows(IMAGE, "What colour is this?"), FLASH)),
         [RED],
     ),
     Scenario(
@@ -97,7 +97,8 @@ SCENARIOS = (
         "An image as URL, streamed.",
         stream(
             asks(
-                shows({"type": "image_url", "image_url": {"url": IMAGE_URL}}, "What is this?"), OMNI
+                shows({"type": "image_url", "image_url": {"url": IMAGE_URL}}, "What is this?"),
+                FLASH,
             )
         ),
         [RED],
@@ -106,13 +107,13 @@ SCENARIOS = (
     Scenario(
         "media/audio",
         "Audio as data URL; in the cassette it is named by its hash.",
-        chat(asks(shows(HEARD, "What do you hear?"), OMNI)),
+        chat(asks(shows(HEARD, "What do you hear?"), FLASH)),
         [Reply("A steady tone (scripted).", reasoning="It never changes.", usage={})],
     ),
     Scenario(
         "media/video",
         "A video as URL, with fps and media_resolution.",
-        chat(asks(shows(VIDEO, "What happens here?"), OMNI)),
+        chat(asks(shows(VIDEO, "What happens here?"), FLASH)),
         [Reply("Nothing happens (scripted).", reasoning="No frame differs.", usage={})],
         at="",
     ),
@@ -120,11 +121,11 @@ SCENARIOS = (
         "media/text_only_refusal",
         "An image for a text-only model is refused, in an old message too.",
         raw(
-            ("/v1/chat/completions", asks(shows(IMAGE, "What colour is this?"), PRO)),
+            ("/v1/chat/completions", asks(shows(IMAGE, "What colour is this?"), TEXT_ONLY)),
             (
                 "/v1/chat/completions",
                 {
-                    "model": PRO,
+                    "model": TEXT_ONLY,
                     "messages": [
                         {"role": "user", "content": shows(IMAGE, "What colour is this?")},
                         {"role": "assistant", "content": "Red."},
