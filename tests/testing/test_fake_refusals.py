@@ -260,6 +260,28 @@ def test_extra_models() -> None:
         assert {"id": "mimo-v9", "object": "model", "owned_by": "xiaomi"} in models
 
 
+def test_retired_models() -> None:
+    with FakeMiMo(retired=["mimo-v2-pro"]) as mimo:
+        assert send(mimo, request(model="mimo-v2.6-pro")).status_code == 200
+        response = send(mimo, request(model="mimo-v2-pro"))
+        assert response.status_code == 400
+        assert response.json()["error"]["message"] == "Unsupported model mimo-v2-pro"
+        served = [one["id"] for one in get(f"{mimo.base_url}/models").json()["data"]]
+    assert "mimo-v2.6-pro" in served
+    assert "mimo-v2-pro" not in served
+
+
+@pytest.mark.parametrize(("drops_media", "status"), [(False, 400), (True, 200)])
+def test_media_that_the_messages_protocol_drops(drops_media: bool, status: int) -> None:
+    blocks = [{"type": "document", "source": {}}, {"type": "text", "text": "What does it say?"}]
+    body = {"model": "mimo-v2.6-pro", "max_tokens": 99}
+    body["messages"] = [{"role": "user", "content": blocks}]
+    with FakeMiMo(drops_media=drops_media) as mimo:
+        response = post(f"{mimo.messages_base_url}/v1/messages", json=body)
+    assert response.status_code == status
+    assert ("document blocks are not supported" in response.text) is not drops_media
+
+
 @pytest.mark.parametrize(("part", "kind"), [(IMAGE, "image"), (AUDIO, "audio"), (VIDEO, "video")])
 def test_media_for_a_text_model_on_any_turn(
     mimo: FakeMiMo, part: dict[str, Any], kind: str

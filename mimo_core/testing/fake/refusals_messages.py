@@ -74,7 +74,7 @@ def _content_refusal(content: Any, where: str, policy: Policy) -> Refusal | None
     if not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
         return param_incorrect("messages content", "`content` is not set")
     for block in content:
-        kind = block.get("type")
+        kind = str(block.get("type"))
         if kind in DROPPED:
             if not policy.drops_media:
                 return param_incorrect("messages media", f"{kind} blocks are not supported")
