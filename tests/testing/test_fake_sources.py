@@ -91,13 +91,16 @@ CHAT: dict[str, list[Any]] = {
     "reasoning effort": [chat(reasoning_effort=e) for e in ("minimal", "xhigh", "max", 1)],
     "n": [chat(n=2), chat(n=0), chat(n=True)],
     "stream": [chat(stream="true"), chat(stream_options=True)],
-    "response format": [chat(response_format="json"), chat(response_format={"type": "xml"})],
+    "response format": [
+        chat(response_format=format)
+        for format in ("json", {"type": "xml"}, {"type": "json_schema"})
+    ],
     "tool choice": [
         chat(tool_choice=choice)
         for choice in ("any", {"type": "tool", "name": "f"}, {"type": "function"}, {"name": "f"})
     ],
     "parallel tool calls": [chat(parallel_tool_calls="no")],
-    "tools": [chat(tools={}), chat(tools=[{"type": "retrieval"}]), chat(tools=["f"])],
+    "tools": [chat(tools=tools) for tools in ({}, [], [{"type": "retrieval"}], ["f"])],
     "tool name": [function(name="a b"), function(name="a" * 65), function(), function(name="")],
     "tool parameters": [function(name="f", parameters="{}"), function(name="f", description=1)],
     "web search range": [chat(tools=[{"type": "web_search", "limit": 51}])],
@@ -113,12 +116,14 @@ CHAT: dict[str, list[Any]] = {
         shown(image("data:application/pdf;base64,JVBERg==")),
     ],
     "message name": [said(USER | {"name": 3})],
+    "reasoning type": [said(USER, SAY | {"reasoning_content": ["x"]}, USER)],
     "empty text": [
         said({"role": role, "content": content})
         for role in ("user", "system", "developer")
         for content in ("", None, [], [{"type": "text", "text": ""}], [{"type": "text"}])
     ]
-    + [said(USER, {"role": "assistant", "content": [{"type": "text", "text": ""}]})],
+    + [said(USER, {"role": "assistant", "content": [{"type": "text", "text": ""}]})]
+    + [speech(messages=[USER | {"content": ""}, SAY]), speech(messages=[SAY | {"content": None}])],
     "assistant content": [
         said(USER, {"role": "assistant", "content": content})
         for content in ("", None, [], [image("https://example.com/a.png")])
@@ -178,7 +183,20 @@ CHAT: dict[str, list[Any]] = {
             ("response_format", {"type": "text"}),
         )
     ],
-    "speech options": [speech(audio="wav")],
+    "speech options": [
+        speech(audio="wav"),
+        speech(audio={"optimize_text_preview": True}),
+        speech(DESIGN, audio={"optimize_text_preview": "yes"}),
+        speech(asr_options={"language": "en"}),
+        chat(audio={"voice": "Mia"}),
+        chat(asr_options={}),
+        heard(HEARD, audio={}),
+    ],
+    "speech messages": [
+        speech(messages=[{"role": "user", "content": [image("https://a.b/c.png")]}, SAY]),
+        speech(messages=[SAY, RESULT]),
+        speech(messages=[ASKED]),
+    ],
     "speech without text": [speech(messages=[USER])],
     "speech instructions": [speech(messages=[{"role": "system", "content": "x"}, SAY])],
     "speech description": [speech(DESIGN, [SAY])],
@@ -192,6 +210,8 @@ CHAT: dict[str, list[Any]] = {
         for voice in (None, "Mia", "data:audio/ogg;base64,eA==", "data:audio/wav;base64,!")
     ],
     "recording": [
+        heard(HEARD, image("https://a.b/c.png")),
+        speech(ASR, [{"role": "assistant", "content": [HEARD]}]),
         heard(),
         heard(HEARD, HEARD),
         heard(sound("https://example.com/a.wav")),

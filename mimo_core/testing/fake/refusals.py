@@ -22,6 +22,7 @@ from mimo_core.testing.fake.refusals_parameters import (
 )
 from mimo_core.testing.fake.refusals_speech import (
     not_for_speech,
+    other_models_refusal,
     recognition_refusal,
     speech_refusal,
 )
@@ -73,6 +74,7 @@ def _checks(
 ) -> Iterator[Refusal | None]:
     yield messages_refusal(request.get("messages"))
     yield parameter_refusal(request, info)
+    yield other_models_refusal(request, info)
     if info.kind != "chat":
         yield not_for_speech(request, info)
         yield speech_refusal(request, info) if info.kind == "tts" else recognition_refusal(request)

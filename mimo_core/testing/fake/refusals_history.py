@@ -31,6 +31,9 @@ def messages_refusal(messages: Any) -> Refusal | None:
             return param_incorrect("part shape", "messages.content must hold objects with a type")
         if not isinstance(message.get("name", ""), str | None):
             return param_incorrect("message name", "messages.name must be a string")
+        if not isinstance(message.get("reasoning_content"), str | None):
+            said = "messages.reasoning_content must be a string"
+            return param_incorrect("reasoning type", said)
     return None
 
 
@@ -130,9 +133,10 @@ def _calls_refusal(messages: list[dict[str, Any]]) -> Refusal | None:
             continue
         if pending:
             return _unanswered(pending)
-        calls = message.get("tool_calls") if message["role"] == "assistant" else None
-        if calls is not None and not isinstance(calls, list):
-            return param_incorrect("tool call shape", "tool_calls must be a list")
+        calls = message.get("tool_calls")
+        if calls is not None and (message["role"] != "assistant" or not isinstance(calls, list)):
+            said = "tool_calls must be a list, of an assistant message"
+            return param_incorrect("tool call shape", said)
         for call in calls or ():
             if refusal := _call_refusal(call, pending):
                 return refusal

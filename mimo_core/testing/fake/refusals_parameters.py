@@ -85,11 +85,18 @@ def _answer_refusal(request: Mapping[str, Any]) -> Refusal | None:
     if not isinstance(request.get("stream"), bool | None) or not isinstance(options, dict | None):
         said = "stream must be a boolean, and stream_options an object"
         return param_incorrect("stream", said)
-    format = request.get("response_format")
-    if format is None or (isinstance(format, dict) and format.get("type") in _FORMATS):
+    return _format_refusal(request.get("response_format"))
+
+
+def _format_refusal(format: Any) -> Refusal | None:
+    if format is None:
         return None
-    said = f"response_format.type must be one of {', '.join(_FORMATS)}"
-    return param_incorrect("response format", said)
+    if not isinstance(format, dict) or format.get("type") not in _FORMATS:
+        said = f"response_format.type must be one of {', '.join(_FORMATS)}"
+        return param_incorrect("response format", said)
+    if format["type"] == "json_schema" and not isinstance(format.get("json_schema"), dict):
+        return param_incorrect("response format", "response_format.json_schema must be an object")
+    return None
 
 
 def thinking_refusal(thinking: Any) -> Refusal | None:
@@ -110,6 +117,8 @@ def tools_refusal(tools: Any, policy: Policy) -> Refusal | None:
         return None
     if not isinstance(tools, list):
         return param_incorrect("tools", "tools must be a list")
+    if not tools:
+        return param_incorrect("tools", "tools must not be empty")
     for tool in tools:
         check = _TOOL_CHECKS.get(str(tool.get("type"))) if isinstance(tool, dict) else None
         if check is None:

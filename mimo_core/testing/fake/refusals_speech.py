@@ -25,14 +25,27 @@ def not_for_speech(request: Mapping[str, Any], info: ModelInfo) -> Refusal | Non
     return None
 
 
+def other_models_refusal(request: Mapping[str, Any], info: ModelInfo) -> Refusal | None:
+    """Options of speech for a model that has none; the emulator does not know new models' kinds."""
+    for name, kind in (("audio", "tts"), ("asr_options", "asr")):
+        if info.known and info.kind != kind and request.get(name) is not None:
+            return param_incorrect("speech options", f"{name} is not supported by {info.id}")
+    return None
+
+
 def speech_refusal(request: Mapping[str, Any], info: ModelInfo) -> Refusal | None:
     """Rules of synthesis: what is spoken, by which voice, in which format."""
     audio = request.get("audio")
     if audio is not None and not isinstance(audio, dict):
         return param_incorrect("speech options", "audio must be an object")
     audio = audio or {}
+    preview = audio.get("optimize_text_preview")
+    if not isinstance(preview, bool | None) or (preview and info.voice_source != "description"):
+        said = f"optimize_text_preview must be a boolean, and is not supported by {info.id}"
+        return param_incorrect("speech options", said)
     return (
-        _spoken_refusal(request["messages"], audio, info)
+        _texts_refusal(request["messages"])
+        or _spoken_refusal(request["messages"], audio, info)
         or _format_refusal(audio.get("format"), stream=request.get("stream") is True)
         or _voice_refusal(audio.get("voice"), info)
     )
@@ -55,8 +68,18 @@ def _spoken_refusal(
         return param_incorrect(
             "speech description", "messages must contain a user role for voicedesign model"
         )
+    return None
+
+
+def _texts_refusal(messages: list[dict[str, Any]]) -> Refusal | None:
+    """Who speaks, and what is said: texts, of a user and an assistant who calls no tools."""
     for message in messages:
-        if message["role"] == "assistant" and not content_text(message.get("content")).strip():
+        if message["role"] == "tool" or message.get("tool_calls"):
+            return param_incorrect("speech messages", "tools are not supported by TTS models")
+        content = message.get("content")
+        if any(part["type"] != "text" for part in _parts(message)):
+            return param_incorrect("speech messages", "messages must hold text only for TTS model")
+        if not isinstance(content, str | list) or not content_text(content).strip():
             return param_incorrect("empty text", "`text` is not set")
     return None
 
@@ -99,6 +122,10 @@ def recognition_refusal(request: Mapping[str, Any]) -> Refusal | None:
     if any(part["type"] == "text" for part in given):
         said = "ASR request must not include text parts"
         return param_incorrect("recording with text", said)
+    others = any(part is not parts[0] for part in given)
+    if others or any(message["role"] != "user" for message in request["messages"]):
+        said = "messages must contain one user message with one input_audio for ASR model"
+        return param_incorrect("recording", said)
     held = parts[0].get("input_audio")
     data = held.get("data") if isinstance(held, dict) else None
     if refusal := _sample_refusal("recording", data, "input_audio.data"):
