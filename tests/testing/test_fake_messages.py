@@ -124,7 +124,7 @@ def test_a_request_reads_as_a_chat_request(mimo: FakeMiMo) -> None:
             {"role": "assistant", "content": [THINKING, TOOL_USE]},
             {"role": "user", "content": [result, text]},
         ],
-        tools=[TOOL, {"type": "web_search", "limit": 1}],
+        tools=[TOOL],
         thinking={"type": "enabled", "budget_tokens": 10},
         stop_sequences=["x"],
         temperature=0.5,
@@ -162,7 +162,6 @@ def test_a_request_reads_as_a_chat_request(mimo: FakeMiMo) -> None:
         ],
         "tools": [
             {"type": "function", "function": parameters},
-            {"type": "web_search", "limit": 1},
         ],
     }
 
@@ -193,7 +192,7 @@ def history(*blocks: dict[str, Any]) -> list[dict[str, Any]]:
         ({"model": CLOUDSWAY}, 400, f"Unsupported model {CLOUDSWAY}"),
         ({"temperature": 2}, 400, "temperature must be between"),
         ({"tools": [TOOL | {"name": "a b"}]}, 400, "tools.function.name must match"),
-        ({"tools": ["f"]}, 400, "messages must not be empty"),
+        ({"tools": ["f"]}, 400, "tools.type must be custom"),
         ({"thinking": {"type": "adaptive"}}, 200, ""),
     ],
 )

@@ -60,8 +60,6 @@ def _without_media(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
-    if "input_schema" not in tool and "name" not in tool:
-        return dict(tool)
     function = {key: tool[key] for key in ("name", "description", "strict") if key in tool}
     return {"type": "function", "function": function | {"parameters": tool.get("input_schema")}}
 

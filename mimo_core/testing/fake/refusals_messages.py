@@ -20,6 +20,18 @@ _BLOCKS = {
 }
 _THINKING = ("enabled", "disabled", "adaptive")
 _CHOICES = ("auto", "any", "tool", "none")
+# What chat completions call it: here the service would not read it.
+_ELSEWHERE = (
+    *(
+        "max_completion_tokens",
+        "stop",
+        "response_format",
+        "reasoning_effort",
+        "stream_options",
+        "n",
+    ),
+    *("parallel_tool_calls", "frequency_penalty", "presence_penalty", "audio", "asr_options"),
+)
 
 
 def shape_refusal(body: Any, policy: Policy | None = None) -> Refusal | None:
@@ -33,6 +45,7 @@ def shape_refusal(body: Any, policy: Policy | None = None) -> Refusal | None:
 
 def _checks(body: Mapping[str, Any], policy: Policy) -> Iterator[Refusal | None]:
     yield _parameters_refusal(body)
+    yield _tools_refusal(body.get("tools"))
     yield _system_refusal(body.get("system"))
     messages = body.get("messages")
     for message in messages if isinstance(messages, list) else ():
@@ -52,6 +65,24 @@ def _parameters_refusal(body: Mapping[str, Any]) -> Refusal | None:
     if choice is not None and not (_is_one_of(choice, _CHOICES) and named):
         said = f"tool_choice.type must be one of {', '.join(_CHOICES)}, and a tool has a name"
         return param_incorrect("messages tool choice", said)
+    stops = body.get("stop_sequences")
+    if not isinstance(stops, list | None):
+        return param_incorrect("stop", "stop_sequences must be a list of strings")
+    for name in _ELSEWHERE:
+        if body.get(name) is not None:
+            said = f"{name} is not a parameter of the messages protocol"
+            return param_incorrect("messages parameters", said)
+    return None
+
+
+def _tools_refusal(tools: Any) -> Refusal | None:
+    """Functions with a schema: neither those of chat completions nor tools that a server runs."""
+    for tool in tools if isinstance(tools, list) else ():
+        if not isinstance(tool, dict) or tool.get("type") not in (None, "custom"):
+            return param_incorrect("messages tools", "tools.type must be custom")
+        if not isinstance(tool.get("name"), str) or not isinstance(tool.get("input_schema"), dict):
+            said = "tools must have a name and an input_schema, which is an object"
+            return param_incorrect("messages tools", said)
     return None
 
 
@@ -60,8 +91,10 @@ def _is_one_of(value: Any, types: tuple[str, ...]) -> bool:
 
 
 def _system_refusal(system: Any) -> Refusal | None:
-    if system is None or isinstance(system, str):
+    if system is None or (isinstance(system, str) and system):
         return None
+    if system in ("", []):
+        return param_incorrect("empty text", _NOT_SET)
     if not isinstance(system, list) or not all(_is_one_of(block, ("text",)) for block in system):
         return param_incorrect("messages content", "system must be a text or text blocks")
     return next(filter(None, map(_block_refusal, system)), None)
@@ -73,6 +106,12 @@ def _content_refusal(content: Any, where: str, policy: Policy) -> Refusal | None
         return None  # whether it may be empty is decided for both protocols at once
     if not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
         return param_incorrect("messages content", "`content` is not set")
+    if not content and where != "tool_result":
+        return param_incorrect("empty text", _NOT_SET)
+    results = [block.get("type") == "tool_result" for block in content]
+    if results != sorted(results, reverse=True):
+        said = "tool_result blocks must come before all others of their message"
+        return param_incorrect("messages order", said)
     for block in content:
         kind = str(block.get("type"))
         if kind in DROPPED:

@@ -92,6 +92,12 @@ SOURCES: dict[str, str] = {
     "messages content": f"seed 003: a text or a list of blocks; {_STRICT}",
     "messages thinking": f"seed 003: thinking.type; enabled, disabled, adaptive; {_STRICT}",
     "messages tool choice": f"Anthropic's auto, any, tool, none; {_STRICT}",
+    "messages tools": f"mimo-api.md, messages protocol: name, description, input_schema; {_STRICT}",
+    "messages parameters": (
+        "mimo-api.md, particular 13: unknown fields are ignored in silence; the emulator refuses "
+        "those of chat completions, so that nothing is lost unseen"
+    ),
+    "messages order": f"Anthropic's rule: results come first in their message; {_STRICT}",
     "messages tool input": "mimo-api.md, other servers: the templates iterate over an object",
     "messages thinking block": "mimo-api.md, messages protocol: passed back with its signature",
     "messages block": f"Anthropic's blocks of each role; {_STRICT}",
