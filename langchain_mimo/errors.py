@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_core import exceptions as lc
 
 from mimo_core import errors as core
+from mimo_core._redact import printable, without_keys
 
 if TYPE_CHECKING:
     from langchain_core.exceptions import ModelInvalidRequestError as _ModelRefusalError
@@ -20,8 +21,22 @@ else:  # ModelRefusalError is there since langchain-core 1.7.5
     _ModelRefusalError = getattr(lc, "ModelRefusalError", lc.ModelInvalidRequestError)
 
 
+_MOST = 1000  # characters of an error's text: what a terminal or a trace shows at once
+
+
 class MiMoModelError(core.MiMoError, lc.ModelError):
-    """Base of what `ChatMiMo` raises; `is_retryable` says whether trying again may help."""
+    """Base of what `ChatMiMo` raises; `is_retryable` says whether trying again may help.
+
+    Its text is one line of at most 1,000 characters, without anything that looks like a key.
+    """
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(_one_line(message), **details)
+
+
+def _one_line(message: str) -> str:
+    line = without_keys(printable(message))
+    return line if len(line) <= _MOST else f"{line[: _MOST - 1]}…"
 
 
 class MiMoAuthenticationError(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models.base import LanguageModelInput
@@ -17,21 +17,23 @@ from langchain_core.output_parsers.openai_tools import (
     PydanticToolsParser,
 )
 from langchain_core.runnables import AddableDict, Runnable, RunnableGenerator, RunnableMap
-from langchain_core.utils.function_calling import (
-    convert_to_json_schema,
-    convert_to_openai_tool,
-)
-from langchain_core.utils.pydantic import is_basemodel_subclass
 
+from langchain_mimo.chat_models import ChatMiMo
 from langchain_mimo.errors import MiMoContentFilterError, MiMoInvalidRequestError
-from langchain_mimo.requirements import ForcedCall, Requirement, SchemaCheck, ValidObject
+from langchain_mimo.requirements import ForcedCall, Requirement, ValidObject
+from langchain_mimo.schemas import (
+    Schema,
+    check_for,
+    is_pydantic,
+    json_schema_of,
+    schema_tool,
+    titled,
+    wire_format,
+)
+from langchain_mimo.tool_choice import choose_tool, wire_tools
 from mimo_core.structured import JSON_OBJECT
 
-if TYPE_CHECKING:
-    from langchain_mimo.chat_models import ChatMiMo
-
 Method = Literal["json_mode", "function_calling", "json_schema"]
-Schema = dict[str, Any] | type
 
 
 def structured_runnable(
@@ -45,86 +47,81 @@ def structured_runnable(
     **kwargs: Any,
 ) -> Runnable[LanguageModelInput, Any]:
     """The model bound to `schema` and its parser. Arguments as for `with_structured_output`."""
-    if isinstance(schema, dict) and "properties" in schema and "title" not in schema:
-        schema = {"title": "answer", **schema}  # LangChain takes a JSON Schema for one by its title
+    schema = titled(schema)
+    if method not in get_args(Method):
+        raise MiMoInvalidRequestError(
+            f"method is {str(method)[:80]!r}; it can be 'json_mode', 'function_calling' or "
+            "'json_schema'.",
+            param="method",
+        )
     if schema is None and method != "json_mode":
         raise MiMoInvalidRequestError(f"method {method!r} needs a schema.", param="schema")
     if not isinstance(max_attempts, int) or max_attempts < 1:
         raise MiMoInvalidRequestError(
             f"max_attempts is {max_attempts!r}; it must be 1 or more.", param="max_attempts"
         )
-    kwargs["ls_structured_output_format"] = {
-        "kwargs": {"method": method},
-        "schema": schema and convert_to_openai_tool(schema),
-    }
+    tool = None if schema is None else schema_tool(schema, "schema")
+    kwargs["ls_structured_output_format"] = {"kwargs": {"method": method}, "schema": tool}
     # invoke() has to be able to ask again, inside a streamed graph too; stream() streams anyway
     kwargs["stream"] = False
     requirement: Requirement
     parser: OutputParserLike[Any]
     if method == "function_calling":
-        tool = cast("Schema", schema)
-        function = convert_to_openai_tool(tool)["function"]
-        requirement = ForcedCall(
-            function["name"],
-            _check(tool, function.get("parameters") or {}),
-            streams=not _is_pydantic(tool),
-        )
-        bound = model.bind_tools(
-            [tool], tool_choice=function["name"], strict=strict, requirement=requirement, **kwargs
-        )
-        parser = _tool_parser(tool, function["name"])
-    elif method in ("json_mode", "json_schema"):
-        requirement = _valid_object(schema)
-        response_format = JSON_OBJECT
-        if method == "json_schema":
-            response_format = _json_schema(cast("Schema", schema), strict)
-        bound = model.bind(response_format=response_format, requirement=requirement, **kwargs)
-        parser = _parser(schema)
+        requirement, parser = _forced_call(schema, cast("Any", tool))
+        kwargs |= _tool_arguments(schema, strict, kwargs.pop("tools", None))
     else:
-        raise MiMoInvalidRequestError(
-            f"method is {method!r}; it can be 'json_mode', 'function_calling' or 'json_schema'.",
-            param="method",
-        )
+        requirement, parser = _valid_object(schema, tool), _parser(schema)
+        kwargs["response_format"] = JSON_OBJECT
+        if method == "json_schema":
+            described = schema_tool(schema, "schema", strict=strict)
+            kwargs["response_format"] = wire_format(json_schema_of(described), strict)
+        if "tools" in kwargs:  # ChatOpenAI's: they may be called on the way to the answer
+            kwargs["tools"] = wire_tools(kwargs["tools"], strict=strict)
     requirement.max_attempts = max_attempts
     requirement.lenient = include_raw
+    bound = model.with_check(requirement).bind(**kwargs)
     return _with_raw(bound, parser) if include_raw else bound | parser
 
 
+def _forced_call(schema: Any, tool: dict[str, Any]) -> tuple[Requirement, OutputParserLike[Any]]:
+    function = tool["function"]
+    requirement = ForcedCall(
+        function["name"],
+        check_for(schema, function.get("parameters") or {}),
+        streams=not is_pydantic(schema),
+    )
+    return requirement, _tool_parser(schema, function["name"])
+
+
+def _tool_arguments(schema: Any, strict: bool | None, others: Any) -> dict[str, Any]:
+    if others:
+        raise MiMoInvalidRequestError(
+            "method 'function_calling' forces the call of the schema, so further tools are never "
+            "called: leave tools out, or use method='json_schema'.",
+            param="tools",
+        )
+    tools = wire_tools([schema], strict=strict)
+    return {"tools": tools} | choose_tool(tools[0]["function"]["name"], tools)
+
+
 def _tool_parser(schema: Schema, name: str) -> OutputParserLike[Any]:
-    if _is_pydantic(schema):
+    if is_pydantic(schema):
         return PydanticToolsParser(tools=[cast("Any", schema)], first_tool_only=True)
     return JsonOutputKeyToolsParser(key_name=name, first_tool_only=True)
 
 
-def _valid_object(schema: Schema | None) -> ValidObject:
-    if schema is None:
+def _valid_object(schema: Any, tool: dict[str, Any] | None) -> ValidObject:
+    if tool is None:
         return ValidObject(None)
-    json_schema = convert_to_json_schema(schema)
+    json_schema = json_schema_of(tool)
     # A pydantic object is given out whole, so nothing is lost by checking it first.
-    return ValidObject(json_schema, _check(schema, json_schema), streams=not _is_pydantic(schema))
-
-
-def _check(schema: Schema, json_schema: dict[str, Any]) -> SchemaCheck:
-    return SchemaCheck(json_schema, schema if _is_pydantic(schema) else None)
-
-
-def _json_schema(schema: Schema, strict: bool | None) -> dict[str, Any]:
-    json_schema: Mapping[str, Any] = convert_to_json_schema(schema, strict=strict)
-    name = json_schema.get("title") or "answer"
-    described: dict[str, Any] = {"name": name, "schema": json_schema}
-    if strict is not None:
-        described["strict"] = strict
-    return {"type": "json_schema", "json_schema": described}
+    return ValidObject(json_schema, check_for(schema, json_schema), streams=not is_pydantic(schema))
 
 
 def _parser(schema: Schema | None) -> OutputParserLike[Any]:
-    if schema is not None and _is_pydantic(schema):
+    if schema is not None and is_pydantic(schema):
         return PydanticOutputParser(pydantic_object=cast("Any", schema))
     return JsonOutputParser()
-
-
-def _is_pydantic(schema: Schema) -> bool:
-    return isinstance(schema, type) and is_basemodel_subclass(schema)
 
 
 def _with_raw(

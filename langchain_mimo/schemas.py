@@ -1,0 +1,132 @@
+"""Schemas in every form that LangChain's users have them, and what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from langchain_core.utils.function_calling import convert_to_json_schema
+from langchain_core.utils.pydantic import is_basemodel_subclass
+
+from langchain_mimo.errors import MiMoInvalidRequestError
+from langchain_mimo.requirements import SchemaCheck, ValidObject
+from langchain_mimo.tool_choice import wire_tools
+from mimo_core.structured import parse_object
+
+Schema = dict[str, Any] | type
+"""A pydantic class (v2 or v1), a TypedDict, a JSON Schema or an OpenAI tool."""
+
+
+def titled(schema: Any) -> Any:
+    """The schema; LangChain takes a dict for a JSON Schema by its title."""
+    if isinstance(schema, dict) and "properties" in schema and "title" not in schema:
+        return {"title": "answer", **schema}
+    return schema
+
+
+def is_pydantic(schema: Any) -> bool:
+    """Whether answers become objects of a class."""
+    return isinstance(schema, type) and is_basemodel_subclass(schema)
+
+
+def schema_tool(schema: Any, param: str, *, strict: bool | None = None) -> dict[str, Any]:
+    """A schema as a tool in OpenAI's form.
+
+    Args:
+        schema: as `titled` gives it.
+        param: the argument that it was given as.
+        strict: asks the service to follow it exactly.
+
+    Raises:
+        MiMoInvalidRequestError: it is not a schema.
+    """
+    [tool] = wire_tools([schema], strict=strict, param=param)
+    function = tool.get("function")
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        raise MiMoInvalidRequestError(
+            f"{param} is not a pydantic class, a TypedDict, a JSON Schema or an OpenAI tool: "
+            f"{str(schema)[:200]}",
+            param=param,
+        )
+    _check_schema(function.get("parameters"), param)
+    return tool
+
+
+def json_schema_of(tool: dict[str, Any]) -> dict[str, Any]:
+    """The JSON Schema of a tool's arguments, under the tool's name."""
+    return convert_to_json_schema(tool)
+
+
+def check_wire_format(response_format: Mapping[str, Any]) -> None:
+    """Raise `MiMoInvalidRequestError` unless this `json_schema` of a request holds a schema."""
+    described = response_format.get("json_schema")
+    if not isinstance(described, Mapping):
+        raise MiMoInvalidRequestError(
+            "response_format of type 'json_schema' needs "
+            "'json_schema': {'name': …, 'schema': {…}}.",
+            param="response_format",
+        )
+    _check_schema(described.get("schema"), "response_format")
+
+
+def _check_schema(schema: Any, param: str) -> None:
+    """Answers are checked against it, so it is found here whether that is possible."""
+    from jsonschema import exceptions, validators
+
+    if schema is None:
+        return
+    try:
+        validators.validator_for(schema, validators.Draft202012Validator).check_schema(schema)
+    except exceptions.SchemaError as error:
+        raise MiMoInvalidRequestError(
+            f"{param} is not a JSON Schema: {error.json_path}: {error.message}", param=param
+        ) from error
+
+
+def check_for(schema: Any, json_schema: dict[str, Any]) -> SchemaCheck:
+    """The check of an object against its schema, and against the class with its validators."""
+    return SchemaCheck(json_schema, schema if is_pydantic(schema) else None)
+
+
+def wire_format(json_schema: dict[str, Any], strict: bool | None) -> dict[str, Any]:
+    """A request's `response_format` for a JSON Schema."""
+    name = json_schema.get("title") or "answer"
+    described: dict[str, Any] = {"name": name, "schema": json_schema}
+    if strict is not None:
+        described["strict"] = strict
+    return {"type": "json_schema", "json_schema": described}
+
+
+class ResponseFormat:
+    """A schema that was given as `response_format`, as ChatOpenAI takes it.
+
+    Args:
+        schema: a `Schema`.
+
+    Raises:
+        MiMoInvalidRequestError: it is not one.
+    """
+
+    def __init__(self, schema: Any) -> None:
+        self._schema = titled(schema)
+        self._json_schema = json_schema_of(schema_tool(self._schema, "response_format"))
+
+    def on_the_wire(self) -> dict[str, Any]:
+        """The request's `response_format`."""
+        return wire_format(self._json_schema, None)
+
+    def requirement(self) -> ValidObject:
+        """What an answer must be."""
+        return ValidObject(self._json_schema, check_for(self._schema, self._json_schema))
+
+    def parse(self, text: str) -> Any:
+        """The object in an answer, or None where there is none (a tool call, a cut answer)."""
+        try:
+            value = parse_object(text)
+            if not is_pydantic(self._schema):
+                return value if isinstance(value, dict) else None
+            kind = cast("Any", self._schema)
+            validate = getattr(kind, "model_validate", None) or kind.parse_obj  # pydantic v1
+            return validate(value)
+        except ValueError:
+            return None
