@@ -8,8 +8,14 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 
-from langchain_mimo import ChatMiMo
+from langchain_mimo import ChatMiMo, notices
 from mimo_core.testing.fake import FakeMiMo
+
+
+@pytest.fixture(autouse=True)
+def _all_said_anew() -> None:
+    """A warning comes once for each process; here, once for each test."""
+    notices.begin_anew()
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ class TestLoops:
         copy.copy,
         copy.deepcopy,
         lambda model: pickle.loads(pickle.dumps(model)),
-        lambda model: model.model_copy(update={"temperature": 0.5}),
+        lambda model: model.model_copy(update={"max_tokens": 50}),
     ],
     ids=["copy", "deepcopy", "pickle", "model_copy"],
 )

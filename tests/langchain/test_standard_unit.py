@@ -26,12 +26,12 @@ class TestChatMiMo(ChatModelUnitTests):
 
     @property
     def chat_model_params(self) -> dict[str, object]:
-        return {"model": "mimo-v2.5-pro", "api_key": "sk-test"}
+        return {"model": "mimo-v2.6-pro", "api_key": "sk-test"}
 
     @property
     def init_from_env_params(self) -> tuple[dict[str, str], dict[str, object], dict[str, object]]:
         return (
             {"MIMO_API_KEY": "sk-from-env"},
-            {"model": "mimo-v2.5-pro"},
+            {"model": "mimo-v2.6-pro"},
             {"api_key": "sk-from-env"},
         )
