@@ -84,6 +84,8 @@ WEATHER = [
     FUNCTION,
     {"title": "get_weather", "description": "The weather in a city.", **SCHEMA},
     {"name": "get_weather", "description": "The weather in a city.", "input_schema": SCHEMA},
+    {"type": "function", **FUNCTION},  # flat, as in OpenAI's Responses API
+    {"type": "custom", "input_schema": SCHEMA, **{k: FUNCTION[k] for k in ("name", "description")}},
 ]
 
 
@@ -98,6 +100,38 @@ def test_every_form_of_a_tool(mimo: FakeMiMo, chat: Chat, form: Any) -> None:
     [sent] = mimo.last_request.chat["tools"]
     assert sent["type"] == "function"
     assert sent["function"] == FUNCTION
+
+
+@pytest.mark.parametrize("form", WEATHER, ids=lambda form: type(form).__name__)
+def test_every_form_of_a_tool_bound_by_hand(mimo: FakeMiMo, chat: Chat, form: Any) -> None:
+    """`bind(tools=[…])`, or given with the call, as ChatOpenAI's users do."""
+    mimo.queue(a_call(), a_call())
+    answers = [chat().bind(tools=[form]).invoke("Hi"), chat().invoke("Hi", tools=[form])]
+    assert [answer.tool_calls[0]["args"] for answer in answers] == [{"city": "Paris"}] * 2
+    assert [request.chat["tools"][0]["function"] for request in mimo.requests] == [FUNCTION] * 2
+
+
+@pytest.mark.parametrize(
+    ("tools", "said"),
+    [
+        ([5], "tools: 'int' cannot be described by a JSON Schema"),
+        ([{"nothing": 1}], "tools: 'dict' cannot be described"),
+        ({"type": "function"}, "tools must be a list of tools, not of type dict"),
+        ("get_weather", "tools must be a list of tools, not of type str"),
+    ],
+)
+def test_what_is_not_a_tool(mimo: FakeMiMo, chat: Chat, tools: Any, said: str) -> None:
+    for ask in (lambda: chat().bind_tools(tools), lambda: chat().invoke("Hi", tools=tools)):
+        with pytest.raises(MiMoInvalidRequestError, match=said) as raised:
+            ask()
+        assert raised.value.param == "tools"
+    assert mimo.requests == []
+
+
+def test_a_tool_of_another_service_is_named(mimo: FakeMiMo, chat: Chat) -> None:
+    with pytest.raises(MiMoInvalidRequestError, match="not 'file_search'"):
+        chat().bind_tools([{"type": "file_search"}]).invoke("Hi")
+    assert mimo.requests == []
 
 
 def test_a_tool_without_arguments_has_a_schema(mimo: FakeMiMo, chat: Chat) -> None:
@@ -146,7 +180,7 @@ def test_web_search_goes_along_as_it_is(mimo: FakeMiMo, chat: Chat) -> None:
 
 def test_the_other_arguments(mimo: FakeMiMo, chat: Chat) -> None:
     model = chat().bind_tools(
-        [get_weather], strict=True, parallel_tool_calls=False, temperature=0.2
+        [get_weather], strict=True, parallel_tool_calls=False, temperature=0.2, thinking=False
     )
     model.invoke("Weather?")
     sent = mimo.last_request.chat
@@ -375,4 +409,68 @@ def test_a_name_that_mimo_does_not_take(mimo: FakeMiMo, chat: Chat) -> None:
 
     with pytest.raises(MiMoInvalidRequestError, match=r"'my\.tool' is not a tool name"):
         chat().bind_tools([Dotted()]).invoke("Hi")
+    assert mimo.requests == []
+
+
+ALLOWED = [
+    {
+        "type": "allowed_tools",
+        "allowed_tools": {
+            "mode": "required",
+            "tools": [{"type": "function", "function": {"name": "get_time"}}],
+        },
+    },
+    {
+        "type": "allowed_tools",
+        "mode": "required",
+        "tools": [{"type": "function", "name": "get_time"}],
+    },
+]
+
+
+class TestAllowedTools:
+    """OpenAI's choice of some of the tools: the others are not sent."""
+
+    @pytest.mark.parametrize("choice", ALLOWED, ids=["chat-completions", "responses"])
+    def test_only_those_are_sent(self, mimo: FakeMiMo, chat: Chat, choice: Any) -> None:
+        mimo.queue("Noon.", a_call("get_time"), a_call("get_time"))
+        bound = chat().bind_tools([get_weather, get_time], tool_choice=choice)
+        assert bound.invoke("Hi").tool_calls[0]["name"] == "get_time"
+        chat().bind_tools([get_weather, get_time]).invoke("Hi", tool_choice=choice)
+        for request in mimo.requests:
+            assert [tool["function"]["name"] for tool in request.chat["tools"]] == ["get_time"]
+            assert request.chat["tool_choice"] == "required"
+
+    def test_automatically(self, mimo: FakeMiMo, chat: Chat) -> None:
+        choice: Any = {**ALLOWED[1], "mode": "auto"}
+        assert chat().bind_tools([get_weather, get_time], tool_choice=choice).invoke("Hi").content
+        assert len(mimo.last_request.chat["tools"]) == 1
+        assert mimo.last_request.chat.get("tool_choice") in (None, "auto")
+
+    def test_one_that_is_not_there(self, chat: Chat) -> None:
+        with pytest.raises(MiMoInvalidRequestError, match="'get_time', which is not among"):
+            chat().bind_tools([get_weather], tool_choice=ALLOWED[0])
+
+    @pytest.mark.parametrize("tools", [None, 5, {"name": "get_time"}])
+    def test_without_a_list(self, chat: Chat, tools: Any) -> None:
+        choice = {"type": "allowed_tools", "tools": tools}
+        with pytest.raises(MiMoInvalidRequestError, match="needs a 'mode' and a list of 'tools'"):
+            chat().bind_tools([get_weather], tool_choice=choice)
+
+
+def test_anthropics_way_to_ask_for_one_call(mimo: FakeMiMo, chat: Chat) -> None:
+    choice: Any = {"type": "auto", "disable_parallel_tool_use": True}
+    chat().bind_tools([get_weather], tool_choice=choice).invoke("Hi")
+    assert mimo.last_request.chat["parallel_tool_calls"] is False
+
+
+@pytest.mark.parametrize("choice", [{"type": "mcp"}, {}, 5, ["get_weather"], {"function": 1}])
+def test_what_is_not_a_choice(mimo: FakeMiMo, chat: Chat, choice: Any) -> None:
+    bound = chat().bind_tools([get_weather])
+    for ask in (
+        lambda: chat().bind_tools([get_weather], tool_choice=choice),
+        lambda: bound.invoke("Hi", tool_choice=choice),
+    ):
+        with pytest.raises(MiMoInvalidRequestError, match="it can be 'auto', 'none', 'any'"):
+            ask()
     assert mimo.requests == []

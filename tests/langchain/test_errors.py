@@ -130,7 +130,7 @@ def test_an_error_inside_a_stream(mimo: FakeMiMo, chat: Chat) -> None:
 def test_what_is_wrong_before_sending(mimo: FakeMiMo, chat: Chat) -> None:
     """The same classes, and no request."""
     with pytest.raises(langchain_mimo.MiMoInvalidRequestError, match="temperature is 3"):
-        chat(temperature=3).invoke("Hi")
+        chat(temperature=3, thinking=False).invoke("Hi")
     with pytest.raises(langchain_mimo.MiMoInvalidRequestError, match="did you mean 'top_p'"):
         chat().invoke("Hi", topp=0.5)
     with pytest.raises(lc.ModelInvalidRequestError, match="messages is empty"):
@@ -141,6 +141,52 @@ def test_what_is_wrong_before_sending(mimo: FakeMiMo, chat: Chat) -> None:
 def test_a_missing_key_is_found_on_construction() -> None:
     with pytest.raises(langchain_mimo.MiMoAuthenticationError, match="MIMO_API_KEY"):
         ChatMiMo()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"timeout": -1}, "timeout is -1"),
+        ({"timeout": "soon"}, "timeout is 'soon'"),
+        ({"timeout": (1, 2, 3)}, r"timeout is \(1, 2, 3\)"),
+        ({"max_retries": -1}, "max_retries is -1"),
+        ({"http_client": "a client"}, "http_client is a str"),
+        ({"http_async_client": "a client"}, "http_client is a str"),
+        ({"protocol": "grpc"}, "protocol is 'grpc'"),
+        ({"base_url": "nowhere"}, "base_url 'nowhere'"),
+    ],
+)
+def test_what_is_wrong_with_the_model_is_found_on_construction(
+    arguments: dict[str, Any], said: str
+) -> None:
+    """Not at the first call, nor as an error that `except MiMoModelError` does not catch."""
+    with pytest.raises(langchain_mimo.MiMoInvalidRequestError, match=said) as raised:
+        ChatMiMo(api_key="sk-test", **arguments)
+    assert isinstance(raised.value, lc.ModelInvalidRequestError)
+    model = ChatMiMo(api_key="sk-test")
+    with pytest.raises(langchain_mimo.MiMoInvalidRequestError, match=said):
+        model.model_copy(update=arguments).invoke("Hi")
+
+
+class TestTheText:
+    """One line that a terminal and a trace can show, whoever wrote it."""
+
+    def test_it_is_one_line(self) -> None:
+        assert str(MiMoModelError("One.\n  Two.\tThree.\x1b[31m")) == "One. Two. Three."
+
+    def test_it_is_short(self) -> None:
+        assert len(str(MiMoModelError("word " * 1000))) == 1000
+
+    def test_it_holds_no_key(self) -> None:
+        for key in ("sk-0123456789", "tp-0123456789", "ttp-0123456789"):
+            error = as_model_error(core.RateLimitError(f"Not with {key}.", status=429))
+            assert "0123456789" not in str(error)
+            assert error.status == 429
+
+    def test_a_stream_that_broke_keeps_its_part(self) -> None:
+        partial: Any = {"choices": []}
+        error = as_model_error(core.StreamInterruptedError("Cut.", partial=partial))
+        assert error.partial is partial
 
 
 def test_retries_of_the_transport(mimo: FakeMiMo, chat: Chat) -> None:
@@ -165,7 +211,7 @@ def test_with_fallbacks(mimo: FakeMiMo, chat: Chat) -> None:
         [chat(model="mimo-v2.5")], exceptions_to_handle=(lc.ContextOverflowError,)
     )
     assert model.invoke("Hi").content == "Hello"
-    assert [request.model for request in mimo.requests] == ["mimo-v2.5-pro", "mimo-v2.5"]
+    assert [request.model for request in mimo.requests] == ["mimo-v2.6-pro", "mimo-v2.5"]
 
 
 def test_the_trace_holds_the_response(mimo: FakeMiMo, chat: Chat) -> None:

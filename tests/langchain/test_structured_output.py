@@ -5,16 +5,21 @@ MiMo promises JSON, not the keys, so all three methods validate here and ask aga
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
+import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import pytest
 from langchain_core import exceptions
+from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import JsonOutputParser
+from langchain_core.runnables import ConfigurableField, RunnableLambda
 from pydantic import BaseModel, Field, field_validator
 from pydantic.v1 import BaseModel as BaseModelV1
 from pydantic.v1 import validator
@@ -192,6 +197,28 @@ class TestOnTheWire:
         assert told["kwargs"] == {"method": "json_schema"}
         assert told["schema"]["function"]["name"] == "Joke"
 
+    @pytest.mark.parametrize("method", METHODS)
+    def test_nothing_private_is_traced(self, mimo: FakeMiMo, chat: Chat, method: str) -> None:
+        """What is bound is what is sent, and what LangChain's tracers look for."""
+        told: list[Any] = []
+
+        class Tracer(BaseCallbackHandler):
+            def on_chat_model_start(self, serialized: Any, *_: Any, **kwargs: Any) -> None:
+                told.append({**kwargs, "serialized": serialized})
+
+        mimo.queue(answer(method, JOKE))
+        model: Any = chat().with_structured_output(Joke, method=method)
+        model.invoke("A joke", config={"callbacks": [Tracer()]})
+        assert model.first.kwargs.keys() == {
+            *(("tools", "tool_choice") if method == "function_calling" else ("response_format",)),
+            *("stream", "ls_structured_output_format"),
+        }
+        [traced] = told
+        assert "requirement" not in traced["invocation_params"]
+        for name in ("ForcedCall", "ValidObject", "SchemaCheck"):
+            assert name not in str(traced)
+        assert traced["options"]["ls_structured_output_format"]["kwargs"] == {"method": method}
+
     def test_a_json_schema_without_a_title(self, mimo: FakeMiMo, chat: Chat) -> None:
         untitled = {key: JOKE_SCHEMA[key] for key in ("type", "properties", "required")}
         for method in METHODS:
@@ -236,6 +263,48 @@ class TestWithoutASchema:
     def test_other_methods_need_one(self, chat: Chat, method: Any) -> None:
         with pytest.raises(MiMoInvalidRequestError, match="needs a schema"):
             chat().with_structured_output(None, method=method)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        (5, "schema: 'int' cannot be described by a JSON Schema"),
+        ({"a": 1}, "schema: 'dict' cannot be described by a JSON Schema"),
+        ({"type": "web_search"}, "schema is not a pydantic class, a TypedDict, a JSON Schema"),
+        ({"title": "A", "properties": {"a": {"type": 5}}}, r"\$.properties.a.type: 5 is not"),
+    ],
+)
+def test_what_is_not_a_schema(
+    mimo: FakeMiMo, chat: Chat, method: Any, schema: Any, said: str
+) -> None:
+    """Found before anything is sent: an answer could not be checked against it."""
+    with pytest.raises(MiMoInvalidRequestError, match=said):
+        chat().with_structured_output(schema, method=method)
+    assert mimo.requests == []
+
+
+class TestFurtherTools:
+    """`tools=…`, as ChatOpenAI takes it."""
+
+    def test_they_may_be_called_first(self, mimo: FakeMiMo, chat: Chat) -> None:
+        mimo.queue(Reply(tool_calls=[("look_up", {"word": "joke"})]), answer("json_schema", JOKE))
+        model: Any = chat().with_structured_output(
+            Joke, method="json_schema", tools=[look_up], include_raw=True
+        )
+        got = model.invoke("A joke")
+        assert got["raw"].tool_calls[0]["name"] == "look_up"
+        assert got["parsed"] is None
+        assert model.invoke("A joke")["parsed"] == Joke(**JOKE)
+
+    def test_a_forced_call_leaves_no_room_for_them(self, chat: Chat) -> None:
+        with pytest.raises(MiMoInvalidRequestError, match="leave tools out, or use method="):
+            chat().with_structured_output(Joke, method="function_calling", tools=[look_up])
+
+
+def look_up(word: str) -> str:
+    """Look a word up."""
+    return word
 
 
 def test_arguments_that_make_no_sense(chat: Chat) -> None:
@@ -441,6 +510,137 @@ def test_a_response_format_bound_by_hand(mimo: FakeMiMo, chat: Chat, protocol: s
         assert mimo.requests[0].body["response_format"] == bound
     assert '"rating"' in mimo.requests[0].messages[0]["content"]
     assert "'rating' is a required property" in mimo.last_request.messages[-1]["content"]
+
+
+class TestAClassAsResponseFormat:
+    """ChatOpenAI takes one, and puts the object into `additional_kwargs["parsed"]`."""
+
+    @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
+    async def test_the_object_is_in_the_message(
+        self, mimo: FakeMiMo, chat: Chat, ask: Any, schema: Any
+    ) -> None:
+        mimo.queue(answer("json_schema", JOKE))
+        message = await ask(chat().bind(response_format=schema))
+        parsed = message.additional_kwargs["parsed"]
+        assert as_dict(parsed) == json.loads(message.text) == JOKE
+        if isinstance(schema, type) and schema is not JokeDict:
+            assert type(parsed) is schema
+        if sent := response_format(mimo):
+            assert sent["type"] == "json_schema"
+            assert sent["json_schema"]["schema"]["required"] == ["setup", "rating"]
+        assert '"rating"' in mimo.last_request.messages[0]["content"]
+
+    @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
+    def test_a_violation_is_sent_back(self, mimo: FakeMiMo, chat: Chat, schema: Any) -> None:
+        mimo.queue(answer("json_schema", {"setup": "Why?"}), answer("json_schema", JOKE))
+        message = chat().invoke("A joke", response_format=schema)
+        assert as_dict(message.additional_kwargs["parsed"]) == JOKE
+        assert "'rating' is a required property" in mimo.last_request.messages[-1]["content"]
+
+    def test_with_tools(self, mimo: FakeMiMo, chat: Chat) -> None:
+        """`bind_tools(…, response_format=…)`: the call first, without an object."""
+        mimo.queue(Reply(tool_calls=[("look_up", {"word": "joke"})]), answer("json_schema", JOKE))
+        model = chat().bind_tools([look_up], response_format=Joke)
+        assert "parsed" not in model.invoke("A joke").additional_kwargs
+        assert model.invoke("A joke").additional_kwargs["parsed"] == Joke(**JOKE)
+
+    def test_a_message_with_one_goes_back(self, mimo: FakeMiMo, chat: Chat) -> None:
+        mimo.queue(answer("json_schema", JOKE), "Ha.")
+        message = chat().invoke("A joke", response_format=Joke)
+        chat().invoke([("user", "A joke"), message, ("user", "Funny?")])
+        assert "parsed" not in mimo.last_request.messages[1]
+
+    @pytest.mark.parametrize(
+        ("value", "said"),
+        [
+            (5, "response_format: 'int' cannot be described by a JSON Schema"),
+            ("json_object", "response_format: 'str' cannot be described by a JSON Schema"),
+            ({"type": "json_schema"}, "needs 'json_schema': {'name': …, 'schema': {…}}"),
+            (
+                {"type": "json_schema", "json_schema": {"name": "A", "schema": {"type": 5}}},
+                "response_format is not a JSON Schema",
+            ),
+        ],
+    )
+    def test_what_is_not_one(self, mimo: FakeMiMo, chat: Chat, value: Any, said: str) -> None:
+        with pytest.raises(MiMoInvalidRequestError, match=re.escape(said)):
+            chat().invoke("Hi", response_format=value)
+        assert mimo.requests == []
+
+
+class TestWhereverItIsPut:
+    """The check goes along with the model, whatever LangChain wraps around it."""
+
+    @pytest.fixture
+    def wrong_then_right(self, mimo: FakeMiMo) -> None:
+        mimo.queue(answer("json_mode", {"setup": "Why?"}), answer("json_mode", JOKE))
+
+    @pytest.mark.usefixtures("wrong_then_right")
+    @pytest.mark.parametrize(
+        "wrap",
+        [
+            lambda model: model.with_config(tags=["a"]),
+            lambda model: model.with_retry(),
+            lambda model: model.with_fallbacks([model]),
+            lambda model: RunnableLambda(lambda text: text) | model,
+            lambda model: model.configurable_alternatives(ConfigurableField(id="which")),
+            lambda model: model.first.bind(seed=1) | model.last,
+            lambda model: model.first.with_config(run_name="a") | model.last,
+            lambda model: pickle.loads(pickle.dumps(model)),
+            copy.deepcopy,
+        ],
+        ids=[
+            *("config", "retry", "fallbacks", "sequence", "alternatives", "bound-again"),
+            *("bound-config", "pickle", "deepcopy"),
+        ],
+    )
+    def test_it_is_made(self, mimo: FakeMiMo, chat: Chat, wrap: Any) -> None:
+        assert wrap(chat().with_structured_output(Joke)).invoke("A joke") == Joke(**JOKE)
+        assert len(mimo.requests) == 2
+
+    @pytest.mark.usefixtures("wrong_then_right")
+    def test_of_a_configurable_model(self, mimo: FakeMiMo, chat: Chat) -> None:
+        model: Any = chat().configurable_fields(model=ConfigurableField(id="m"))
+        structured = model.with_config(configurable={"m": "mimo-v2.5"}).with_structured_output(Joke)
+        assert structured.invoke("A joke") == Joke(**JOKE)
+        assert [request.model for request in mimo.requests] == ["mimo-v2.5"] * 2
+
+    def test_the_model_itself_asks_for_nothing(self, mimo: FakeMiMo, chat: Chat) -> None:
+        mimo.queue("no object")
+        model = chat()
+        model.with_structured_output(Joke)
+        assert model.invoke("Hi").content == "no object"
+
+    def test_connections_are_shared(self, mimo: FakeMiMo, chat: Chat) -> None:
+        mimo.queue("Hello", answer("json_mode", JOKE))
+        model = chat()
+        model.invoke("Hi")
+        model.with_structured_output(Joke).invoke("A joke")
+        assert mimo.connections_open == 1
+        model.close()
+        assert mimo.wait_for_idle()
+
+    def test_the_cache_tells_checks_apart(self, mimo: FakeMiMo, chat: Chat) -> None:
+        """Two classes with one JSON Schema and other validators."""
+
+        class Strict(Joke):
+            @field_validator("setup")
+            @classmethod
+            def _asks(cls, setup: str) -> str:
+                if not setup.endswith("!"):
+                    raise ValueError("a joke shouts")
+                return setup
+
+        Strict.__name__ = "Joke"
+        Strict.__doc__ = Joke.__doc__
+        cache = InMemoryCache()
+        loud = {**JOKE, "setup": "Why!"}
+        mimo.queue(answer("json_mode", JOKE), answer("json_mode", loud))
+        for schema, joke in ((Joke, JOKE), (Strict, loud)):
+            for _ in range(2):
+                made = chat(cache=cache).with_structured_output(schema).invoke("A joke")
+                assert as_dict(made) == joke
+        assert len(mimo.requests) == 2
 
 
 def test_langchains_own_parsers_see_a_refusal(mimo: FakeMiMo, chat: Chat) -> None:
