@@ -48,7 +48,8 @@ def schema_tool(schema: Any, param: str, *, strict: bool | None = None) -> dict[
             f"{str(schema)[:200]}",
             param=param,
         )
-    _check_schema(function.get("parameters"), param)
+    if isinstance(schema, dict):  # a class makes none that is wrong, and is checked by itself
+        _check_schema(function.get("parameters"), param)
     return tool
 
 

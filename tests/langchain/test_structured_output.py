@@ -9,6 +9,8 @@ import copy
 import json
 import pickle
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -282,6 +284,20 @@ def test_what_is_not_a_schema(
     with pytest.raises(MiMoInvalidRequestError, match=said):
         chat().with_structured_output(schema, method=method)
     assert mimo.requests == []
+
+
+def test_a_class_needs_no_validator_of_schemas() -> None:
+    """It takes 100 ms to import; a pydantic class checks its answers itself."""
+    program = (
+        "import sys\n"
+        "from pydantic import BaseModel\n"
+        "from langchain_mimo import ChatMiMo\n"
+        "class A(BaseModel):\n"
+        "    a: int\n"
+        "ChatMiMo(api_key='sk-test').with_structured_output(A)\n"
+        "assert 'jsonschema' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 class TestFurtherTools:
