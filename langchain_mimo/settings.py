@@ -40,6 +40,12 @@ from mimo_core.client import AsyncMiMoClient, MiMoClient
 from mimo_core.models import DEFAULT_MODEL
 
 
+def _a_text(key: Any) -> Any:
+    if callable(key):
+        raise ValueError("it must be a text; ChatOpenAI calls a function for it, ChatMiMo does not")
+    return key
+
+
 class MiMoSettings(BaseChatModel):
     """The fields of `ChatMiMo`, which talks; here nothing does."""
 
@@ -72,7 +78,7 @@ class MiMoSettings(BaseChatModel):
     response_format: dict[str, Any] | type | None = None
     """`{"type": "json_object"}` for an answer in JSON; a schema for one that keeps to it, with the
     object in `additional_kwargs["parsed"]`."""
-    api_key: SecretStr | None = Field(
+    api_key: Annotated[SecretStr | None, BeforeValidator(_a_text)] = Field(
         default_factory=secret_from_env("MIMO_API_KEY", default=None),
         validation_alias=choices("api_key"),
     )

@@ -44,10 +44,17 @@ METHODS = {  # argument -> what it is
 }
 
 
+NOTES = {
+    "api_key": "the same; a text, not a function",
+    "max_retries": "the same; None is the default of 2",
+    "response_format": "the same; with a schema, the object is in `additional_kwargs`",
+}
+
+
 def in_the_constructor(name: str) -> str | None:
     """What `ChatMiMo(name=…)` does; None for a name that the table does not have."""
     if name in ChatMiMo.model_fields:
-        return "the same"
+        return NOTES.get(name, "the same")
     if field := aliases.FIELD_OF.get(name):
         return f"another name of `{field}`"
     if name in aliases.ALWAYS_ON:
@@ -253,6 +260,11 @@ class TestInTheConstructor:
             ChatMiMo(**{**given, other: "cloudsway"})
         assert ChatMiMo(**{**given, other: "xiaomi"})
         assert ChatMiMo(**{**given, other: None})
+
+    def test_a_function_for_the_key(self) -> None:
+        """ChatOpenAI calls one before each request."""
+        with pytest.raises(ValueError, match="api_key\n.*it must be a text; ChatOpenAI calls"):
+            ChatMiMo(api_key=lambda: "sk-test")  # type: ignore[arg-type]
 
     def test_keys_of_other_providers_in_the_environment_are_not_read(
         self, monkeypatch: pytest.MonkeyPatch
