@@ -263,7 +263,7 @@ class TestInTheConstructor:
 
     def test_a_function_for_the_key(self) -> None:
         """ChatOpenAI calls one before each request."""
-        with pytest.raises(ValueError, match="api_key\n.*it must be a text; ChatOpenAI calls"):
+        with pytest.raises(ValueError, match=r"api_key\n.*it must be a text; ChatOpenAI calls"):
             ChatMiMo(api_key=lambda: "sk-test")  # type: ignore[arg-type]
 
     def test_keys_of_other_providers_in_the_environment_are_not_read(
