@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 
 # Pay as you go (`sk-`), Token Plan (`tp-`) and its teams (`ttp-`).
 KEY_PREFIXES = ("sk-", "tp-", "ttp-")
@@ -18,22 +19,36 @@ _CREDENTIAL_WORDS = frozenset(
 )
 
 
-def without_keys(text: str, key: str | None = None) -> str:
-    """The text without `key`, and without anything else that looks like a MiMo key.
+def without_keys(text: str, key: str | Iterable[str] | None = None) -> str:
+    """The text without the keys that were sent, and without anything that looks like a MiMo key.
 
     Args:
         text: what is to be shown or stored.
-        key: the key that was sent, or None. A short one ("x", "EMPTY") is taken out as a whole
-            word only: it is not a secret, and part of many a word.
+        key: the key that was sent, several of them, or None. A short one ("x", "EMPTY") is taken
+            out as a whole word only: it is not a secret, and part of many a word.
 
     Returns:
         The text, with `***` in the place of each key; the prefix of a MiMo key stays (`sk-***`).
     """
-    if key and len(key) < _SHORT_KEY:
-        text = re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", "***", text)
-    elif key:
-        text = text.replace(key, "***").replace(key.replace("/", r"\/"), "***")
+    for secret in (key,) if isinstance(key, str) else key or ():
+        if len(secret) >= _SHORT_KEY:
+            text = text.replace(secret, "***").replace(secret.replace("/", r"\/"), "***")
+        elif secret:
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
     return _KEY.sub(r"\1-***", text)
+
+
+def credentials_in(headers: Mapping[str, str]) -> list[str]:
+    """The secrets that headers hold: of each credential header its value, first without its scheme.
+
+    Args:
+        headers: by name, in any case.
+    """
+    secrets: list[str] = []
+    for name, value in headers.items():
+        if is_credential_header(name):
+            secrets += dict.fromkeys((value.rpartition(" ")[2], value))
+    return [secret for secret in secrets if secret]
 
 
 def is_credential_header(name: str) -> bool:

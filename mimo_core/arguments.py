@@ -22,6 +22,7 @@ def arguments_text(arguments: Any) -> str:
     """
     if arguments is None or arguments == "":
         return "{}"
+    value: Any
     if not isinstance(arguments, str):
         value = arguments if isinstance(arguments, dict) else {"_raw": arguments}
         try:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 from urllib.parse import urljoin
 
-from mimo_core._redact import without_keys
+from mimo_core._redact import credentials_in, without_keys
 from mimo_core.body import LargeBody, encode_body
 from mimo_core.classify import error_for, error_in_answer
 from mimo_core.endpoint import Endpoint
@@ -40,9 +40,19 @@ class Exchange(Generic[Answer]):
 
     method = "POST"
     content: bytes | LargeBody | None = None
+    timeout: tuple[float | None, ...] | None = None
+    """For this exchange, in httpx's order; None for the client's own."""
     _started = False  # whether part of an answer has been given out: then there is no going back
 
-    def __init__(self, endpoint: Endpoint, *, max_retries: int, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        max_retries: int,
+        headers: Mapping[str, str],
+        query: str = "",
+    ) -> None:
+        endpoint.check_headers(headers)
         self._endpoint = endpoint
         self._max_retries = max_retries
         self._attempt = 0
@@ -69,10 +79,9 @@ class Exchange(Generic[Answer]):
         return delay
 
     @property
-    def _key(self) -> str | None:
-        """The key as it is sent, to keep it out of errors; `default_headers` may have set it."""
-        sent = self.headers.get("api-key") or self.headers.get("authorization", "")
-        return sent.rpartition(" ")[2] or None
+    def _key(self) -> list[str]:
+        """The keys as they are sent, to keep them out of errors."""
+        return credentials_in(self.headers)
 
     def _payload(self, status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
         """The JSON object in an answer. Raises the error that the answer means instead."""
@@ -133,13 +142,14 @@ class ChatCall(Exchange[ChatResponse]):
         stream: bool,
         max_retries: int,
         headers: Mapping[str, str],
+        query: str = "",
     ) -> None:
-        super().__init__(endpoint, max_retries=max_retries, headers=headers)
+        super().__init__(endpoint, max_retries=max_retries, headers=headers, query=query)
         self._protocol = protocol_for(endpoint)
         prepared = prepare(request, endpoint.protocol)
         self._repair = ToolCallRepair(prepared.get("tools"))
         body = self._protocol.body(prepared, endpoint, stream=stream)
-        self.url = self._protocol.url(endpoint)
+        self.url = self._protocol.url(endpoint) + query
         self.content = encode_body(body)
         self.headers = {**self._protocol.headers(), **self.headers}
         self.headers["content-type"] = "application/json"
@@ -171,6 +181,7 @@ class ChatCall(Exchange[ChatResponse]):
                 self._protocol.translator(),
                 lambda event: self._error_in(event, headers),
                 self._repair,
+                lambda body: self.answer(status, headers, body),
             )
         else:
             self._decoder = BodyDecoder(lambda body: self.answer(status, headers, body))
@@ -201,10 +212,17 @@ class ModelListCall(Exchange[list[str]]):
 
     method = "GET"
 
-    def __init__(self, endpoint: Endpoint, *, max_retries: int, headers: Mapping[str, str]) -> None:
-        super().__init__(endpoint, max_retries=max_retries, headers=headers)
-        self.url = endpoint.url("/models")
-        self._at_root = urljoin(endpoint.base_url, "/models")
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        max_retries: int,
+        headers: Mapping[str, str],
+        query: str = "",
+    ) -> None:
+        super().__init__(endpoint, max_retries=max_retries, headers=headers, query=query)
+        self.url = endpoint.url("/models") + query
+        self._at_root = urljoin(endpoint.base_url, "/models") + query
 
     def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> list[str]:
         """The ids. Raises the error that the answer means where it is no list."""

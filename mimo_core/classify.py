@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -70,6 +70,10 @@ _HINTS: dict[type[MiMoError], str] = {
 }
 
 
+Keys = str | Iterable[str] | None
+"""Credentials that were sent."""
+
+
 class Sentence(NamedTuple):
     """What a body says about the failure."""
 
@@ -84,7 +88,7 @@ def error_for(
     headers: Mapping[str, str],
     body: bytes | str,
     *,
-    key: str | None = None,
+    key: Keys = None,
     hint: str = "",
 ) -> MiMoError:
     """The error for an answer that is not 200.
@@ -93,7 +97,7 @@ def error_for(
         status: the HTTP status.
         headers: the response's headers.
         body: the response's body, whatever it is.
-        key: the API key that was sent; it is removed wherever the answer repeats it.
+        key: the credentials that were sent; they are removed wherever the answer repeats them.
         hint: a next step that fits better than the general one, e.g. for a key of another host.
     """
     text = body if isinstance(body, str) else body.decode("utf-8", "replace")
@@ -115,7 +119,7 @@ def error_for(
 
 
 def error_in_answer(
-    payload: dict[str, Any], headers: Mapping[str, str], *, key: str | None, hint: str
+    payload: dict[str, Any], headers: Mapping[str, str], *, key: Keys, hint: str
 ) -> MiMoError:
     """The error for `{"error": …}` after a 200, in a stream or as the whole answer.
 
@@ -270,13 +274,13 @@ def _line(
     return f"{line}. {hint}." if hint else f"{line}."
 
 
-def _scrubbed(says: Sentence, key: str | None) -> Sentence:
+def _scrubbed(says: Sentence, key: Keys) -> Sentence:
     """Once more after decoding: a JSON text can spell a key in ways that its bytes do not show."""
     fields = {name: value and without_keys(value, key) for name, value in says._asdict().items()}
     return says._replace(**fields)
 
 
-def _safe_headers(headers: Mapping[str, str], key: str | None) -> dict[str, str]:
+def _safe_headers(headers: Mapping[str, str], key: Keys) -> dict[str, str]:
     return {
         name.lower(): without_keys(value, key)
         for name, value in headers.items()

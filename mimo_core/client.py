@@ -8,7 +8,9 @@ from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import aclosing, closing
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 
+from mimo_core._redact import printable
 from mimo_core.body import LargeBody
 from mimo_core.call import Answer, ChatCall, Exchange, ModelListCall
 from mimo_core.endpoint import Endpoint
@@ -21,6 +23,7 @@ from mimo_core.transport import (
     abody_of,
     body_of,
     client_errors,
+    ends_soon,
     own_request,
     timeout_for,
 )
@@ -43,14 +46,16 @@ class _Settings:
         auth: str | None = None,
         timeout: Timeout | None = None,
         max_retries: int = _DEFAULT_RETRIES,
-        default_headers: Mapping[str, str] | None = None,
+        default_headers: Mapping[str, Any] | None = None,
+        default_query: Mapping[str, Any] | None = None,
         http_client: Any = None,
     ) -> None:
         """
         Args:
             api_key: else `MIMO_API_KEY`.
             base_url: a URL, or `xiaomi`, `token-plan-cn`, `token-plan-sgp`, `token-plan-ams`,
-                `cloudsway`; else `MIMO_BASE_URL`, else `xiaomi` (`token-plan-cn` for a `tp-` key).
+                `cloudsway`; else `MIMO_BASE_URL`, else `xiaomi` (`token-plan-cn` for a `tp-` or
+                `ttp-` key).
             protocol: `"chat_completions"` or `"messages"`; default `"messages"` for a `base_url` of
                 that protocol (`…/anthropic`, `…/v1/messages`), else `"chat_completions"`.
             auth: `"api-key"` or `"bearer"`; default `api-key` at Xiaomi's hosts, else `bearer`.
@@ -58,7 +63,9 @@ class _Settings:
                 to connect and 600 s of silence; a comment line in a stream ends a silence.
             max_retries: further attempts after a failed connection or a 429, 500, 502, 503 or 504,
                 as long as no answer has begun; 0 means one attempt.
-            default_headers: sent with every request, over the library's own.
+            default_headers: sent with every request, over the library's own. A value can be a
+                `SecretStr`.
+            default_query: parameters of the URL of every request.
             http_client: a client of `httpx2` or `httpx`; it stays yours to close. Without
                 `timeout`, its own timeout holds.
 
@@ -67,17 +74,20 @@ class _Settings:
             InvalidRequestError: an argument is not what it should be.
         """
         self.endpoint = Endpoint.resolve(api_key, base_url, protocol, auth)
-        headers = _checked_headers(default_headers or {})
-        own: dict[str, str] = {}
-        if not headers.keys() & {"api-key", "authorization"}:  # else the user's choice alone
+        self._headers = {"user-agent": USER_AGENT, **self.endpoint.headers()}
+        given = _checked_headers(default_headers, "default_headers")
+        if not _AUTHENTICATE.isdisjoint(given):  # the user's choice alone
+            self._headers = _with_headers(self._headers, given)
+        else:
             self.endpoint.require_key()
-            own = self.endpoint.headers()
+            self._headers |= given
+        self.endpoint.check_headers(self._headers)
+        self._query = _checked_query(default_query, "default_query")
         if not isinstance(max_retries, int) or max_retries < 0:
             raise InvalidRequestError(
                 f"max_retries is {max_retries!r}; it must be 0 or more.", param="max_retries"
             )
         self._max_retries = max_retries
-        self._headers = {"user-agent": USER_AGENT, **own, **headers}
         if http_client is not None and not hasattr(http_client, self._closes_by):
             raise InvalidRequestError(
                 f"http_client is a {type(http_client).__name__}; {type(self).__name__} needs "
@@ -87,31 +97,54 @@ class _Settings:
         self._http_client = http_client
         given_ones_hold = http_client is not None and timeout is None
         self._timeout: Any = None if given_ones_hold else timeout_for(timeout)
-        self._clients = self._new_clients()
+        self._clients = self._new_clients(direct=self.endpoint.is_loopback)
 
     @staticmethod
-    def _new_clients() -> Any:
+    def _new_clients(*, direct: bool) -> Any:
         raise NotImplementedError
 
-    def _call(self, request: Mapping[str, Any], *, stream: bool) -> ChatCall:
-        return ChatCall(
+    def _call(
+        self,
+        request: Mapping[str, Any],
+        extra_headers: Mapping[str, Any] | None,
+        extra_query: Mapping[str, Any] | None,
+        timeout: Timeout | None,
+        *,
+        stream: bool,
+    ) -> ChatCall:
+        headers, query = self._headers, self._query
+        if extra_headers:
+            headers = _with_headers(headers, _checked_headers(extra_headers, "extra_headers"))
+        if extra_query:
+            query = query | _checked_query(extra_query, "extra_query")
+        call = ChatCall(
             self.endpoint,
             request,
             stream=stream,
             max_retries=self._max_retries,
-            headers=self._headers,
+            headers=headers,
+            query=_encoded(query),
         )
+        if timeout is not None:
+            call.timeout = timeout_for(timeout)
+        return call
 
     def _model_list(self) -> ModelListCall:
-        return ModelListCall(self.endpoint, max_retries=self._max_retries, headers=self._headers)
+        return ModelListCall(
+            self.endpoint,
+            max_retries=self._max_retries,
+            headers=self._headers,
+            query=_encoded(self._query),
+        )
 
     def _request(self, http: Any, call: Exchange[Any]) -> Any:
         content: Any = call.content
         if isinstance(content, LargeBody) and not hasattr(http, "__enter__"):
             content = content.asynchronous()
+        timeout = call.timeout or self._timeout
         if self._http_client is None:
-            return own_request(http, call.method, call.url, call.headers, content, self._timeout)
-        options = {} if self._timeout is None else {"timeout": self._timeout}
+            return own_request(http, call.method, call.url, call.headers, content, timeout)
+        options = {} if timeout is None else {"timeout": timeout}
         return http.build_request(
             call.method, call.url, headers=call.headers, content=content, **options
         )
@@ -124,13 +157,59 @@ def _options(http: Any) -> dict[str, Any]:
     return options
 
 
-def _checked_headers(given: Mapping[str, str]) -> dict[str, str]:
-    for name, value in given.items():
-        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+_AUTHENTICATE = frozenset({"api-key", "authorization"})
+
+
+def _checked_headers(given: Mapping[str, Any] | None, param: str) -> dict[str, str]:
+    """Headers by lower-cased name; a `SecretStr` gives its secret.
+
+    Raises:
+        InvalidRequestError: one is not a printable ASCII text.
+    """
+    if given is not None and not isinstance(given, Mapping):
+        raise InvalidRequestError(
+            f"{param} is a {type(given).__name__}; it must be a dict of names and texts.",
+            param=param,
+        )
+    headers = {}
+    for name, value in (given or {}).items():
+        text = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+        if not all(isinstance(t, str) and t.isascii() and t.isprintable() for t in (name, text)):
             raise InvalidRequestError(  # without the value: it may be a key
-                f"default_headers: {name} must be a printable ASCII text.", param="default_headers"
+                f"{param}: {printable(str(name))[:80]} must be a printable ASCII text.", param=param
             )
-    return {name.lower(): value for name, value in given.items()}
+        headers[name.lower()] = text
+    return headers
+
+
+def _with_headers(headers: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Headers over others: a key among them is the only one that is sent."""
+    kept = headers
+    if not _AUTHENTICATE.isdisjoint(given):
+        kept = {name: value for name, value in headers.items() if name not in _AUTHENTICATE}
+    return {**kept, **given}
+
+
+def _checked_query(given: Mapping[str, Any] | None, param: str) -> dict[str, Any]:
+    """Parameters of a URL: texts, numbers and lists of them.
+
+    Raises:
+        InvalidRequestError: it is not a dict.
+    """
+    if given is not None and not isinstance(given, Mapping):
+        raise InvalidRequestError(
+            f"{param} is a {type(given).__name__}; it must be a dict of names and values.",
+            param=param,
+        )
+    return {str(name): value for name, value in (given or {}).items() if value is not None}
+
+
+def _encoded(query: Mapping[str, Any]) -> str:
+    """What follows a URL's path; empty where there is no parameter."""
+    if not query:
+        return ""
+    shown = {k: str(v).lower() if isinstance(v, bool) else v for k, v in query.items()}
+    return f"?{urlencode(shown, doseq=True)}"
 
 
 class MiMoClient(_Settings):
@@ -144,24 +223,44 @@ class MiMoClient(_Settings):
     _new_clients = SyncClients
     _closes_by = "close"
 
-    def chat(self, request: Mapping[str, Any]) -> ChatResponse:
+    def chat(
+        self,
+        request: Mapping[str, Any],
+        *,
+        extra_headers: Mapping[str, Any] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        timeout: Timeout | None = None,
+    ) -> ChatResponse:
         """One answer, unstreamed.
 
         Args:
             request: a `ChatRequest`. It is checked and adapted (`prepare`), never changed.
+            extra_headers: for this request, over the client's own. A value can be a `SecretStr`.
+            extra_query: parameters of the URL, for this request, over the client's own.
+            timeout: for this request, in the client's forms.
+
+        Returns:
+            The whole answer.
 
         Raises:
             MiMoError: one of its family; `str(error)` says what to do next.
         """
-        return self._ask(self._call(request, stream=False))
+        return self._ask(self._call(request, extra_headers, extra_query, timeout, stream=False))
 
-    def stream(self, request: Mapping[str, Any]) -> Generator[ChatChunk, None, None]:
+    def stream(
+        self,
+        request: Mapping[str, Any],
+        *,
+        extra_headers: Mapping[str, Any] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        timeout: Timeout | None = None,
+    ) -> Generator[ChatChunk, None, None]:
         """One answer, chunk by chunk. Closing the iterator closes the connection.
 
         The last chunk alone has `finish_reason` and `usage`; a stream that ends without them
-        raises `StreamInterruptedError`.
+        raises `StreamInterruptedError`. The arguments are those of `chat`.
         """
-        call = self._call(request, stream=True)
+        call = self._call(request, extra_headers, extra_query, timeout, stream=True)
         http = self._http()
         errors: tuple[type[Exception], ...] = (MiMoError, *client_errors(http))
         while True:
@@ -170,7 +269,7 @@ class MiMoClient(_Settings):
                     decoder = call.decoder(response.status_code, response.headers)
                     for data in body_of(response):
                         yield from decoder.feed(data)
-                        if decoder.failed:
+                        if decoder.ended and not (decoder.done and ends_soon(response)):
                             break
                     yield from decoder.close()
                 return
@@ -221,13 +320,28 @@ class AsyncMiMoClient(_Settings):
     _new_clients = AsyncClients
     _closes_by = "aclose"
 
-    async def chat(self, request: Mapping[str, Any]) -> ChatResponse:
+    async def chat(
+        self,
+        request: Mapping[str, Any],
+        *,
+        extra_headers: Mapping[str, Any] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        timeout: Timeout | None = None,
+    ) -> ChatResponse:
         """`MiMoClient.chat`, awaited."""
-        return await self._ask(self._call(request, stream=False))
+        call = self._call(request, extra_headers, extra_query, timeout, stream=False)
+        return await self._ask(call)
 
-    async def stream(self, request: Mapping[str, Any]) -> AsyncGenerator[ChatChunk, None]:
+    async def stream(
+        self,
+        request: Mapping[str, Any],
+        *,
+        extra_headers: Mapping[str, Any] | None = None,
+        extra_query: Mapping[str, Any] | None = None,
+        timeout: Timeout | None = None,
+    ) -> AsyncGenerator[ChatChunk, None]:
         """`MiMoClient.stream`, asynchronously. `aclose()` and cancellation close the connection."""
-        call = self._call(request, stream=True)
+        call = self._call(request, extra_headers, extra_query, timeout, stream=True)
         http = await self._http()
         errors: tuple[type[Exception], ...] = (MiMoError, *client_errors(http))
         while True:
@@ -239,7 +353,7 @@ class AsyncMiMoClient(_Settings):
                     async for data in abody_of(response):
                         for chunk in decoder.feed(data):
                             yield chunk
-                        if decoder.failed:
+                        if decoder.ended and not (decoder.done and ends_soon(response)):
                             break
                     for chunk in decoder.close():
                         yield chunk

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
-from mimo_core._redact import without_keys
+from mimo_core._redact import is_credential_header, without_keys
 from mimo_core.errors import AuthenticationError, InvalidRequestError
 
 ProtocolName = Literal["chat_completions", "messages"]
@@ -30,27 +30,29 @@ class Gateway(NamedTuple):
     name: str
     base_url: str
     auth: Auth
-    key_prefix: str = ""
+    key_prefixes: tuple[str, ...] = ()
     """What its keys begin with, where they can be told apart."""
     paths: Paths = ()
     """Where it serves the messages protocol, if not beside chat completions."""
 
 
+TOKEN_PLAN_PREFIXES = ("tp-", "ttp-")  # of one person, of a team
+
 GATEWAYS: dict[str, Gateway] = {
     gateway.name: gateway
     for gateway in (
-        Gateway("xiaomi", "https://api.xiaomimimo.com/v1", "api-key", "sk-", _XIAOMI_PATHS),
+        Gateway("xiaomi", "https://api.xiaomimimo.com/v1", "api-key", ("sk-",), _XIAOMI_PATHS),
         *(
             Gateway(
                 f"token-plan-{cluster}",
                 f"https://token-plan-{cluster}.xiaomimimo.com/v1",
                 "api-key",
-                "tp-",
+                TOKEN_PLAN_PREFIXES,
                 _XIAOMI_PATHS,
             )
             for cluster in ("cn", "sgp", "ams")
         ),
-        Gateway("cloudsway", "https://genaiapi.cloudsway.net/v1", "bearer", "", _CLOUDSWAY_PATHS),
+        Gateway("cloudsway", "https://genaiapi.cloudsway.net/v1", "bearer", (), _CLOUDSWAY_PATHS),
     )
 }
 _BY_HOST = {urlsplit(gateway.base_url).hostname: gateway for gateway in GATEWAYS.values()}
@@ -68,6 +70,8 @@ class Endpoint:
     api_key: str | None = field(default=None, repr=False)
     gateway: Gateway | None = None
     """The table's entry, or None for an address that is not in it."""
+    carries_credentials: bool = True
+    """Whether a key may go there: https, this machine, or a host that `MIMO_ALLOW_HTTP` names."""
 
     @classmethod
     def resolve(
@@ -84,7 +88,7 @@ class Endpoint:
         Args:
             api_key: else `MIMO_API_KEY`.
             base_url: a URL or a gateway's name, else `MIMO_BASE_URL`, else `xiaomi`; a key that
-                begins with `tp-` and no base URL goes to `token-plan-cn`.
+                begins with `tp-` or `ttp-` and no base URL goes to `token-plan-cn`.
             protocol: `"chat_completions"` or `"messages"`; default `"messages"` where `base_url`
                 is an address of that protocol (`…/anthropic`, `…/v1/messages`), else
                 `"chat_completions"`.
@@ -99,7 +103,7 @@ class Endpoint:
         key = _clean_key(api_key or environ.get("MIMO_API_KEY"))
         where = (base_url or environ.get("MIMO_BASE_URL") or "").strip()
         if not where:
-            where = "token-plan-cn" if key and key.startswith("tp-") else "xiaomi"
+            where = "token-plan-cn" if (key or "").startswith(TOKEN_PLAN_PREFIXES) else "xiaomi"
         url, spoken_there = _base_url(where)
         host = urlsplit(url).hostname or ""
         gateway = _BY_HOST.get(host)
@@ -109,9 +113,33 @@ class Endpoint:
             auth=_one_of("auth", auth or _default_auth(host, gateway), get_args(Auth)),
             api_key=key,
             gateway=gateway,
+            carries_credentials=_carries_credentials(url, environ),
         )
-        _refuse_plain_http(endpoint, environ)
+        endpoint.check_headers(endpoint.headers())
         return endpoint
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is on this machine: no proxy stands between."""
+        return _is_loopback(urlsplit(self.base_url).hostname or "")
+
+    def check_headers(self, headers: Mapping[str, str]) -> None:
+        """Check the headers of a request against the address that they go to.
+
+        Args:
+            headers: by name, in any case.
+
+        Raises:
+            InvalidRequestError: a credential would go unencrypted over a network.
+        """
+        if self.carries_credentials or not any(map(is_credential_header, headers)):
+            return
+        host = urlsplit(self.base_url).hostname
+        raise InvalidRequestError(
+            f"The key would go unencrypted to {host}. Use https, or set MIMO_ALLOW_HTTP={host} "
+            "if you trust the network.",
+            param="base_url",
+        )
 
     def require_key(self) -> None:
         """Raise `AuthenticationError` where the gateway needs a key and there is none."""
@@ -131,7 +159,8 @@ class Endpoint:
         for chat, messages in _paths_of(parts.hostname or ""):
             if (path := _moved(parts.path, chat, messages)) is not None:
                 return parts._replace(path=f"{path}/messages").geturl()
-        return self.url("/messages")
+        # Below a mere host it is where Anthropic's SDK looks for it.
+        return self.url("/messages" if parts.path.strip("/") else "/v1/messages")
 
     def headers(self) -> dict[str, str]:
         """The headers that authenticate a request."""
@@ -144,15 +173,22 @@ class Endpoint:
     def hint_on_401(self) -> str:
         """What to do about a 401 here: a key of another gateway is the likeliest reason."""
         key, gateway = self.api_key or "", self.gateway
-        if gateway is None or not gateway.key_prefix or key.startswith(gateway.key_prefix):
+        if gateway is None or not gateway.key_prefixes or key.startswith(gateway.key_prefixes):
             return ""
-        for prefix, names in (("tp-", "token-plan-cn, -sgp or -ams"), ("sk-", "xiaomi")):
+        for prefix, names in _KEY_HOMES.items():
             if key.startswith(prefix):
+                takes = " or ".join(gateway.key_prefixes)
                 return (
-                    f"This is a {prefix} key and {gateway.name} takes {gateway.key_prefix} keys: "
+                    f"This is a {prefix} key and {gateway.name} takes {takes} keys: "
                     f"set base_url to {names}"
                 )
         return ""
+
+
+_KEY_HOMES = {
+    **dict.fromkeys(TOKEN_PLAN_PREFIXES, "token-plan-cn, -sgp or -ams"),
+    "sk-": "xiaomi",
+}
 
 
 def _default_auth(host: str, gateway: Gateway | None) -> Auth:
@@ -181,7 +217,7 @@ def _base_url(where: str) -> tuple[str, ProtocolName]:
         return known.base_url, "chat_completions"
     if not _is_plain_url(where):
         raise InvalidRequestError(
-            f"base_url {_shown(where)!r} is no http(s) URL and none of {', '.join(GATEWAYS)}.",
+            f"base_url {_shown(where)!r} is not an http(s) URL or one of {', '.join(GATEWAYS)}.",
             param="base_url",
         )
     # It may be a whole endpoint, pasted from the documentation, or a base of Anthropic's SDK.
@@ -227,18 +263,12 @@ def _shown(where: str) -> str:
     return without_keys(where.split("?")[0].rsplit("@", 1)[-1], None)
 
 
-def _refuse_plain_http(endpoint: Endpoint, environ: Mapping[str, str]) -> None:
-    parts = urlsplit(endpoint.base_url)
+def _carries_credentials(url: str, environ: Mapping[str, str]) -> bool:
+    parts = urlsplit(url)
     host = parts.hostname or ""
-    if parts.scheme == "https" or endpoint.api_key is None or _is_loopback(host):
-        return
-    if host in environ.get("MIMO_ALLOW_HTTP", "").replace(",", " ").split():
-        return
-    raise InvalidRequestError(
-        f"The key would go unencrypted to {host}. Use https, or set MIMO_ALLOW_HTTP={host} "
-        "if you trust the network.",
-        param="base_url",
-    )
+    if parts.scheme == "https" or _is_loopback(host):
+        return True
+    return host in environ.get("MIMO_ALLOW_HTTP", "").replace(",", " ").split()
 
 
 def _is_loopback(host: str) -> bool:

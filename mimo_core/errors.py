@@ -43,9 +43,12 @@ class MiMoError(Exception):
         response: the `ErrorResponse`, or None.
         is_retryable: whether the same request may succeed later.
         retry_after: seconds the service asked to wait, or None.
+        partial: what had arrived of a stream's answer before the error, as a response whose
+            `finish_reason` is None; None where nothing had. Audio data is not kept.
     """
 
     is_retryable = False
+    partial: ChatResponse | None = None
 
     def __init__(
         self,
@@ -126,12 +129,7 @@ class InvalidResponseError(MiMoError):
 
 
 class StreamInterruptedError(MiMoError):
-    """A stream ended before its answer did.
-
-    Attributes:
-        partial: what had arrived, as a response whose `finish_reason` is None; or None where
-            nothing had. Audio data is not kept.
-    """
+    """A stream ended before its answer did; `partial` holds what had arrived."""
 
     is_retryable = True
 

@@ -143,10 +143,11 @@ class ChunkNormaliser:
             )
         return StreamInterruptedError(
             f"The stream broke before the answer was complete: {reason}. Send the request again.",
-            partial=self._partial(),
+            partial=self.partial(),
         )
 
-    def _partial(self) -> ChatResponse:
+    def partial(self) -> ChatResponse:
+        """What has arrived, when nothing more will."""
         if self._repair is not None:
             self._arrived.add(self._repair.rest(None))
         envelope = {k: v for k, v in self._envelope.items() if k != "choices"}
@@ -165,69 +166,118 @@ class StreamDecoder:
     """Decodes one stream of events: `feed` what was read, `close` at its end.
 
     A failure inside the stream is raised by `close`, so that what came before it in the same read
-    is not lost; `failed` says that there is no point in reading on.
+    is not lost; `ended` says that there is no point in waiting for more.
+
+    Some gateways answer a streamed request with one bare JSON body under `text/event-stream`
+    (seen once: Token Plan, October 2026). It is read as the answer that it is.
+
+    Attributes:
+        done: the last chunk has been given out.
+        ended: that, or the stream has failed.
     """
 
-    __slots__ = ("_error_event", "_failure", "_normaliser", "_sse", "_translate", "done")
+    __slots__ = (
+        "_bare",
+        "_error_event",
+        "_failure",
+        "_is_events",
+        "_normaliser",
+        "_sse",
+        "_translate",
+        "_whole",
+        "done",
+        "ended",
+    )
 
     def __init__(
-        self, translate: Translate, error_event: ErrorEvent, repair: ToolCallRepair | None = None
+        self,
+        translate: Translate,
+        error_event: ErrorEvent,
+        repair: ToolCallRepair | None = None,
+        whole: Callable[[bytes], ChatResponse] | None = None,
     ) -> None:
+        """
+        Args:
+            translate: the protocol's translator for the events of one stream.
+            error_event: makes the error for an `{"error": …}` event.
+            repair: what knows the request's tools, or None where it has none.
+            whole: reads a bare JSON body; None where there can be none.
+        """
         self._sse = SSEParser()
         self._translate = translate
         self._error_event = error_event
+        self._whole = whole
         self._normaliser = ChunkNormaliser(repair)
         self._failure: MiMoError | None = None
-        self.done = False
-        """Whether the last chunk has been given out."""
+        self._is_events = whole is None  # known from the first byte that is not blank
+        self._bare: list[bytes] | None = None
+        self.done = self.ended = False
 
     @property
     def started(self) -> bool:
         """Whether a chunk has been given out."""
         return self._normaliser.started
 
-    @property
-    def failed(self) -> bool:
-        return self._failure is not None
-
     def feed(self, data: bytes) -> list[ChatChunk]:
         """The chunks that `data` completes."""
+        if not self._is_events and self._take_bare(data):
+            return []
         return self._decode(self._sse.feed(data))
 
     def close(self) -> list[ChatChunk]:
         """The chunks that were left at the end of the body. Raises what went wrong."""
-        chunks = [] if self.done or self.failed else self._decode(self._sse.close())
-        if self._failure is not None:
-            raise self._failure
-        if not self.done:
-            chunks += self._normaliser.end()
-            self.done = True
+        if self._bare is not None and self._whole is not None:
+            chunks = as_chunks(self._whole(b"".join(self._bare)))
+        else:
+            chunks = [] if self.ended else self._decode(self._sse.close())
+            if self._failure is not None:
+                raise self._failure
+            if not self.done:
+                chunks += self._normaliser.end()
+        self.done = self.ended = True
         return chunks
 
     def interrupted(self, reason: str) -> StreamInterruptedError:
         """The error for a connection that broke."""
         return self._normaliser.interrupted(reason)
 
+    def _take_bare(self, data: bytes) -> bool:
+        """Whether `data` belongs to a bare body, and is kept."""
+        if self._bare is None:
+            begins = data.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
+            if begins != b"{":
+                self._is_events = bool(begins)
+                return False
+            self._bare = []
+        self._bare.append(data)
+        return True
+
     def _decode(self, payloads: list[bytes]) -> list[ChatChunk]:
         chunks: list[ChatChunk] = []
-        if self.done or self._failure is not None:
+        if self.ended:
             return chunks
         try:
             for payload in payloads:
                 pieces = None if payload == _DONE else self._translate(self._event(payload))
                 if pieces is None:
                     chunks += self._normaliser.end()
-                    self.done = True
+                    self.done = self.ended = True
                     break
                 for chunk in pieces:
                     self._normaliser.add(chunk, chunks)
         except MiMoError as error:
-            self._failure = error
+            self._fail(error)
         except ContradictionError as error:
-            self._failure = self.interrupted(str(error))
+            self._fail(self.interrupted(str(error)))
         except (AttributeError, IndexError, KeyError, TypeError) as error:
-            self._failure = self.interrupted(f"an event is no chunk ({error})")
+            self._fail(self.interrupted(f"an event is not a chunk ({error})"))
         return chunks
+
+    def _fail(self, error: MiMoError) -> None:
+        if error.partial is None and self._normaliser.started:
+            error.partial = self._normaliser.partial()
+        self._failure = error
+        self.ended = True
 
     def _event(self, payload: bytes) -> dict[str, Any]:
         try:
@@ -243,17 +293,17 @@ class StreamDecoder:
 
 
 class BodyDecoder:
-    """The decoder for an answer that is no event stream: a refusal, a page, an unstreamed answer.
+    """The decoder for an answer that is not an event stream: a refusal, a page, a whole answer.
 
     It has `StreamDecoder`'s interface, so that the clients need not know which one they feed.
     """
 
-    __slots__ = ("_answer", "_body", "done", "failed", "started")
+    __slots__ = ("_answer", "_body", "done", "ended", "started")
 
     def __init__(self, answer: Callable[[bytes], ChatResponse]) -> None:
         self._answer = answer
         self._body: list[bytes] = []
-        self.started = self.failed = self.done = False
+        self.started = self.done = self.ended = False
 
     def feed(self, data: bytes) -> list[ChatChunk]:
         self._body.append(data)
@@ -262,7 +312,7 @@ class BodyDecoder:
     def close(self) -> list[ChatChunk]:
         """The answer as chunks. Raises the error that the body means."""
         chunks = as_chunks(self._answer(b"".join(self._body)))
-        self.done = True
+        self.done = self.ended = True
         return chunks
 
     def interrupted(self, reason: str) -> MiMoError:

@@ -9,8 +9,8 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import suppress
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Self
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
 
 from mimo_core.errors import APIConnectionError, InvalidRequestError
 
@@ -23,6 +23,7 @@ CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 600.0  # seconds: the longest silence; an unstreamed answer is silent while it thinks
 _MAX_CONNECTIONS = 1000  # httpx's default of 100 lets the 101st stream wait for a free one
 _TIMEOUTS = ("connect", "read", "write", "pool")  # httpx's names, in its order
+_END_OF_BODY = 0.5  # seconds from an answer's end to its body's
 _KEEPALIVE = 60.0  # seconds an idle connection is kept: an agent's tools take a while
 
 Timeout = float | tuple[float | None, ...] | Any
@@ -87,8 +88,12 @@ def ssl_context() -> ssl.SSLContext:
         return _context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
 
-def _new_client(name: str) -> Any:
+def _new_client(name: str, *, direct: bool) -> Any:
     """A new `httpx2.Client` or `httpx2.AsyncClient`.
+
+    Args:
+        name: which of the two.
+        direct: leave the environment's proxies alone.
 
     Raises:
         APIConnectionError: the environment (proxies, certificates) does not let it be made.
@@ -102,8 +107,9 @@ def _new_client(name: str) -> Any:
             max_keepalive_connections=_MAX_CONNECTIONS,
             keepalive_expiry=_KEEPALIVE,
         )
+        transport = _transport(name, context, limits, direct=direct)
         return getattr(httpx2, name)(
-            verify=context, limits=limits, transport=_transport(name, context, limits)
+            verify=context, limits=limits, transport=transport, trust_env=not direct
         )
     except (ImportError, OSError, ValueError) as error:  # e.g. socks:// without its package
         raise APIConnectionError(
@@ -112,11 +118,12 @@ def _new_client(name: str) -> Any:
         ) from error
 
 
-def _transport(name: str, context: ssl.SSLContext, limits: httpx2.Limits) -> Any:
-    """A transport with cheaper reads; None, for httpx2's own, where they have not been shown."""
+def _transport(name: str, context: ssl.SSLContext, limits: httpx2.Limits, *, direct: bool) -> Any:
+    """A transport with cheaper reads. None falls back to httpx2's own (proxies, loops that we have
+    not tested)."""
     from urllib.request import getproxies
 
-    if getproxies():
+    if not direct and getproxies():
         return None
     if name == "Client":
         from mimo_core.network.socket_backend import SocketTransport
@@ -196,10 +203,32 @@ def _is_plain(response: Any) -> bool:
     return "content-encoding" not in response.headers and not response.is_stream_consumed
 
 
-class SyncClients:
-    """The `httpx2.Client` to use now: one for each process, safe to share between threads."""
+def ends_soon(response: Any) -> bool:
+    """Ask a response whose answer is complete to end its body within `_END_OF_BODY` seconds.
 
-    def __init__(self) -> None:
+    A body that is read to its end leaves a connection that can be used again; one that a gateway
+    never ends would hold the caller for the whole read timeout.
+
+    Returns:
+        Whether its connection can be asked. If not, the response is to be closed now.
+    """
+    stream = response.extensions.get("network_stream")
+    if not hasattr(stream, "limit_reads"):
+        return False
+    stream.limit_reads(_END_OF_BODY)
+    return True
+
+
+class SyncClients:
+    """The `httpx2.Client` to use now: one for each process, safe to share between threads.
+
+    Args:
+        direct: leave the environment's proxies alone: requests to this machine, with their keys
+            and prompts, would go through them unencrypted.
+    """
+
+    def __init__(self, *, direct: bool = False) -> None:
+        self._direct = direct
         # By process: a forked child leaves its parent's connections alone and opens its own.
         self._clients: dict[int, httpx2.Client] = {}
 
@@ -210,7 +239,7 @@ class SyncClients:
             with _lock:
                 client = self._clients.get(pid)
                 if client is None:
-                    client = self._clients[pid] = _new_client("Client")
+                    client = self._clients[pid] = _new_client("Client", direct=self._direct)
         return client
 
     def close(self) -> None:
@@ -221,14 +250,20 @@ class SyncClients:
         with suppress(Exception):  # at the interpreter's end, parts of it are gone
             self.close()
 
-    def __reduce__(self) -> tuple[type[Self], tuple[()]]:
-        return type(self), ()  # a copy, or a worker that gets it pickled, opens its own connections
+    def __reduce__(self) -> tuple[Any, tuple[()]]:
+        # A copy, or a worker that gets it pickled, opens its own connections.
+        return partial(type(self), direct=self._direct), ()
 
 
 class AsyncClients:
-    """The `httpx2.AsyncClient` to use now: one for each event loop, closed when its loop ends."""
+    """The `httpx2.AsyncClient` to use now: one for each event loop, closed when its loop ends.
 
-    def __init__(self) -> None:
+    Args:
+        direct: as for `SyncClients`.
+    """
+
+    def __init__(self, *, direct: bool = False) -> None:
+        self._direct = direct
         self._held: dict[
             asyncio.AbstractEventLoop, tuple[httpx2.AsyncClient, AsyncGenerator[None, None]]
         ] = {}
@@ -240,7 +275,7 @@ class AsyncClients:
             for other in list(self._held):
                 if other.is_closed():  # closed by hand, without shutting its generators down
                     self._held.pop(other, None)
-            client = _new_client("AsyncClient")
+            client = _new_client("AsyncClient", direct=self._direct)
             # No await before it is stored: two tasks cannot both make a client.
             held = self._held[loop] = (client, _hold(weakref.ref(self), loop, client))
             await anext(held[1])
@@ -251,8 +286,8 @@ class AsyncClients:
         if held := self._held.get(asyncio.get_running_loop()):
             await held[1].aclose()
 
-    def __reduce__(self) -> tuple[type[Self], tuple[()]]:
-        return type(self), ()  # as SyncClients
+    def __reduce__(self) -> tuple[Any, tuple[()]]:
+        return partial(type(self), direct=self._direct), ()  # as SyncClients
 
 
 async def _hold(

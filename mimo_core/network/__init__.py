@@ -22,3 +22,8 @@ def pool_options(context: ssl.SSLContext, limits: httpx2.Limits) -> dict[str, An
         "max_keepalive_connections": limits.max_keepalive_connections,
         "keepalive_expiry": limits.keepalive_expiry,
     }
+
+
+def shorter(timeout: float | None, limit: float) -> float:
+    """The shorter of a read's timeout, where it has one, and a limit on all of them; seconds."""
+    return limit if timeout is None else min(timeout, limit)

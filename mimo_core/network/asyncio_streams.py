@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import httpcore2
 
+from mimo_core.network import shorter
 from mimo_core.network.asyncio_protocol import READ_SIZE, Protocol
 
 Result = TypeVar("Result")
@@ -20,8 +21,15 @@ class TCPStream(httpcore2.AsyncNetworkStream):
 
     def __init__(self, protocol: Protocol) -> None:
         self._protocol = protocol
+        self._limit: float | None = None
+
+    def limit_reads(self, seconds: float) -> None:
+        """The most that a read waits, until something is written: the next request."""
+        self._limit = seconds
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._limit is not None:
+            timeout = shorter(timeout, self._limit)
         try:
             return await self._protocol.read(max_bytes, timeout)
         except TimeoutError as error:
@@ -32,6 +40,7 @@ class TCPStream(httpcore2.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if not buffer:
             return
+        self._limit = None
         try:
             await self._protocol.write(buffer, timeout)
         except TimeoutError as error:
@@ -81,6 +90,10 @@ class TLSStream(httpcore2.AsyncNetworkStream):
         self._ssl = context.wrap_bio(
             self._incoming, self._outgoing, server_hostname=server_hostname
         )
+
+    def limit_reads(self, seconds: float) -> None:
+        """As `TCPStream.limit_reads`."""
+        self._tcp.limit_reads(seconds)
 
     async def handshake(self) -> None:
         await self._run(self._ssl.do_handshake, None)

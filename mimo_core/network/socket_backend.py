@@ -13,7 +13,7 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from mimo_core.network import pool_options
+from mimo_core.network import pool_options, shorter
 
 _UNKNOWN = -1.0  # the socket's timeout may have been changed by httpcore2
 
@@ -37,8 +37,15 @@ class _Stream(httpcore2.NetworkStream):
         self._stream = stream
         self._socket = stream.get_extra_info("socket")
         self._timeout: float | None = _UNKNOWN
+        self._limit: float | None = None
+
+    def limit_reads(self, seconds: float) -> None:
+        """The most that a read waits, until something is written: the next request."""
+        self._limit = seconds
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._limit is not None:
+            timeout = shorter(timeout, self._limit)
         try:
             if timeout != self._timeout:
                 self._socket.settimeout(timeout)
@@ -51,6 +58,7 @@ class _Stream(httpcore2.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._timeout = _UNKNOWN
+        self._limit = None
         self._stream.write(buffer, timeout)
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from mimo_core import AuthenticationError, Endpoint, InvalidRequestError
 
 SK = "sk-0123456789abcdef"
 TP = "tp-0123456789abcdef"
+TTP = "ttp-0123456789abcdef"
 
 
 def resolve(*args: Any, environ: dict[str, str] | None = None, **kwargs: Any) -> Endpoint:
@@ -99,7 +100,7 @@ def test_a_tp_key_without_a_base_url_goes_to_the_token_plan() -> None:
 )
 def test_what_is_no_base_url_is_refused_early(where: str) -> None:
     with pytest.raises(
-        InvalidRequestError, match="is no http\\(s\\) URL and none of xiaomi, "
+        InvalidRequestError, match="is not an http\\(s\\) URL or one of xiaomi, "
     ) as e:
         resolve(SK, where)
     assert e.value.param == "base_url"
@@ -183,7 +184,13 @@ def test_repr_does_not_show_the_key() -> None:
             "xiaomi",
             "This is a tp- key and xiaomi takes sk- keys: set base_url to token-plan-cn",
         ),
-        (SK, "token-plan-sgp", "token-plan-sgp takes tp- keys: set base_url to xiaomi"),
+        (
+            TTP,
+            "xiaomi",
+            "This is a ttp- key and xiaomi takes sk- keys: set base_url to token-plan-cn",
+        ),
+        (TTP, "token-plan-ams", None),
+        (SK, "token-plan-sgp", "token-plan-sgp takes tp- or ttp- keys: set base_url to xiaomi"),
         (SK, "xiaomi", None),
         ("other-0123456789", "xiaomi", None),
         (SK, "cloudsway", None),

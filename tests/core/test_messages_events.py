@@ -183,7 +183,7 @@ def decode(*events: Any, tools: list[dict[str, Any]] | None = None) -> list[Any]
     for event in events:
         data = f"event: {event.get('type')}\ndata: {json.dumps(event)}\n\n".encode()
         chunks += decoder.feed(data)
-    assert decoder.done or events[-1].get("type") != "message_stop" or decoder.failed
+    assert decoder.done or events[-1].get("type") != "message_stop" or decoder.ended
     return chunks + decoder.close()
 
 

@@ -251,14 +251,15 @@ def test_what_is_json_but_no_chunk(odd: Any) -> None:
     chunks, error = broken(HEL, b"data: " + json.dumps(odd).encode() + b"\n\n", LO, STOP)
     assert text(chunks) == "Hel"
     assert isinstance(error, StreamInterruptedError)
-    assert "an event is no chunk" in str(error)
+    assert "an event is not a chunk" in str(error)
 
 
 def test_an_error_event_ends_the_stream_after_the_text_of_the_same_read() -> None:
     failure = b'data: {"error":{"code":"429","message":"Too many requests"}}\n\n'
     stream = decoder()
     assert text(stream.feed(ROLE + HEL + failure + LO + STOP)) == "Hel"
-    assert stream.failed
+    assert stream.ended
+    assert not stream.done
     assert stream.feed(LO) == []
     with pytest.raises(RateLimitError, match="Too many requests"):
         stream.close()
