@@ -19,10 +19,14 @@ from langchain_mimo.fast_chunks import PROVIDER, make_chunk
 from langchain_mimo.requirements import Attempts
 from langchain_mimo.speech import AudioPieces, comes_whole, spoken_format
 from mimo_core.response import ChatChunk, ChatResponse, Message, ToolCall, Usage, collect
+from mimo_core.tool_calls import call_problem
 
 _ENVELOPE = frozenset({"choices", "usage", "object", "model"})
 _HELD_BACK = frozenset({"annotations", "audio", "final_text_preview"})
 _OWN_PLACE = frozenset({"role", "content", "tool_calls"})
+_MISFITS = ("]", "}", '"]', '"}', '""]', '""}')
+"""One of them makes no JSON of any arguments, however they are closed: a bracket that fits nothing,
+outside of a text, inside of one, and behind a backslash in one."""
 
 _INPUT_DETAILS = {
     "audio_tokens": "audio",
@@ -66,6 +70,16 @@ def to_result(response: ChatResponse, audio_format: str = "wav") -> ChatResult:
     return ChatResult(generations=[generation], llm_output=llm_output)
 
 
+class _CallSoFar:
+    """What has come of one call of a stream."""
+
+    __slots__ = ("arguments", "name")
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.arguments: list[str] = []
+
+
 class ChunkMapper:
     """Maps one stream's chunks. It holds citations back for the last one: langchain-core's v3
     events replace earlier ones by later ones, so all of them have to be in one delta.
@@ -81,7 +95,7 @@ class ChunkMapper:
         self.ended = False
         self._annotations: list[dict[str, Any]] = []
         self._preview: str | None = None  # whole wherever it comes: merged, it would be doubled
-        self._arguments: dict[int | None, list[str]] = {}  # of each call, to tell a cut one
+        self._calls: dict[int | None, _CallSoFar] = {}
         self._audio = AudioPieces(audio_format)
 
     def map(self, chunk: ChatChunk) -> ChatGenerationChunk | None:
@@ -103,7 +117,10 @@ class ChunkMapper:
         if not (content or extra or calls):
             return None
         for call in calls:
-            self._arguments.setdefault(call["index"], []).append(call["args"] or "")
+            if (so_far := self._calls.get(call["index"])) is None:
+                so_far = self._calls[call["index"]] = _CallSoFar()
+            so_far.name = so_far.name or call["name"] or ""
+            so_far.arguments.append(call["args"] or "")
         return make_chunk(content, extra, calls)
 
     def _hold_back(self, extra: dict[str, Any]) -> None:
@@ -124,25 +141,27 @@ class ChunkMapper:
             additional_kwargs=extra | _refusal(finish_reason),
             response_metadata=_metadata(chunk, finish_reason),
             usage_metadata=usage_metadata(chunk.get("usage")),
-            tool_call_chunks=self._spoil_cut_calls(),
+            tool_call_chunks=self._spoil_calls(),
             chunk_position="last",
         )
         return ChatGenerationChunk(
             message=message, generation_info={"finish_reason": finish_reason}
         )
 
-    def _spoil_cut_calls(self) -> list[Any]:
-        """A last piece for each call whose arguments were cut.
+    def _spoil_calls(self) -> list[Any]:
+        """A last piece for each call that may not be run and that LangChain would take for whole.
 
-        langchain-core closes what is open, which makes `{"city": "Par` a valid call with a wrong
-        city. A bracket that fits nothing keeps it an invalid one, as it is unstreamed.
+        langchain-core closes what is open and takes no arguments for `{}`: `{"city": "Par` becomes
+        a valid call with a wrong city, and a call whose arguments never came one of the tool's
+        defaults. A bracket that fits nothing keeps it an invalid one, as it is unstreamed.
         """
         pieces = []
-        for index, arguments in self._arguments.items():
-            text = "".join(arguments)
-            if _is_json(text) or not _would_be_closed(text):
+        for index, call in self._calls.items():
+            text = "".join(call.arguments)
+            whole: ToolCall = {"function": {"name": call.name, "arguments": text}}
+            if call_problem(whole) is None or not _would_be_run(text):
                 continue
-            misfit = next((m for m in ("]", '"]') if not _would_be_closed(text + m)), "")
+            misfit = next(m for m in _MISFITS if not _would_be_run(text + m))
             pieces.append(tool_call_chunk(name=None, args=misfit, id=None, index=index))
         return pieces
 
@@ -233,38 +252,37 @@ def _additional_kwargs(message: Message) -> dict[str, Any]:
 
 
 def _tool_calls(calls: list[ToolCall]) -> dict[str, Any]:
+    """The calls that may be run, and the others."""
     valid, invalid = [], []
     for call in calls:
         function = call.get("function") or {}
-        name, arguments = function.get("name"), function.get("arguments")
-        try:
-            args = json.loads(arguments or "{}", strict=False)  # as LangChain reads a stream's
-            problem = None if isinstance(args, dict) else "The arguments are not a JSON object."
-        except ValueError as error:
-            problem = f"The arguments are not JSON: {error}"
-        if problem is None:
+        name, arguments = function.get("name"), function.get("arguments") or ""
+        if (problem := call_problem(call)) is None:
+            args = json.loads(arguments, strict=False)  # as LangChain reads a stream's
             valid.append(tool_call(name=name or "", args=args, id=call.get("id")))
         else:
+            error = f"The call of {name or 'a tool'} may not be run: {problem}."
             invalid.append(
-                invalid_tool_call(name=name, args=arguments, id=call.get("id"), error=problem)
+                invalid_tool_call(name=name, args=arguments, id=call.get("id"), error=error)
             )
     return {"tool_calls": valid, "invalid_tool_calls": invalid}
 
 
+def _would_be_run(text: str) -> bool:
+    """Whether langchain-core makes a valid call of these arguments: it closes what is open, and
+    its v3 events take any JSON."""
+    try:
+        return not text or isinstance(parse_partial_json(text), dict) or _is_json(text)
+    except (ValueError, RecursionError):
+        return False
+
+
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text, strict=False)
-    except ValueError:
+        json.loads(text)
+    except (ValueError, RecursionError):
         return False
     return True
-
-
-def _would_be_closed(text: str) -> bool:
-    """Whether langchain-core makes an object of it."""
-    try:
-        return isinstance(parse_partial_json(text), dict)
-    except ValueError:
-        return False
 
 
 def _tool_call_chunk(call: ToolCall) -> dict[str, Any]:

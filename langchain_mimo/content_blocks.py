@@ -39,7 +39,7 @@ def translate_chunk(chunk: AIMessageChunk) -> list[ContentBlock]:
     blocks = _blocks(chunk) + _audio(chunk, streamed=not _is_whole(chunk))
     for block in blocks:
         block["index"] = _INDICES[block["type"]]
-    if chunk.chunk_position == "last":
+    if chunk.chunk_position == "last" and not _only_pieces(chunk):
         blocks += _finished_calls(chunk)
     else:
         blocks += [
@@ -47,6 +47,13 @@ def translate_chunk(chunk: AIMessageChunk) -> list[ContentBlock]:
             for call in chunk.tool_call_chunks
         ]
     return blocks  # type: ignore[return-value]
+
+
+def _only_pieces(chunk: AIMessageChunk) -> bool:
+    """Whether its calls are pieces that go to earlier ones, as those that spoil a cut call are."""
+    return all(
+        call.get("name") is None and call.get("id") is None for call in chunk.tool_call_chunks
+    )
 
 
 def _blocks(message: AIMessage) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.tools import tool
 
 from langchain_mimo import ChatMiMo
+from mimo_core.models import DEFAULT_MODEL
 from mimo_core.testing.fake import FakeMiMo, Fault, Reply
 from tests.langchain.conftest import added_up
 
@@ -39,7 +40,7 @@ async def test_metadata_comes_once(mimo: FakeMiMo, chat: Chat, ask: Ask, protoco
     mimo.queue(Reply("Hello, how are you?"))
     metadata = (await ask(chat())).response_metadata
     assert metadata["model_provider"] == "mimo"
-    assert metadata["model_name"] == "mimo-v2.5-pro"
+    assert metadata["model_name"] == DEFAULT_MODEL
     assert metadata["finish_reason"] == "stop"
     assert len(metadata["id"]) == 32
     assert metadata["token_usage"]["total_tokens"] == 9
@@ -106,7 +107,7 @@ async def test_the_usage_callback(mimo: FakeMiMo, chat: Chat) -> None:
     callback = UsageMetadataCallbackHandler()
     mimo.queue(Reply("Hello", usage={"prompt_tokens": 7, "completion_tokens": 3}))
     chat().invoke("Hi", config={"callbacks": [callback]})
-    assert callback.usage_metadata["mimo-v2.5-pro"]["total_tokens"] == 10
+    assert callback.usage_metadata[DEFAULT_MODEL]["total_tokens"] == 10
 
 
 async def test_tool_calls(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
@@ -135,12 +136,14 @@ async def test_tool_calls(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
 async def test_arguments_that_are_no_object(
     mimo: FakeMiMo, chat: Chat, ask: Ask, arguments: str
 ) -> None:
-    """(On the messages protocol, arguments are text in streams only.)"""
+    """(On the messages protocol, arguments are text in streams only.) LangChain's v3 events would
+    run a call with any JSON, so a stream adds a bracket that fits nothing."""
     mimo.queue(Reply(tool_calls=[("get_weather", arguments, "call_1")]))
     answer = await ask(chat().bind_tools([get_weather]))
     assert answer.tool_calls == []
     [invalid] = answer.invalid_tool_calls
-    assert (invalid["name"], invalid["args"]) == ("get_weather", arguments)
+    assert invalid["name"] == "get_weather"
+    assert invalid["args"] in (arguments, f"{arguments}]")
 
 
 @pytest.mark.protocols("messages")
@@ -149,20 +152,26 @@ def test_streamed_arguments_that_are_no_object(mimo: FakeMiMo, chat: Chat) -> No
         mimo.queue(Reply(tool_calls=[("get_weather", arguments, "call_1")]))
         answer = added_up(list(chat().bind_tools([get_weather]).stream("Hi")))
         assert answer.tool_calls == []
-        assert [call["args"] for call in answer.invalid_tool_calls] == [arguments]
+        [invalid] = answer.invalid_tool_calls
+        assert invalid["args"] in (arguments, f"{arguments}]")
 
 
 @pytest.mark.protocols("chat_completions")
 async def test_the_reason_why_a_call_is_invalid(mimo: FakeMiMo, chat: Chat) -> None:
     mimo.queue(Reply(tool_calls=[("get_weather", '{"city": "Par', "call_1")]))
     [invalid] = chat().bind_tools([get_weather]).invoke("Hi").invalid_tool_calls
-    assert invalid["error"].startswith("The arguments are not JSON: Unterminated string")
+    assert invalid["error"].startswith(
+        "The call of get_weather may not be run: its arguments are not JSON (Unterminated string"
+    )
 
 
-async def test_a_call_without_arguments(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
+@pytest.mark.protocols("chat_completions")
+async def test_a_call_without_the_required_arguments(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
+    """It was cut, whatever the answer says of its end."""
     mimo.queue(Reply(tool_calls=[("get_weather", "", "call_1")]))
     answer = await ask(chat().bind_tools([get_weather]))
-    assert answer.tool_calls[0]["args"] == {}
+    assert answer.tool_calls == []
+    assert [call["name"] for call in answer.invalid_tool_calls] == ["get_weather"]
 
 
 @pytest.mark.protocols("chat_completions")

@@ -17,6 +17,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.tools import tool
 
 from langchain_mimo import ChatMiMo
+from mimo_core.models import DEFAULT_MODEL
 from mimo_core.testing.fake import FakeMiMo, Fault, Reply
 from tests.langchain.conftest import added_up
 
@@ -216,7 +217,7 @@ class TestV3:
             {"type": "text", "text": "Hello"},
         ]
         assert message.usage_metadata["input_tokens"] == 7
-        assert message.response_metadata["model_name"] == "mimo-v2.5-pro"
+        assert message.response_metadata["model_name"] == DEFAULT_MODEL
         assert message.response_metadata["model_provider"] == "mimo"
         assert message.response_metadata["finish_reason"] == "stop"
 

@@ -138,7 +138,7 @@ def test_a_text_model_does_not_take_them(chat: Callable[..., ChatMiMo], mimo: Fa
     with pytest.raises(
         MiMoUnsupportedInputError, match=r"mimo-v2.5-pro does not take image.*mimo-v2\.5"
     ):
-        chat().invoke([HumanMessage([image(URL)])])
+        chat(model="mimo-v2.5-pro").invoke([HumanMessage([image(URL)])])
     assert mimo.requests == []
 
 
