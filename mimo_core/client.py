@@ -209,7 +209,7 @@ def _encoded(query: Mapping[str, Any]) -> str:
     if not query:
         return ""
     shown = {k: str(v).lower() if isinstance(v, bool) else v for k, v in query.items()}
-    return f"?{urlencode(shown, doseq=True)}"
+    return f"?{urlencode(shown, doseq=True, errors='replace')}"
 
 
 class MiMoClient(_Settings):

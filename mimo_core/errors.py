@@ -9,10 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from mimo_core.response import ChatResponse
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -43,12 +40,12 @@ class MiMoError(Exception):
         response: the `ErrorResponse`, or None.
         is_retryable: whether the same request may succeed later.
         retry_after: seconds the service asked to wait, or None.
-        partial: what had arrived of a stream's answer before the error, as a response whose
-            `finish_reason` is None; None where nothing had. Audio data is not kept.
+        partial: what had arrived of a stream's answer before the error, as a `ChatResponse`
+            whose `finish_reason` is None; None where nothing had. Audio data is not kept.
     """
 
     is_retryable = False
-    partial: ChatResponse | None = None
+    partial: Mapping[str, Any] | None = None
 
     def __init__(
         self,
@@ -134,7 +131,7 @@ class StreamInterruptedError(MiMoError):
     is_retryable = True
 
     def __init__(
-        self, message: str, *, partial: ChatResponse | None = None, **details: Any
+        self, message: str, *, partial: Mapping[str, Any] | None = None, **details: Any
     ) -> None:
         super().__init__(message, **details)
         self.partial = partial

@@ -101,6 +101,8 @@ class _History:
                 f"{where}: role is {role!r}; it can be system, developer, user, assistant or tool.",
                 param="messages",
             )
+        if not isinstance(given.get("name"), str | None):
+            raise InvalidRequestError(f"{where}: name must be a text.", param="messages")
         message = given if self._blocks else _without_mark(given)
         if role == "tool":
             self._add_result(message, where)

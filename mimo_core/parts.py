@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from mimo_core.errors import InvalidRequestError, UnsupportedInputError
 from mimo_core.models import MODELS, Modality, ModelInfo
@@ -15,6 +17,13 @@ MEDIA: dict[str, Modality] = {
     "video_url": "video",
 }
 _AUDIO_TYPES = {"mp3": "mpeg"}
+# Subtypes of MP3, WAV, FLAC, M4A and OGG (mimo-api.md, particular 12).
+_AUDIO_SUBTYPES = frozenset(
+    {"mpeg", "mp3", "wav", "x-wav", "wave", "vnd.wave", "flac", "x-flac"}
+    | {"mp4", "m4a", "x-m4a", "ogg", "opus", "vorbis"}
+)
+_UNNAMED_IMAGE = "image/jpeg"  # the type of a data URL that does not say it
+_MAX_DATA_HEAD = 300  # characters in which a data URL says what it holds
 
 
 def adapt_part(part: Any, info: ModelInfo, where: str) -> dict[str, Any]:
@@ -54,7 +63,8 @@ def adapt_part(part: Any, info: ModelInfo, where: str) -> dict[str, Any]:
         raise InvalidRequestError(f"{where}: {kind} needs a 'url'.", param="messages")
     if kind == "video_url":
         _check_video(part, where)
-    return part  # type: ignore[no-any-return]
+    url = _sendable(holder["url"], modality, where)
+    return part if url == holder["url"] else {**part, kind: {**holder, "url": url}}
 
 
 def adapt_result_part(part: Any, info: ModelInfo, where: str) -> dict[str, Any]:
@@ -137,14 +147,50 @@ def _adapt_audio(part: dict[str, Any], where: str) -> dict[str, Any]:
     data = audio.get("data") if isinstance(audio, dict) else None
     if not isinstance(audio, dict) or not isinstance(data, str) or not data:
         raise InvalidRequestError(f"{where}: input_audio needs 'data'.", param="messages")
-    if data.startswith(("data:", "http://", "https://")):
-        if "format" not in audio:
-            return part
-    else:  # OpenAI's form: raw base64 with a format
-        format_ = audio.get("format") or "wav"
+    if ":" not in data:  # OpenAI's form: raw base64 with a format
+        format_ = str(audio.get("format") or "wav")
         data = f"data:audio/{_AUDIO_TYPES.get(format_, format_)};base64,{data}"
+    data = _sendable(data, "audio", where)
+    if data == audio["data"] and "format" not in audio:
+        return part
     rest = {key: value for key, value in audio.items() if key != "format"}
     return {**part, "input_audio": {**rest, "data": data}}
+
+
+def _sendable(url: str, modality: Modality, where: str) -> str:
+    """A medium's address as the service takes it: http(s), or a data URL with base64.
+
+    Raises:
+        InvalidRequestError: it is neither.
+        UnsupportedInputError: a data URL of another kind of data.
+    """
+    if url.startswith(("http://", "https://")):
+        return url
+    comma = url.find(",", 0, _MAX_DATA_HEAD)
+    if not url.startswith("data:") or comma < 0 or comma == len(url) - 1:
+        raise InvalidRequestError(
+            f"{where}: {_a(modality)} must be an http(s) URL or a data URL "
+            f"(data:{modality}/…;base64,…), not {url[:40]!r}.",
+            param="messages",
+        )
+    head = url[len("data:") : comma]
+    type_, *options = head.lower().split(";")
+    if not type_ and modality == "image":
+        url = f"data:{_UNNAMED_IMAGE};base64{url[comma:]}" if "base64" in options else url
+        type_ = _UNNAMED_IMAGE
+    family, _, subtype = type_.partition("/")
+    taken = subtype in _AUDIO_SUBTYPES if modality == "audio" else bool(subtype)
+    if family != modality or not taken:
+        only = ": it takes MP3, WAV, FLAC, M4A and OGG" if modality == "audio" else ""
+        raise UnsupportedInputError(
+            f"{where}: MiMo does not take {type_[:60] or 'data without a type'!r} as "
+            f"{_a(modality)}{only}.",
+            param="messages",
+        )
+    if "base64" in options:
+        return url
+    data = b64encode(unquote_to_bytes(url[comma + 1 :])).decode()  # the other form of a data URL
+    return f"data:{type_};base64,{data}"
 
 
 def _check_video(part: dict[str, Any], where: str) -> None:

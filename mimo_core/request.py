@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 from mimo_core.endpoint import ProtocolName
 from mimo_core.errors import InvalidRequestError
 from mimo_core.history import adapt_messages
-from mimo_core.models import ModelInfo, model_info
+from mimo_core.models import DEFAULT_MODEL, ModelInfo, model_info
 
 
 class ChatRequest(TypedDict, total=False):
@@ -50,6 +50,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 _MAX_STOPS = 4
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
+_CHOICES = ("auto", "none", "required")
 _KNOWN_FIELDS = frozenset(ChatRequest.__annotations__)
 _CHAT_ONLY = ("stop", "thinking", "tools", "tool_choice", "response_format")
 
@@ -79,11 +80,12 @@ def prepare(
     _check_names(body)
     model = body.get("model")
     if not isinstance(model, str) or not model:
-        raise InvalidRequestError("model is missing, e.g. 'mimo-v2.5-pro'.", param="model")
+        raise InvalidRequestError(f"model is missing, e.g. {DEFAULT_MODEL!r}.", param="model")
     info = model_info(model)
     _normalise_thinking(body)
     _check_for_model(body, info)
     _check_sampling(body, info)
+    _check_shapes(body)
     _adapt_tools(body)
     thinks = info.thinks(body.get("thinking"), body.get("reasoning_effort"))
     body["messages"] = adapt_messages(
@@ -174,6 +176,32 @@ def _check_sampling(body: dict[str, Any], info: ModelInfo) -> None:
         del body["stop"]
 
 
+def _check_shapes(body: dict[str, Any]) -> None:
+    """Fields whose values are the server's to judge, but not their JSON types."""
+    for name in ("parallel_tool_calls", "stream"):
+        if not isinstance(body.get(name), bool | None):
+            raise InvalidRequestError(
+                f"{name} is {body[name]!r:.80}; it must be true or false.", param=name
+            )
+    effort = body.get("reasoning_effort")
+    if effort is not None and not isinstance(effort, str):
+        raise InvalidRequestError(
+            f"reasoning_effort is {effort!r:.80}; it can be 'low', 'medium' or 'high'.",
+            param="reasoning_effort",
+        )
+    format_ = body.get("response_format")
+    if format_ is not None and not (
+        isinstance(format_, dict) and isinstance(format_.get("type"), str)
+    ):
+        raise InvalidRequestError(
+            f"response_format is {format_!r:.80}; it can be {{'type': 'json_object'}}, "
+            "{'type': 'text'} or {'type': 'json_schema', 'json_schema': {…}}.",
+            param="response_format",
+        )
+    if not isinstance(body.get("stream_options"), dict | None):
+        raise InvalidRequestError("stream_options must be an object.", param="stream_options")
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -185,18 +213,31 @@ def _adapt_tools(body: dict[str, Any]) -> None:
         body.pop("tool_choice", None)
         body.pop("parallel_tool_calls", None)
         return
+    if not isinstance(body["tools"], list | tuple):
+        raise InvalidRequestError("tools must be a list.", param="tools")
+    choice = body.get("tool_choice")
+    if not (choice is None or choice in _CHOICES or _is_named_function(choice)):
+        raise InvalidRequestError(
+            f"tool_choice is {choice!r:.80}; it can be {', '.join(map(repr, _CHOICES))} or "
+            "{'type': 'function', 'function': {'name': …}}.",
+            param="tool_choice",
+        )
     body["tools"] = [_tool(tool) for tool in body["tools"]]
+
+
+def _is_named_function(choice: Any) -> bool:
+    function = choice.get("function") if isinstance(choice, dict) else None
+    return (
+        isinstance(function, dict)
+        and isinstance(function.get("name"), str)
+        and choice.get("type") == "function"
+    )
 
 
 def _tool(tool: Any) -> dict[str, Any]:
     kind = tool.get("type", "function") if isinstance(tool, dict) else None
     if kind == "web_search":
-        for name in ("max_keyword", "limit"):
-            value = tool.get(name)
-            if value is not None and not (_is_number(value) and 1 <= value <= 50):
-                raise InvalidRequestError(
-                    f"web_search: {name} is {value!r}; it must be from 1 to 50.", param="tools"
-                )
+        _check_search(tool)
         return dict(tool)
     function = tool.get("function") if isinstance(tool, dict) else None
     if kind != "function" or not isinstance(function, dict):
@@ -209,6 +250,30 @@ def _tool(tool: Any) -> dict[str, Any]:
             f"{tool_name!r} is not a tool name MiMo takes: 1 to 64 of a-z, A-Z, 0-9, '_' and '-'.",
             param="tools",
         )
-    if not function.get("parameters"):
+    parameters, description = function.get("parameters"), function.get("description")
+    if not isinstance(parameters, dict | None) or not isinstance(description, str | None):
+        raise InvalidRequestError(
+            f"tool {tool_name}: parameters must be a JSON Schema object, and description a text.",
+            param="tools",
+        )
+    if not parameters:
         function = {**function, "parameters": {"type": "object", "properties": {}}}
     return {**tool, "type": "function", "function": function}
+
+
+def _check_search(tool: dict[str, Any]) -> None:
+    for name in ("max_keyword", "limit"):
+        value = tool.get(name)
+        if value is not None and not (
+            isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 50
+        ):
+            raise InvalidRequestError(
+                f"web_search: {name} is {value!r}; it must be a whole number from 1 to 50.",
+                param="tools",
+            )
+    place = tool.get("user_location")
+    if place is not None and not (isinstance(place, dict) and place.get("type") == "approximate"):
+        raise InvalidRequestError(
+            "web_search: user_location must be {'type': 'approximate', 'country': …}.",
+            param="tools",
+        )

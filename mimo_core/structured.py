@@ -11,6 +11,8 @@ import json
 import re
 from typing import Any
 
+from mimo_core.errors import InvalidRequestError
+
 JSON_OBJECT: dict[str, Any] = {"type": "json_object"}
 
 JSON_ONLY = "Return only one JSON object, without explanations, comments or Markdown."
@@ -57,14 +59,44 @@ def parse_object(text: str) -> Any:
 
 
 def violation(value: Any, schema: dict[str, Any]) -> str | None:
-    """What is wrong with `value` under `schema`, in one line, or None where nothing is."""
+    """What is wrong with `value` under `schema`, in one line, or None where nothing is.
+
+    Raises:
+        InvalidRequestError: the schema is broken, or refers to something that it does not hold.
+    """
     from jsonschema import exceptions, validators
 
-    validator = validators.validator_for(schema)(schema)
-    error = exceptions.best_match(validator.iter_errors(value))
+    kind = validators.validator_for(schema)
+    try:
+        error = exceptions.best_match(kind(schema).iter_errors(value))
+    except Exception as cause:  # what jsonschema raises on a broken schema has many names
+        reason = " ".join(str(cause).split())[:200] or type(cause).__name__
+        raise InvalidRequestError(
+            f"The JSON Schema cannot be used: {reason}.", param="response_format"
+        ) from cause
     if error is None:
         return None
     return f"{error.json_path}: {error.message}"
+
+
+def schema_problem(schema: Any) -> str | None:
+    """Why a JSON Schema cannot ask for an answer, in one line, or None where it can.
+
+    Args:
+        schema: what a user gave. Its answers have to be objects: `json_object` gives nothing else.
+    """
+    from jsonschema import exceptions, validators
+
+    if not isinstance(schema, dict):
+        return f"it is a {type(schema).__name__}, not an object"
+    try:
+        validators.validator_for(schema).check_schema(schema)
+    except exceptions.SchemaError as error:
+        return f"{error.json_path}: {error.message}"[:300]
+    kinds = schema.get("type", "object")
+    if "object" not in ([kinds] if isinstance(kinds, str) else kinds):
+        return f"its type is {kinds!r}, and MiMo answers with JSON objects only; wrap it in one"
+    return None
 
 
 def correction(problem: str) -> str:

@@ -46,7 +46,7 @@ def timeout_for(timeout: Timeout | None) -> tuple[float | None, ...]:
     if len(values) not in (2, len(_TIMEOUTS)) or not all(map(_is_timeout, values)):
         raise InvalidRequestError(
             f"timeout is {timeout!r}; it can be seconds, (connect, read) or an httpx Timeout, "
-            "all more than 0.",
+            f"all more than 0 and at most {threading.TIMEOUT_MAX:.0f}; None waits for ever.",
             param="timeout",
         )
     connect, read, *_ = values
@@ -55,7 +55,9 @@ def timeout_for(timeout: Timeout | None) -> tuple[float | None, ...]:
 
 def _is_timeout(value: object) -> bool:
     return value is None or (
-        isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and 0 < value <= threading.TIMEOUT_MAX  # more overflows in the socket, far from here
     )
 
 

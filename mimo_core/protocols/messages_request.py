@@ -7,10 +7,8 @@ else is refused with the protocol that takes it.
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from mimo_core.errors import InvalidRequestError, UnsupportedInputError
 from mimo_core.models import ModelInfo, model_info
@@ -265,10 +263,7 @@ def _image_source(url: str) -> dict[str, Any]:
     if not url.startswith("data:"):
         return {"type": "url", "url": url}
     head, _, data = url.removeprefix("data:").partition(",")
-    media_type, *options = head.split(";")
-    if "base64" not in options:
-        data = base64.b64encode(unquote_to_bytes(data)).decode()
-    return {"type": "base64", "media_type": media_type or "image/jpeg", "data": data}
+    return {"type": "base64", "media_type": head.split(";")[0], "data": data}
 
 
 def _cached(block: dict[str, Any], marked: dict[str, Any]) -> dict[str, Any]:

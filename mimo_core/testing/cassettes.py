@@ -6,18 +6,16 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vcr import VCR  # type: ignore[import-untyped]
 
 from mimo_core.testing.cassette_file import MiMoPersister, clean_request, published, read
 from mimo_core.testing.errors import CassetteError
+from mimo_core.testing.fake import FakeMiMo, Fault, Reply
 from mimo_core.testing.matching import MATCHER, mimo_request
 from mimo_core.testing.provenance import Provenance
 from mimo_core.testing.streams import install
-
-if TYPE_CHECKING:
-    from mimo_core.testing.fake import Fault, Reply
 
 RECORD_MODES = ("none", "once", "new_episodes", "all", "rewrite")
 STAND_IN_KEY = "sk-not-a-key"
@@ -119,7 +117,6 @@ def stand_in_key(record_mode: str) -> Iterator[None]:
 @contextmanager
 def emulator(replies: Sequence[Reply | Fault | str]) -> Iterator[None]:
     """A scripted `FakeMiMo`, to which the environment leads."""
-    from mimo_core.testing.fake import FakeMiMo
 
     with FakeMiMo() as mimo:
         mimo.queue(*replies)

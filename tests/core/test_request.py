@@ -220,7 +220,8 @@ def test_what_is_no_tool(tool: Any) -> None:
 def test_web_search_is_a_tool_without_a_function() -> None:
     search = {"type": "web_search", "force_search": True, "max_keyword": 3, "limit": 1}
     assert prepared(tools=[search])["tools"] == [search]
-    assert "limit is 0; it must be from 1 to 50" in str(refused(tools=[{**search, "limit": 0}]))
+    error = refused(tools=[{**search, "limit": 0}])
+    assert "limit is 0; it must be a whole number from 1 to 50" in str(error)
     assert "max_keyword is 51" in str(refused(tools=[{**search, "max_keyword": 51}]))
 
 
