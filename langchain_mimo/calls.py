@@ -18,7 +18,7 @@ from langchain_mimo.requirements import Attempts, Requirement, requirement_for
 from langchain_mimo.schemas import ResponseFormat, check_wire_format
 from langchain_mimo.speech import for_kind
 from langchain_mimo.tool_choice import choose_tool, wire_tools
-from mimo_core.models import DEFAULT_MODEL
+from mimo_core.models import DEFAULT_MODEL, model_info
 from mimo_core.notices import without_effect
 
 _MAPPINGS = ("audio", "asr_options", "extra_body")
@@ -96,8 +96,11 @@ def make_call(
     _check_shapes(request)
     _set_tools(request)
     response_format = _set_response_format(request)
+    info = model_info(request["model"])
     request["messages"] = to_request_messages(
-        messages, pass_back_reasoning=model.pass_back_reasoning
+        messages,
+        pass_back_reasoning=model.pass_back_reasoning,
+        info=info if info.kind == "chat" else None,
     )
     request = for_kind(request, stream=stream)
     _warn_of_what_has_no_effect(request)

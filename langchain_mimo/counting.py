@@ -40,7 +40,9 @@ def _tokens_in_message(message: Mapping[str, Any]) -> int:
         total += tokens_in_text(content)
     else:
         for part in content:
-            total += _TOKENS_PER_MEDIUM.get(part["type"], 0) or tokens_in_text(part["text"])
+            total += _TOKENS_PER_MEDIUM.get(part["type"], 0) or tokens_in_text(
+                part.get("text") or ""
+            )
     for call in message.get("tool_calls") or ():
         function = call["function"]
         total += tokens_in_text(f"{function['name']} {function['arguments']}")

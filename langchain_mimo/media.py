@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from langchain_mimo.errors import model_errors
 from mimo_core.base64_audio import encode_file
@@ -12,6 +15,12 @@ from mimo_core.errors import InvalidRequestError
 
 _PARTS = {"image": "image_url", "audio": "input_audio", "video": "video_url"}
 _DEFAULT_TYPES = {"image": "image/jpeg", "audio": "audio/wav", "video": "video/mp4"}
+_OPENAI_PARTS = {part: kind for kind, part in _PARTS.items()}
+FILE_BLOCKS = frozenset({*_PARTS, *_OPENAI_PARTS, "file", "document", "text-plain"})
+"""The types of blocks that hold a file, or say where it is."""
+_TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "application/x-yaml")
+_PDF = "JVBER"  # how one begins in base64
+_MAX_HEAD = 300  # characters in which a URL says what it is
 _VIDEO_OPTIONS = ("fps", "media_resolution")
 _FILE_TYPES = {
     ".jpg": "image/jpeg",
@@ -84,30 +93,116 @@ def _file_block(path: Path, mime_type: str | None, options: dict[str, Any]) -> d
 
 
 def media_part(block: dict[str, Any]) -> dict[str, Any]:
-    """The content part for a block that holds an image, audio or a video.
+    """The content part for a block that holds an image, audio, a video or a text file.
 
     Known are OpenAI's parts, LangChain's v1 blocks (url or base64), Anthropic's `source` form, and
-    `file` blocks whose mime type is one of the three.
+    `file` blocks whose mime type is one of these.
 
     Raises:
         InvalidRequestError: the block is of a kind that MiMo does not take.
     """
     kind = block.get("type")
-    if kind in ("image_url", "input_audio", "video_url"):
+    if isinstance(kind, str) and kind in _OPENAI_PARTS:
         return _openai_part(block, kind)
-    mime_type = block.get("mime_type") or ""
-    if kind == "file":
-        kind = mime_type.partition("/")[0]
-        if kind == "text" and isinstance(block.get("text"), str):
-            return {"type": "text", "text": block["text"]}
-    if kind not in _PARTS:
+    file = _file_in(block)
+    if file.is_text:
+        return {"type": "text", "text": _text_in(file)}
+    if file.kind not in _PARTS:
+        about = ", ".join(filter(None, (file.mime_type, file.name)))
         raise InvalidRequestError(
-            f"A content block of type {block.get('type')!r}"
-            f"{f' ({mime_type})' if mime_type else ''} is none that MiMo takes; "
-            "text, image, audio and video are.",
+            f"A content block of type {kind!r}{f' ({about})' if about else ''} is none that MiMo "
+            "takes; text, image, audio and video are. Of a document, send the text.",
             param="messages",
         )
-    return _part(kind, _url(block, kind), block)
+    return _part(file, block)
+
+
+def file_unsent(block: dict[str, Any]) -> dict[str, Any]:
+    """What is left of a block that cannot be sent: a part of its kind, without its data."""
+    kind = block.get("type")
+    if isinstance(kind, str) and kind in _OPENAI_PARTS:
+        return {"type": kind}
+    file = _file_in(block)
+    if file.kind in _PARTS:
+        return {"type": _PARTS[file.kind]}
+    described = {"type": kind, "mime_type": file.mime_type, "filename": file.name}
+    return {name: value for name, value in described.items() if value}
+
+
+class _File(NamedTuple):
+    """A file in a block, whichever provider's form it has.
+
+    Attributes:
+        kind: image, audio or video where it is one of these, else the block's type.
+        data: base64, or None.
+    """
+
+    kind: str
+    mime_type: str
+    name: str
+    url: str | None
+    data: str | None
+    text: str | None
+
+    @property
+    def is_text(self) -> bool:
+        if self.kind in _PARTS:
+            return False
+        if self.text is not None:
+            return True
+        named = self.mime_type.startswith("text/") or self.mime_type in _TEXT_TYPES
+        return named and (self.data is not None or (self.url or "").startswith("data:"))
+
+
+def _file_in(block: dict[str, Any]) -> _File:
+    holder = block
+    inner, source = block.get("file"), block.get("source")
+    if isinstance(inner, Mapping):  # OpenAI's
+        holder = {"url": inner.get("file_data"), **inner}
+    elif isinstance(source, Mapping):  # Anthropic's
+        is_text = source.get("type") == "text"
+        holder = {
+            **source,
+            "mime_type": source.get("media_type"),
+            "text": source.get("data") if is_text else None,
+        }
+    url, data = _str(holder.get("url")), _str(holder.get("base64")) or _str(holder.get("data"))
+    # langchain-core turns OpenAI's input_audio into base64 whatever its data was.
+    if data and data.startswith(("data:", "http://", "https://")):
+        url, data = data, None
+    mime_type = (_str(holder.get("mime_type")) or "").lower().partition(";")[0].strip()
+    if url and url.startswith("data:"):
+        mime_type = mime_type or url[len("data:") : _MAX_HEAD].partition(",")[0].partition(";")[0]
+        mime_type = mime_type.lower()
+    if mime_type == "application/pdf" and data and not data.startswith(_PDF):
+        mime_type = "text/plain"  # langchain-core calls each of OpenAI's files a PDF
+    kind = _str(block.get("type")) or ""
+    family = mime_type.partition("/")[0]
+    if family in _PARTS and kind not in _PARTS:
+        kind = family
+    elif kind in _PARTS and mime_type and family != kind:
+        kind = "file"  # whatever the block says that it is
+    names = (holder.get("filename"), block.get("filename"), block.get("title"), block.get("name"))
+    name = next(filter(None, map(_str, names)), "")
+    return _File(kind, mime_type, name, url, data, _str(holder.get("text")))
+
+
+def _str(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _text_in(file: _File) -> str:
+    if file.text is not None:
+        return file.text
+    data = (file.url or "").partition(";base64,")[2] if file.data is None else file.data
+    try:
+        return base64.b64decode(data, validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequestError(
+            f"The {file.mime_type} file {file.name}".rstrip()
+            + " cannot be read as base64 of UTF-8: send its text as a text block.",
+            param="messages",
+        ) from error
 
 
 def _openai_part(block: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -119,36 +214,22 @@ def _openai_part(block: dict[str, Any], kind: str) -> dict[str, Any]:
     return part | {name: block[name] for name in _VIDEO_OPTIONS if name in block}
 
 
-def _part(kind: str, url: str, block: dict[str, Any]) -> dict[str, Any]:
-    part_type = _PARTS[kind]
-    part: dict[str, Any] = {
-        "type": part_type,
-        part_type: {"data" if kind == "audio" else "url": url},
-    }
-    if kind == "video":
-        given = {**(block.get("extras") or {}), **block}
-        part |= {name: given[name] for name in _VIDEO_OPTIONS if name in given}
-    return part
-
-
-def _url(block: dict[str, Any], kind: str) -> str:
-    """The block's source as a URL or data URL."""
-    source = block.get("source")
-    if isinstance(source, dict):  # Anthropic's form
-        block = {
-            "url": source.get("url"),
-            "base64": source.get("data"),
-            "mime_type": source.get("media_type"),
-        }
-    if isinstance(url := block.get("url"), str):
-        return url
-    data = block.get("base64") or block.get("data")
-    if not isinstance(data, str) or not data:
+def _part(file: _File, block: dict[str, Any]) -> dict[str, Any]:
+    url = file.url
+    if url is None and file.data:
+        url = f"data:{file.mime_type or _DEFAULT_TYPES[file.kind]};base64,{file.data}"
+    if url is None:
         raise InvalidRequestError(
-            f"The {kind} block has neither a 'url' nor 'base64'; MiMo has no file store.",
+            f"The {file.kind} block has neither a 'url' nor 'base64'; MiMo has no file store.",
             param="messages",
         )
-    # langchain-core turns OpenAI's input_audio into base64 whatever its data was.
-    if data.startswith(("data:", "http://", "https://")):
-        return data
-    return f"data:{block.get('mime_type') or _DEFAULT_TYPES[kind]};base64,{data}"
+    part_type = _PARTS[file.kind]
+    part: dict[str, Any] = {
+        "type": part_type,
+        part_type: {"data" if file.kind == "audio" else "url": url},
+    }
+    if file.kind == "video":
+        extras = block.get("extras")
+        given = {**(extras if isinstance(extras, Mapping) else {}), **block}
+        part |= {name: given[name] for name in _VIDEO_OPTIONS if name in given}
+    return part

@@ -2,40 +2,43 @@
 
 Every shape a history can hold is taken: text, v0 and v1 content blocks, OpenAI's and Anthropic's
 parts, and what other providers' classes left behind. What MiMo's backends refuse (empty contents,
-media in tool messages, missing reasoning) is adapted afterwards by `mimo_core.prepare`.
+media in tool messages, missing reasoning, calls without results) is adapted afterwards by
+`mimo_core.prepare`. Only what a user wrote is refused, by the number of its message.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import (
     AIMessage,
     BaseMessage,
     ChatMessage,
+    FunctionMessage,
     HumanMessage,
     SystemMessage,
     ToolMessage,
 )
 
 from langchain_mimo.fast_chunks import PROVIDER
-from langchain_mimo.media import media_part
+from langchain_mimo.media import FILE_BLOCKS, file_unsent, media_part
+from mimo_core.arguments import arguments_text
 from mimo_core.errors import InvalidRequestError
+from mimo_core.models import ModelInfo
+from mimo_core.parts import adapt_part
 
-_ROLES = {"human": "user", "ai": "assistant"}
+_ROLES = "user, system, developer, assistant, tool and function"
 # The last two are the Responses API's.
 _TEXT_BLOCKS = ("text", "text-plain", "input_text", "output_text")
-_RESULT_BLOCKS = (
-    *_TEXT_BLOCKS,
-    *("image", "audio", "video", "file", "image_url", "input_audio", "video_url"),
-    *("json", "non_standard", "document"),
-)
 
 
 def to_request_messages(
-    messages: Sequence[BaseMessage], *, pass_back_reasoning: bool = True
+    messages: Sequence[BaseMessage],
+    *,
+    pass_back_reasoning: bool = True,
+    info: ModelInfo | None = None,
 ) -> list[dict[str, Any]]:
     """The request messages for a LangChain history.
 
@@ -43,29 +46,90 @@ def to_request_messages(
         messages: as LangChain hands them to a chat model.
         pass_back_reasoning: whether earlier reasoning goes along. MiMo refuses tool-call histories
             without it; off, the core sends an empty one instead.
+        info: the chat model that users' attachments are for; None for no check.
 
     Raises:
-        InvalidRequestError: a message or block that MiMo has no form for.
+        InvalidRequestError: a message or an attachment of the user's that MiMo has no form for.
+        UnsupportedInputError: an attachment of the user's that the model does not take.
     """
     request: list[dict[str, Any]] = []
     answered = {m.tool_call_id for m in messages if isinstance(m, ToolMessage)}
-    for message in messages:
-        if isinstance(message, AIMessage):
-            request.append(_assistant(message, answered, pass_back_reasoning))
-        elif isinstance(message, ToolMessage):
-            request.append(_tool(message))
-        elif isinstance(message, HumanMessage):
-            request.extend(_user(message, "user"))
-        elif isinstance(message, SystemMessage):
-            role = message.additional_kwargs.get("__openai_role__", "system")
-            request.append(_named(message, {"role": role, "content": _content(message.content)}))
-        elif isinstance(message, ChatMessage):
-            request.extend(_user(message, _ROLES.get(message.role, message.role)))
-        else:
-            raise InvalidRequestError(
-                f"MiMo has no role for a {type(message).__name__}.", param="messages"
-            )
+    for position, given in enumerate(messages):
+        where = f"messages[{position}]"
+        try:
+            message = _of_known_class(given, request)
+            if isinstance(message, AIMessage):
+                request.append(_assistant(message, answered, pass_back_reasoning))
+            elif isinstance(message, ToolMessage):
+                request.append(_tool(message))
+            elif isinstance(message, SystemMessage):
+                request.append(_instruction(message))
+            else:
+                request.extend(_user(message))
+        except InvalidRequestError as error:
+            raise type(error)(f"{where}: {error}", param="messages") from error
+        if info is not None and request[-1]["role"] == "user":
+            _check_attachments(request[-1]["content"], info, where)
     return request
+
+
+def _check_attachments(content: Any, info: ModelInfo, where: str) -> None:
+    """The core's check, by the number that the message has for the user: instructions and results
+    that are added on the way to the service would change it."""
+    for part in content if isinstance(content, list) else ():
+        if part["type"] != "text":
+            adapt_part(part, info, where)
+
+
+def _of_known_class(message: BaseMessage, before: list[dict[str, Any]]) -> BaseMessage:
+    """The message in one of the four classes that the service has a role for.
+
+    Args:
+        before: the request messages before it.
+    """
+    if isinstance(message, FunctionMessage):
+        id_ = _open_call(message.name, before)
+        return ToolMessage(content=message.content, tool_call_id=id_)
+    if isinstance(message, ChatMessage):
+        return _of_role(message, before)
+    if isinstance(message, AIMessage | ToolMessage | HumanMessage | SystemMessage):
+        return message
+    raise InvalidRequestError(f"MiMo has no role for a {type(message).__name__}; leave it out.")
+
+
+def _of_role(message: ChatMessage, before: list[dict[str, Any]]) -> BaseMessage:
+    content: Any = message.content
+    extra = message.additional_kwargs
+    match message.role:
+        case "user" | "human":
+            return HumanMessage(content, name=message.name)
+        case "assistant" | "ai":
+            return AIMessage(content, name=message.name, additional_kwargs=extra)
+        case "system" | "developer":
+            marked = {"__openai_role__": message.role}
+            return SystemMessage(content, name=message.name, additional_kwargs=marked)
+        case "tool" | "function":
+            id_ = extra.get("tool_call_id") or _open_call(message.name, before)
+            return ToolMessage(content, tool_call_id=str(id_))
+    raise InvalidRequestError(
+        f"MiMo has no role {message.role[:40]!r}; a ChatMessage's can be {_ROLES}."
+    )
+
+
+def _open_call(name: str | None, before: list[dict[str, Any]]) -> str:
+    """The id of the last message's call of a function that no result answers yet; without one,
+    empty: the core finds the call, or says that there is none."""
+    answered = set()
+    for message in reversed(before):
+        if message["role"] != "tool":
+            break
+        answered.add(message["tool_call_id"])
+    else:
+        return ""
+    for call in message.get("tool_calls") or ():
+        if call["function"]["name"] == name and call["id"] and call["id"] not in answered:
+            return str(call["id"])
+    return ""
 
 
 def reasoning_of(message: AIMessage) -> str:
@@ -85,22 +149,29 @@ def _named(message: BaseMessage, request: dict[str, Any]) -> dict[str, Any]:
     return request
 
 
-def _user(message: BaseMessage, role: str) -> Iterable[dict[str, Any]]:
+def _instruction(message: SystemMessage) -> dict[str, Any]:
+    marked = message.additional_kwargs.get("__openai_role__")
+    role = "developer" if marked == "developer" else "system"
+    return _named(message, {"role": role, "content": _content(message.content)})
+
+
+def _user(message: BaseMessage) -> Iterable[dict[str, Any]]:
     """A human message; Anthropic's `tool_result` blocks in it become tool messages before it."""
     if isinstance(message.content, str):
-        return [_named(message, {"role": role, "content": message.content})]
+        return [_named(message, {"role": "user", "content": message.content})]
     results: list[dict[str, Any]] = []
     blocks: list[str | dict[str, Any]] = []
-    for block in message.content:
+    for given in message.content:
+        block = _unwrapped(given)
         if isinstance(block, dict) and block.get("type") == "tool_result":
-            content = _content(block.get("content") or "")
+            content = _result_content(block.get("content"))
             results.append(
                 {"role": "tool", "tool_call_id": block.get("tool_use_id"), "content": content}
             )
         else:
             blocks.append(block)
     if blocks or not results:
-        results.append(_named(message, {"role": role, "content": _content(blocks)}))
+        results.append(_named(message, {"role": "user", "content": _content(blocks)}))
     return results
 
 
@@ -110,12 +181,46 @@ def _content(content: str | list[Any]) -> str | list[dict[str, Any]]:
     return [_part(block) for block in content] or ""
 
 
-def _part(block: str | dict[str, Any]) -> dict[str, Any]:
+def _part(given: str | dict[str, Any]) -> dict[str, Any]:
     """One block of a system, human or tool message as a content part."""
+    block = _unwrapped(given)
     if isinstance(block, str):
         return {"type": "text", "text": block}
-    part = _unmarked_part(block)
+    part = media_part(block) if (text := _text_of(block)) is None else _text_part(text)
     return {**part, "cache_control": mark} if (mark := _cache_mark(block)) else part
+
+
+def _unwrapped(block: str | dict[str, Any]) -> str | dict[str, Any]:
+    """What LangChain's v1 content keeps of blocks that it does not know."""
+    while (
+        isinstance(block, dict)
+        and block.get("type") == "non_standard"
+        and isinstance(value := block.get("value"), dict)
+    ):
+        block = value
+    return block
+
+
+def _text_part(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def _text_of(block: dict[str, Any]) -> str | None:
+    """The text in a block of text or of data; None in any other."""
+    kind = block.get("type")
+    text = block.get("text")
+    if (kind is None or kind in _TEXT_BLOCKS) and isinstance(text, str):
+        return text
+    if kind == "text" and text is None:
+        return ""
+    return _json(block["json"]) if kind == "json" and "json" in block else None
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except (TypeError, ValueError, RecursionError):  # what no JSON can hold
+        return repr(value)
 
 
 def _cache_mark(block: str | dict[str, Any]) -> Any:
@@ -128,34 +233,36 @@ def _cache_mark(block: str | dict[str, Any]) -> Any:
     )
 
 
-def _unmarked_part(block: dict[str, Any]) -> dict[str, Any]:
-    kind = block.get("type")
-    if kind in _TEXT_BLOCKS and isinstance(block.get("text"), str):
-        return {"type": "text", "text": block["text"]}
-    if kind == "non_standard" and isinstance(block.get("value"), dict):
-        return _part(block["value"])
-    if kind == "json" and "json" in block:
-        return {"type": "text", "text": json.dumps(block["json"], ensure_ascii=False)}
-    source = block.get("source")
-    if kind == "document" and isinstance(source, dict) and source.get("type") == "text":
-        return {"type": "text", "text": source.get("data") or ""}  # Anthropic's
-    return media_part(block)
-
-
 def _tool(message: ToolMessage) -> dict[str, Any]:
-    content: Any = message.content
-    if isinstance(content, list):
-        content = [_part(_readable(block)) for block in content]
+    content = _result_content(message.content)
     if not content and message.status == "error":
         content = "The tool failed without a message."
-    return {"role": "tool", "tool_call_id": message.tool_call_id, "content": content or ""}
+    return {"role": "tool", "tool_call_id": message.tool_call_id, "content": content}
 
 
-def _readable(block: str | dict[str, Any]) -> str | dict[str, Any]:
-    """A block of a tool's result; what is neither text nor a file is data, so its JSON is."""
-    if isinstance(block, str) or block.get("type") in _RESULT_BLOCKS:
-        return block
-    return json.dumps(block, ensure_ascii=False, default=str)
+def _result_content(content: Any) -> str | list[dict[str, Any]]:
+    if content is None or isinstance(content, str):
+        return content or ""
+    return (
+        [_result_part(block) for block in content] if isinstance(content, list) else _json(content)
+    )
+
+
+def _result_part(given: Any) -> dict[str, Any]:
+    """A block of a tool's result. What is neither text nor a file is data, so its JSON is the text;
+    a file that MiMo does not take is left to the core, which says so in its place."""
+    block = _unwrapped(given)
+    if isinstance(block, str):
+        return _text_part(block)
+    if not isinstance(block, dict):
+        return _text_part(_json(block))
+    kind = block.get("type")
+    if _text_of(block) is None and not (isinstance(kind, str) and kind in FILE_BLOCKS):
+        return _text_part(_json(block))
+    try:
+        return _part(block)
+    except InvalidRequestError:
+        return file_unsent(block)
 
 
 def _assistant(message: AIMessage, answered: set[str], pass_back_reasoning: bool) -> dict[str, Any]:
@@ -177,13 +284,16 @@ def _assistant_text(message: AIMessage) -> str:
     """What was said. Blocks that are not text are other fields' matter, or another provider's."""
     if isinstance(message.content, str):
         return message.content or _foreign_refusal(message)
-    texts = []
-    for block in message.content:
-        if isinstance(block, str):
-            texts.append(block)
-        elif block.get("type") in _TEXT_BLOCKS:
-            texts.append(block.get("text") or "")
+    texts = [
+        block if isinstance(block, str) else _str(block.get("text"))
+        for block in message.content
+        if isinstance(block, str) or block.get("type") in _TEXT_BLOCKS
+    ]
     return "".join(texts) or _foreign_refusal(message)
+
+
+def _str(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _foreign_refusal(message: AIMessage) -> str:
@@ -197,17 +307,21 @@ def _foreign_refusal(message: AIMessage) -> str:
 
 def _reasoning_texts(content: str | list[Any]) -> Iterable[str]:
     for block in content if isinstance(content, list) else ():
-        if not isinstance(block, dict):
-            continue
-        if block.get("type") == "reasoning":
-            if text := block.get("reasoning"):
+        kind = block.get("type") if isinstance(block, dict) else None
+        if kind == "reasoning":
+            if text := _str(block.get("reasoning")):
                 yield text
             else:  # OpenAI's Responses API: summaries
-                yield from (part.get("text", "") for part in block.get("summary") or ())
-        elif block.get("type") == "thinking":
-            yield block.get("thinking") or ""
-        elif block.get("type") == "reasoning_content":  # Bedrock's Converse API
-            yield (block.get("reasoning_content") or {}).get("text") or ""
+                parts = block.get("summary")
+                yield from (_field(p, "text") for p in (parts if isinstance(parts, list) else ()))
+        elif kind == "thinking":
+            yield _str(block.get("thinking"))
+        elif kind == "reasoning_content":  # Bedrock's Converse API
+            yield _field(block.get("reasoning_content"), "text")
+
+
+def _field(holder: Any, name: str) -> str:
+    return _str(holder.get(name)) if isinstance(holder, Mapping) else ""
 
 
 def _tool_calls(message: AIMessage, answered: set[str]) -> list[dict[str, Any]]:
@@ -216,17 +330,20 @@ def _tool_calls(message: AIMessage, answered: set[str]) -> list[dict[str, Any]]:
     calls = [_call(call["id"], call["name"], call["args"]) for call in message.tool_calls]
     for invalid in message.invalid_tool_calls:
         if invalid["id"] in answered:
-            calls.append(_call(invalid["id"], invalid["name"], invalid["args"] or "{}"))
-    known = {call["id"] for call in calls}
+            calls.append(_call(invalid["id"], invalid["name"], invalid["args"]))
+    known = [call["id"] for call in calls]
     for block in message.content if isinstance(message.content, list) else ():
         if not isinstance(block, dict) or block.get("type") not in ("tool_use", "tool_call"):
             continue
         if block.get("id") not in known:
             args = block.get("input" if block["type"] == "tool_use" else "args")
-            calls.append(_call(block.get("id"), block.get("name"), args or {}))
+            calls.append(_call(block.get("id"), block.get("name"), args))
+    legacy = message.additional_kwargs.get("function_call")
+    if not calls and not message.invalid_tool_calls and isinstance(legacy, Mapping):
+        calls.append(_call(None, legacy.get("name"), legacy.get("arguments")))
     return calls
 
 
-def _call(id_: str | None, name: str | None, args: Any) -> dict[str, Any]:
-    arguments = args if isinstance(args, str) else json.dumps(args, ensure_ascii=False)
-    return {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
+def _call(id_: Any, name: Any, args: Any) -> dict[str, Any]:
+    function = {"name": name, "arguments": arguments_text(args)}
+    return {"id": id_, "type": "function", "function": function}

@@ -251,9 +251,7 @@ def test_summarisation_by_the_size_of_the_model(mimo: FakeMiMo, chat: Chat) -> N
 INVALID_CALL = Reply("Hm.", tool_calls=[("get_weather", "no JSON", "call_1")])
 
 
-def test_an_invalid_call_does_not_spoil_the_conversation(
-    mimo: FakeMiMo, chat: Chat, protocol: str
-) -> None:
+def test_an_invalid_call_does_not_spoil_the_conversation(mimo: FakeMiMo, chat: Chat) -> None:
     """The agent ends at it. `create_agent` answers it on the next turn, so it goes along.
 
     (Streamed: on the messages protocol, arguments are text in streams only.)"""
@@ -262,8 +260,7 @@ def test_an_invalid_call_does_not_spoil_the_conversation(
     agent.invoke(QUESTION, CONFIG)
     agent.invoke(THANKS, CONFIG)
     _, assistant, answer, _ = mimo.last_request.messages
-    arguments = '{"_raw": "no JSON"}' if protocol == "messages" else "no JSON"
-    assert assistant["tool_calls"][0]["function"]["arguments"] == arguments
+    assert assistant["tool_calls"][0]["function"]["arguments"] == '{"_raw": "no JSON"}'
     assert answer["role"] == "tool"
     assert "malformed" in answer["content"]
 

@@ -214,5 +214,58 @@ class TestToolResults:
         assert messages[3]["content"][1] == image(IMAGE)
 
 
+PDF = {"type": "file", "base64": "JVBERg==", "mime_type": "application/pdf", "filename": "a.pdf"}
+UNSEEN = [
+    (PDF, "a part of type 'file' (a.pdf, application/pdf)"),
+    ({"type": "file", "file": {"file_id": "f-1"}}, "a part of type 'file'"),
+    (
+        {"type": "document", "source": {"type": "base64", "media_type": "application/pdf"}},
+        "a part of type 'document' (application/pdf)",
+    ),
+    ({"type": "image", "file_id": "file-1"}, "an image that cannot be sent"),
+    ({"type": "audio", "base64": "AAAA", "mime_type": "application/x"}, "a part of type 'audio'"),
+]
+
+
+class TestToolResultsThatCannotBeSent:
+    """A tool decides by itself what it returns, and the result stays in the history: a text in its
+    place says what it was."""
+
+    @pytest.mark.parametrize(("block", "said"), UNSEEN, ids=[said for _, said in UNSEEN])
+    def test_files(self, wire: Wire, block: dict[str, Any], said: str) -> None:
+        result = ToolMessage(["Done.", block], tool_call_id="call_1")
+        messages = wire(("human", "Go"), _calls("call_1"), result, ("human", "And?"))
+        assert "Done." in str(messages[2]["content"])
+        assert f"[The tool returned {said}" in str(messages[2]["content"])
+
+    @pytest.mark.parametrize("block", [IMAGES[0][0], IMAGES[8][0], VIDEOS[0][0], SOUNDS[6][0]])
+    def test_media_for_a_text_model(self, wire: Wire, block: dict[str, Any]) -> None:
+        result = ToolMessage([block], tool_call_id="call_1")
+        messages = wire(("human", "Go"), _calls("call_1"), result, model="mimo-v2.5-pro")
+        assert "which mimo-v2.5-pro cannot be shown here" in str(messages[2]["content"])
+
+    def test_in_anthropics_form(self, wire: Wire) -> None:
+        result = {"type": "tool_result", "tool_use_id": "call_1", "content": [PDF]}
+        messages = wire(("human", "Go"), _calls("call_1"), HumanMessage([result]))
+        assert "a.pdf" in str(messages[2]["content"])
+
+
+def test_the_number_of_a_message_that_is_refused(
+    chat: Callable[..., ChatMiMo], mimo: FakeMiMo
+) -> None:
+    """It is the user's own, whatever was put before it on the way."""
+    model = chat(model="mimo-v2.5-pro").bind_tools([_plot], tool_choice="any")
+    result = {"type": "tool_result", "tool_use_id": "call_1", "content": "Done."}
+    history = [("human", "Go"), _calls("call_1"), HumanMessage([result, "So?"])]
+    with pytest.raises(MiMoUnsupportedInputError, match=r"messages\[3\] holds some"):
+        model.invoke([*history, HumanMessage([image(URL)])])
+    assert mimo.requests == []
+
+
+def _plot() -> str:
+    """Plot."""
+    return ""
+
+
 def _calls(*ids: str) -> AIMessage:
     return AIMessage("", tool_calls=[{"name": "plot", "args": {}, "id": id_} for id_ in ids])

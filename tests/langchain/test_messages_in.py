@@ -16,6 +16,7 @@ from langchain_core.messages import (
     ChatMessage,
     FunctionMessage,
     HumanMessage,
+    RemoveMessage,
     SystemMessage,
     ToolMessage,
 )
@@ -105,17 +106,60 @@ class TestText:
         wire(("human", "Hi"), message, ANSWER)
         assert message.model_dump_json() == before
 
-    def test_what_has_no_role_is_refused(self, chat: Callable[..., ChatMiMo]) -> None:
-        with pytest.raises(MiMoInvalidRequestError, match="no role for a FunctionMessage"):
-            chat().invoke([FunctionMessage("18", name="f")])
+    def test_a_role_of_another_kind_is_refused_by_name(
+        self, chat: Callable[..., ChatMiMo], mimo: FakeMiMo
+    ) -> None:
+        history = [HumanMessage("Hi"), ChatMessage("Boo", role="critic")]
+        with pytest.raises(MiMoInvalidRequestError, match=r"messages\[1\].*no role 'critic'.*user"):
+            chat().invoke(history)
+        with pytest.raises(MiMoInvalidRequestError, match=r"messages\[0\].*a RemoveMessage"):
+            chat().invoke([RemoveMessage(id="1")])
+        assert mimo.requests == []
 
     def test_a_pdf_is_refused_before_it_is_sent(
         self, chat: Callable[..., ChatMiMo], mimo: FakeMiMo
     ) -> None:
+        """By the number that the message has in the history, and with what to do."""
         block = {"type": "file", "base64": "JVBERg==", "mime_type": "application/pdf"}
-        with pytest.raises(MiMoInvalidRequestError, match=r"'file' \(application/pdf\)"):
-            chat(model="mimo-v2.5").invoke([HumanMessage([block])])
+        said = r"messages\[1\].*'file' \(application/pdf\).*send the text"
+        with pytest.raises(MiMoInvalidRequestError, match=said):
+            chat(model="mimo-v2.5").invoke([HumanMessage("Hi"), HumanMessage([block])])
         assert mimo.requests == []
+
+    @pytest.mark.parametrize(
+        "block",
+        [
+            {"type": "file", "base64": "R3LDvMOfZQ==", "mime_type": "text/plain"},
+            {"type": "file", "file": {"file_data": "data:text/csv;base64,R3LDvMOfZQ=="}},
+            {"type": "file", "source_type": "text", "url": "Grüße"},
+            {"type": "text-plain", "base64": "R3LDvMOfZQ==", "mime_type": "text/plain"},
+            {
+                "type": "document",
+                "source": {"type": "base64", "media_type": "text/plain", "data": "R3LDvMOfZQ=="},
+            },
+        ],
+        ids=["v1", "openai", "v0", "text-plain", "anthropic"],
+    )
+    def test_a_text_file_is_its_text(self, wire: Wire, block: dict[str, Any]) -> None:
+        [message] = wire(HumanMessage(["Read:", block]))
+        assert message["content"][1] == {"type": "text", "text": "Grüße"}
+
+    def test_a_text_file_that_is_none(self, chat: Callable[..., ChatMiMo]) -> None:
+        block = {"type": "file", "base64": "//8=", "mime_type": "text/plain"}
+        with pytest.raises(MiMoInvalidRequestError, match=r"messages\[0\].*cannot be read"):
+            chat().invoke([HumanMessage([block])])
+
+    @pytest.mark.parametrize("content", ["", [], [""], [{"type": "text", "text": ""}]])
+    @pytest.mark.parametrize("kind", [HumanMessage, SystemMessage])
+    def test_an_empty_message_is_a_space(
+        self, wire: Wire, protocol: str, kind: Any, content: Any
+    ) -> None:
+        """Empty instructions are none on the messages protocol, which has a field for them."""
+        said = [message["content"] for message in wire(kind(content), HumanMessage("Hi"))]
+        if protocol == "messages" and kind is SystemMessage:
+            assert said == ["Hi"]
+        else:
+            assert said in ([" ", "Hi"], [[{"type": "text", "text": " "}], "Hi"])
 
 
 class TestToolCalls:
@@ -222,16 +266,48 @@ class TestToolCalls:
     def test_an_invalid_call_goes_back_where_it_was_answered(
         self, wire: Wire, protocol: str
     ) -> None:
-        """As it was, so that the model sees what was wrong with it. The messages protocol asks for
-        an object."""
+        """As it was, so that the model sees what was wrong with it; as JSON, because a template
+        that meets anything else refuses every later turn."""
         broken = {"name": "get_weather", "args": '{"city": "Par', "id": "call_1", "error": None}
         message = AIMessage("", invalid_tool_calls=[broken])
         error = ToolMessage("Not JSON.", tool_call_id="call_1", status="error")
         [call] = wire(("human", "?"), message, error)[1]["tool_calls"]
-        arguments = '{"city": "Par'
-        if protocol == "messages":
-            arguments = json.dumps({"_raw": arguments})
+        arguments = json.dumps({"_raw": '{"city": "Par'})
         assert call["function"] == {"name": "get_weather", "arguments": arguments}
+
+    def test_a_call_of_the_time_before_tools(self, wire: Wire) -> None:
+        """OpenAI's `function_call`, and the `FunctionMessage` that answers it."""
+        called = {"function_call": {"name": "get_weather", "arguments": '{"city": "Paris"}'}}
+        message = AIMessage("", additional_kwargs=called)
+        messages = wire(("human", "?"), message, FunctionMessage("18 °C", name="get_weather"))
+        [call] = messages[1]["tool_calls"]
+        assert call["function"] == CALL_ON_THE_WIRE["function"]
+        assert messages[2] == {"role": "tool", "tool_call_id": call["id"], "content": "18 °C"}
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            FunctionMessage("18 °C", name="time"),
+            ChatMessage("18 °C", role="function", name="time"),
+            ChatMessage("18 °C", role="tool", additional_kwargs={"tool_call_id": "call_2"}),
+        ],
+        ids=["function", "role function", "role tool"],
+    )
+    def test_results_of_other_classes(self, wire: Wire, answer: Any) -> None:
+        """A result without an id belongs to the call of its function."""
+        calls = [CALL, {**CALL, "id": "call_2", "name": "time"}]
+        messages = wire(("human", "?"), AIMessage("", tool_calls=calls), answer, ANSWER)
+        assert messages[2:] == [
+            {**ANSWER_ON_THE_WIRE, "tool_call_id": "call_2"},
+            ANSWER_ON_THE_WIRE,
+        ]
+
+    def test_a_result_without_a_call_is_told_by_the_user(self, wire: Wire) -> None:
+        """Trimming a history leaves such results behind."""
+        messages = wire(ToolMessage("18 °C", tool_call_id="call_9"), ("human", "So?"))
+        assert [message["role"] for message in messages] == ["user", "user"]
+        assert "call_9" in str(messages[0]["content"])
+        assert "18 °C" in str(messages[0]["content"])
 
     def test_an_invalid_call_that_nobody_answered_is_left_out(self, wire: Wire) -> None:
         """An agent ends at one, and a call without an answer is refused on every later turn."""
