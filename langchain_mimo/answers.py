@@ -179,22 +179,44 @@ class AnswerStream:
         whole = comes_whole(attempts.request)
         self._mapper = ChunkMapper(spoken_format(attempts.request) if whole else "pcm16")
         self._seen: list[ChatChunk] = []
+        self._kept: list[ChatChunk] = []  # back, until it is sure that no other attempt follows
+        self._given = False  # whether anything was given out
+        self._called = False
 
     @property
     def done(self) -> bool:
         return self._mapper.ended
 
-    def take(self, chunk: ChatChunk) -> ChatGenerationChunk | None:
-        """The LangChain chunk for `chunk`, or None where there is nothing to show."""
+    def take(self, chunk: ChatChunk) -> list[ChatGenerationChunk]:
+        """The LangChain chunks that `chunk` lets out; none where there is nothing to show."""
         if self._checks:
-            self._seen.append(chunk)
-            if chunk["choices"][0].get("finish_reason") is not None:
-                response, self._seen = collect(self._seen), []
-                if not self._attempts.accepts(response, streamed=True):
-                    return None
-                # The usage of all attempts, and what the check has noted.
-                chunk = {**response, "choices": chunk["choices"]}
-        return self._mapper.map(chunk)
+            chunks = self._checked(chunk)
+        elif (generation := self._mapper.map(chunk)) is not None:
+            return [generation]
+        else:
+            return []
+        mapped = [self._mapper.map(chunk) for chunk in chunks]
+        return [generation for generation in mapped if generation is not None]
+
+    def _checked(self, chunk: ChatChunk) -> list[ChatChunk]:
+        """`chunk`, with all that was kept back before it; nothing where it is kept back too."""
+        self._seen.append(chunk)
+        choice = chunk["choices"][0]
+        delta = choice.get("delta") or {}
+        self._called = self._called or bool(delta.get("tool_calls"))
+        if choice.get("finish_reason") is not None:
+            response, self._seen = collect(self._seen), []
+            if not self._attempts.accepts(response, streamed=self._given):
+                self._kept, self._called = [], False
+                return []
+            # The usage of all attempts, and what the check has noted.
+            chunk = {**response, "choices": chunk["choices"]}
+        elif self._attempts.waits(delta, given=self._given, called=self._called):
+            self._kept.append(chunk)
+            return []
+        self._given = True
+        kept, self._kept = self._kept, []
+        return [*kept, chunk]
 
 
 def usage_metadata(usage: Usage | None) -> UsageMetadata | None:

@@ -106,8 +106,7 @@ def make_call(
     _warn_of_what_has_no_effect(request)
     if check is None and response_format is not None:
         check = response_format.requirement()
-    if check is None:
-        check = requirement_for(request, enforce=model.enforce_tool_choice)
+    check = requirement_for(request, check, enforce=model.enforce_tool_choice)
     return Call(Attempts(request, check), _opened(options), response_format)
 
 

@@ -124,11 +124,15 @@ class ChatMiMo(MiMoSettings):
             tool_choice: `"auto"`, `"none"`, `"any"` / `"required"` / True for some tool, a tool's
                 name or `{"type": "function", "function": {"name": …}}` for that one.
             strict: asks the service to follow the tools' schemas exactly.
-            parallel_tool_calls: passed on; MiMo does not document it.
+            parallel_tool_calls: False asks for one call at a time, in words too, and an answer with
+                more is asked for once more (not with `enforce_tool_choice=False`). A stream keeps
+                the calls back until it is sure.
             kwargs: bound to every request.
 
         Raises:
             MiMoInvalidRequestError: one of `tools` is not a tool, `tool_choice` names none of them.
+            OutputParserException: (from the runnable) the model did not call as it was told to, in
+                either attempt.
         """
         bound = {**kwargs, "tools": wire_tools(tools, strict=strict)}
         if parallel_tool_calls is not None:
@@ -275,13 +279,11 @@ class ChatMiMo(MiMoSettings):
             while not answer.done:
                 with closing(self._chunks(call)) as chunks:
                     for chunk in chunks:
-                        generation = answer.take(chunk)
-                        if generation is None:
-                            continue
-                        call.finish_chunk(generation)
-                        if run_manager is not None:
-                            run_manager.on_llm_new_token(generation.text, chunk=generation)
-                        yield generation
+                        for generation in answer.take(chunk):
+                            call.finish_chunk(generation)
+                            if run_manager is not None:
+                                run_manager.on_llm_new_token(generation.text, chunk=generation)
+                            yield generation
 
     async def _astream(
         self,
@@ -296,13 +298,12 @@ class ChatMiMo(MiMoSettings):
             while not answer.done:
                 async with aclosing(self._achunks(call)) as chunks:
                     async for chunk in chunks:
-                        generation = answer.take(chunk)
-                        if generation is None:
-                            continue
-                        call.finish_chunk(generation)
-                        if run_manager is not None:
-                            await run_manager.on_llm_new_token(generation.text, chunk=generation)
-                        yield generation
+                        for generation in answer.take(chunk):
+                            call.finish_chunk(generation)
+                            if run_manager is not None:
+                                text = generation.text
+                                await run_manager.on_llm_new_token(text, chunk=generation)
+                            yield generation
 
     def _chunks(self, call: Call) -> Generator[ChatChunk, None, None]:
         if call.attempts.streams and not comes_whole(call.attempts.request):

@@ -1,12 +1,13 @@
 """What an answer must be, where the service does not see to it itself.
 
-MiMo ignores a forced `tool_choice` and does not enforce a schema. So the request asks for it in
-words, the answer is checked, and what is missing is asked for once more. No I/O: `_generate` and
-its three siblings send `Attempts.request` until `Attempts.accepts` says so.
+MiMo ignores a forced `tool_choice` and `parallel_tool_calls`, and does not enforce a schema. So the
+request asks for it in words, the answer is checked, and what is missing is asked for once more. No
+I/O: `_generate` and its three siblings send `Attempts.request` until `Attempts.accepts` says so.
 """
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 from langchain_core.exceptions import OutputParserException
 
 from langchain_mimo.errors import MiMoContentFilterError
-from mimo_core.response import ChatResponse, Message
+from mimo_core.response import ChatResponse, Message, ToolCall
 from mimo_core.structured import (
     correction,
     parse_object,
@@ -23,6 +24,7 @@ from mimo_core.structured import (
     violation,
     with_instruction,
 )
+from mimo_core.tool_calls import call_problem
 
 _CUT = {
     "length": "max_tokens was reached, raise it (reasoning counts too) or turn thinking off",
@@ -85,8 +87,15 @@ class Requirement(ABC):
         """What to say to get it right."""
 
     @abstractmethod
-    def can_follow(self, message: Message) -> bool:
-        """Whether another answer can follow one that has been streamed to the caller already."""
+    def waits(self, delta: Message, *, given: bool, called: bool) -> bool:
+        """Whether a piece of a stream is kept back, with all before it that was. Another attempt
+        can follow one of which nothing was given out: else a message would hold pieces of both.
+
+        Args:
+            delta: the piece.
+            given: whether earlier pieces were given out.
+            called: whether the answer has called a tool so far.
+        """
 
     def __repr__(self) -> str:  # part of LangChain's cache key
         return f"{type(self).__name__}({vars(self)!r})"
@@ -113,23 +122,24 @@ class ForcedCall(Requirement):
         return f"Answer by calling {self._what}, not with text."
 
     def problem(self, message: Message) -> str | None:
-        calls = [call.get("function") or {} for call in message.get("tool_calls") or ()]
-        wanted = [call for call in calls if self._name in (None, call.get("name"))]
+        wanted = [call for call in message.get("tool_calls") or () if self._is_wanted(call)]
         if not wanted:
             return f"the answer does not call {self._what}"
         if self._validate is None:
-            return None
-        try:
-            arguments = parse_object(wanted[0].get("arguments") or "{}")
-        except ValueError as error:
-            return str(error)
-        return self._validate(arguments)
+            return None  # what the arguments are is the matter of whoever runs the tool
+        if (incomplete := call_problem(wanted[0])) is not None:
+            return f"{self._what} was called, but {incomplete}"
+        return self._validate(json.loads(wanted[0]["function"]["arguments"], strict=False))
 
     def correction(self, problem: str) -> str:
         return f"That was not what is needed: {problem}. Call {self._what} now."
 
-    def can_follow(self, message: Message) -> bool:
-        return not message.get("tool_calls")
+    def waits(self, delta: Message, *, given: bool, called: bool) -> bool:
+        calls = delta.get("tool_calls") or ()
+        return not given and not any(self._is_wanted(call) for call in calls)
+
+    def _is_wanted(self, call: ToolCall) -> bool:
+        return self._name in (None, (call.get("function") or {}).get("name"))
 
 
 class ValidObject(Requirement):
@@ -169,8 +179,47 @@ class ValidObject(Requirement):
     def correction(self, problem: str) -> str:
         return correction(problem)
 
-    def can_follow(self, message: Message) -> bool:
-        return not message.get("content")
+    def waits(self, delta: Message, *, given: bool, called: bool) -> bool:
+        return not given and not called and not delta.get("content")
+
+
+class OneCall(Requirement):
+    """The answer must not call more than one tool: what `parallel_tool_calls=False` asks for.
+
+    Args:
+        other: what the answer must be besides.
+    """
+
+    _PROBLEM = "the answer calls more than one tool"
+
+    def __init__(self, other: Requirement | None) -> None:
+        super().__init__(streams=other is None or other.streams)
+        self._other = other
+        if other is not None:
+            self.max_attempts, self.lenient = other.max_attempts, other.lenient
+
+    def instruction(self) -> str:
+        asked = "Call at most one tool in an answer, and wait for its result."
+        other = self._other.instruction() if self._other else ""
+        return f"{other}\n\n{asked}" if other else asked
+
+    def problem(self, message: Message) -> str | None:
+        if len(message.get("tool_calls") or ()) > 1:
+            return self._PROBLEM
+        return self._other.problem(message) if self._other else None
+
+    def correction(self, problem: str) -> str:
+        if self._other is None or problem == self._PROBLEM:
+            return f"That was not what is needed: {problem}. Call only the first one now."
+        return self._other.correction(problem)
+
+    def waits(self, delta: Message, *, given: bool, called: bool) -> bool:
+        """From the first call on, everything; a text before it goes out as it comes."""
+        if called:
+            return True
+        if self._other is not None:
+            return self._other.waits(delta, given=given, called=called)
+        return not given and not delta.get("content")
 
 
 class Attempts:
@@ -198,6 +247,11 @@ class Attempts:
         """Whether there is anything to check."""
         return self._requirement is not None
 
+    def waits(self, delta: Message, *, given: bool, called: bool) -> bool:
+        """Whether a piece of a stream is kept back until the rest has come."""
+        requirement = self._requirement
+        return requirement is not None and requirement.waits(delta, given=given, called=called)
+
     def accepts(self, response: ChatResponse, *, streamed: bool = False) -> bool:
         """Whether `response` will do. If not, `request` is the next one to send.
 
@@ -205,7 +259,7 @@ class Attempts:
 
         Args:
             response: the answer to `request`.
-            streamed: whether the caller has seen its chunks.
+            streamed: whether the caller has seen any of it: then it cannot be taken back.
 
         Raises:
             MiMoContentFilterError: the content filter withheld the answer.
@@ -221,10 +275,12 @@ class Attempts:
         problem = requirement.problem(message)
         if problem is not None and not self._is_hopeless(choice.get("finish_reason")):
             last = self._made >= requirement.max_attempts
-            if not last and not (streamed and not requirement.can_follow(message)):
+            if not last and not streamed:
                 self._ask_again(message, requirement.correction(problem))
                 return False
         if problem is not None:
+            if streamed and self._made < requirement.max_attempts:
+                problem += " (a stream cannot take back what it gave; invoke() asks again)"
             error = self._error(choice.get("finish_reason"), problem, message)
             if not requirement.lenient:
                 raise error
@@ -259,25 +315,41 @@ class Attempts:
         self.request = {**self.request, "messages": messages}
 
 
-def requirement_for(request: Mapping[str, Any], *, enforce: bool) -> Requirement | None:
-    """The requirement that a request's own fields make.
+def requirement_for(
+    request: Mapping[str, Any], check: Requirement | None, *, enforce: bool
+) -> Requirement | None:
+    """What an answer to a request must be.
 
     Args:
         request: with `tool_choice` and `response_format` as they go over the wire.
-        enforce: whether a forced `tool_choice` counts.
+        check: what is asked of the answer already; None where the request's own fields say it.
+        enforce: whether a forced `tool_choice` and `parallel_tool_calls` count.
     """
+    if check is None:
+        check = _own_requirement(request, enforce=enforce)
+    if enforce and request.get("parallel_tool_calls") is False and _has_functions(request):
+        return OneCall(check)
+    return check
+
+
+def _own_requirement(request: Mapping[str, Any], *, enforce: bool) -> Requirement | None:
     response_format = request.get("response_format") or {}
     if response_format.get("type") == "json_schema":
         schema = (response_format.get("json_schema") or {}).get("schema") or {}
         return ValidObject(schema, SchemaCheck(schema))
     choice = request.get("tool_choice")
-    # A web search is no call that an answer could show.
-    callable_ = any("function" in tool for tool in request.get("tools") or ())
-    if not enforce or not callable_ or choice in (None, "auto", "none"):
+    if not enforce or not _has_functions(request) or choice in (None, "auto", "none"):
         return None
     if isinstance(choice, dict):
         return ForcedCall((choice.get("function") or {}).get("name"))
     return ForcedCall()
+
+
+def _has_functions(request: Mapping[str, Any]) -> bool:
+    """Whether there is a tool to call. (A web search is no call that an answer could show.)"""
+    if request.get("tool_choice") == "none":
+        return False
+    return any("function" in tool for tool in request.get("tools") or ())
 
 
 def _as_text(calls: Any) -> str:

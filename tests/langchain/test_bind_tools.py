@@ -336,23 +336,36 @@ class TestEnforcement:
             "content": 'get_time({"city": "Paris"})',
         }
 
-    def test_a_streamed_call_cannot_be_taken_back(self, mimo: FakeMiMo, chat: Chat) -> None:
-        """The caller has seen it, so the wrong one is an error at once."""
-        mimo.queue(a_call("get_time"))
+    def test_a_wrong_call_is_not_streamed(self, mimo: FakeMiMo, chat: Chat) -> None:
+        mimo.queue(a_call("get_time"), a_call())
         model = chat().bind_tools([get_weather, get_time], tool_choice="get_weather")
-        with pytest.raises(
-            OutputParserException, match="after 1 attempt: the answer does not call"
-        ):
-            list(model.stream("Weather?"))
+        [call] = added_up(list(model.stream("Weather?"))).tool_calls
+        assert call["name"] == "get_weather"
 
-    def test_a_streamed_second_attempt_follows_the_first(self, mimo: FakeMiMo, chat: Chat) -> None:
-        """Text that has been given out stays; there is still one end, with the whole usage."""
+    async def test_the_first_attempt_leaves_nothing_behind(
+        self, mimo: FakeMiMo, chat: Chat, ask: Ask
+    ) -> None:
+        """Streamed or not, the message is that of the attempt that will do."""
+        mimo.queue(Reply("Sunny.", reasoning="Easy."), a_call(text="Let me see.", reasoning="So."))
+        answer = await ask(chat().bind_tools([get_weather], tool_choice="any"))
+        assert answer.content == "Let me see."
+        assert answer.additional_kwargs["reasoning_content"] == "So."
+        assert len(answer.tool_calls) == 1
+        assert answer.usage_metadata["total_tokens"] > 0
+
+    def test_a_streamed_second_attempt_has_one_end(self, mimo: FakeMiMo, chat: Chat) -> None:
         mimo.queue(Reply("Sunny."), a_call())
         chunks = list(chat().bind_tools([get_weather], tool_choice="any").stream("Weather?"))
-        assert "".join(chunk.text for chunk in chunks) == "Sunny."
         assert [chunk.chunk_position for chunk in chunks].count("last") == 1
         assert chunks[-1].chunk_position == "last"
         assert sum(bool(chunk.usage_metadata) for chunk in chunks) == 1
+
+    def test_pieces_go_out_once_the_tool_is_called(self, mimo: FakeMiMo, chat: Chat) -> None:
+        """Kept back is what comes before the call; its arguments stream."""
+        mimo.queue(a_call(text="Let me see."))
+        chunks = list(chat().bind_tools([get_weather], tool_choice="any").stream("Weather?"))
+        assert "".join(chunk.text for chunk in chunks) == "Let me see."
+        assert sum(bool(chunk.tool_call_chunks) for chunk in chunks) > 2
 
     async def test_it_can_be_turned_off(self, mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
         mimo.queue("Sunny.")
@@ -388,6 +401,66 @@ class TestEnforcement:
         answer = await ask(chat().bind_tools([get_weather], tool_choice="any"))
         assert answer.tool_calls[0]["args"] == {"city": "Oslo"}
         assert len(mimo.requests) == 1
+
+
+TWO_CALLS = [("get_weather", {"city": "Paris"}, "call_1"), ("get_weather", {"city": "Oslo"}, "c2")]
+
+
+class TestOneCallAtATime:
+    """`parallel_tool_calls=False` is ignored by MiMo: it is asked for in words, and checked."""
+
+    async def test_two_calls_are_asked_for_again(
+        self, mimo: FakeMiMo, chat: Chat, ask: Ask
+    ) -> None:
+        mimo.queue(Reply(reasoning="Both.", tool_calls=TWO_CALLS), a_call(reasoning="One."))
+        answer = await ask(chat().bind_tools([get_weather], parallel_tool_calls=False))
+        assert [call["args"] for call in answer.tool_calls] == [{"city": "Paris"}]
+        assert answer.additional_kwargs["reasoning_content"] == "One."
+        first, second = mimo.requests
+        assert first.messages[0]["content"] == (
+            "Call at most one tool in an answer, and wait for its result."
+        )
+        assert "Call only the first one now." in second.messages[-1]["content"]
+
+    async def test_two_calls_twice_are_an_error(self, mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
+        mimo.queue(Reply(tool_calls=TWO_CALLS), Reply(tool_calls=TWO_CALLS))
+        model = chat().bind_tools([get_weather], parallel_tool_calls=False)
+        with pytest.raises(OutputParserException, match=r"after 2 attempts: .* more than one tool"):
+            await ask(model)
+
+    @pytest.mark.parametrize("reply", [Reply("Sunny."), a_call()], ids=["text", "call"])
+    async def test_fewer_calls_will_do(
+        self, mimo: FakeMiMo, chat: Chat, ask: Ask, reply: Reply
+    ) -> None:
+        mimo.queue(reply)
+        await ask(chat().bind_tools([get_weather], parallel_tool_calls=False))
+        assert len(mimo.requests) == 1
+
+    def test_text_is_streamed_as_it_comes(self, mimo: FakeMiMo, chat: Chat) -> None:
+        """What was shown cannot be taken back: then two calls are an error at once."""
+        mimo.queue(Reply("It is sunny in Paris and in Oslo.", tool_calls=TWO_CALLS))
+        chunks: list[Any] = []
+        model = chat().bind_tools([get_weather], parallel_tool_calls=False)
+        with pytest.raises(OutputParserException, match=r"more than one.*invoke\(\) asks again"):
+            chunks.extend(model.stream("Weather?"))
+        assert len(chunks) > 2
+        assert not any(chunk.tool_call_chunks for chunk in chunks)
+
+    async def test_with_a_forced_call(self, mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
+        """Anthropic's way to say it; both are asked for."""
+        mimo.queue(Reply(tool_calls=TWO_CALLS), "Sunny.")
+        choice: Any = {"type": "any", "disable_parallel_tool_use": True}
+        with pytest.raises(OutputParserException, match="does not call one of the tools"):
+            await ask(chat().bind_tools([get_weather], tool_choice=choice))
+        said = mimo.requests[0].messages[0]["content"]
+        assert "Answer by calling one of the tools" in said
+        assert "Call at most one tool" in said
+
+    async def test_it_can_be_turned_off(self, mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
+        mimo.queue(Reply(tool_calls=TWO_CALLS))
+        model = chat(enforce_tool_choice=False)
+        answer = await ask(model.bind_tools([get_weather], parallel_tool_calls=False))
+        assert len(answer.tool_calls) == 2
 
 
 def test_bound_tools_and_a_choice_per_call(mimo: FakeMiMo, chat: Chat) -> None:
