@@ -24,5 +24,8 @@ def register_models(register: Callable[..., None]) -> None:
 def register_commands(cli: click.Group) -> None:
     """`llm mimo …`."""
     from llm_mimo.commands import mimo
+    from llm_mimo.speech_commands import speak, transcribe
 
+    for command in (speak, transcribe):
+        mimo.add_command(command)
     cli.add_command(mimo)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import uuid
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import llm
 from llm.parts import StreamEvent
 from llm.utils import simplify_usage_dict
 
-from llm_mimo.notes import after_answer, in_terminal, note_after_answer
+from llm_mimo.errors import ModelError
+from llm_mimo.notes import after_answer, cut_reason, in_terminal, note_after_answer
 from llm_mimo.web_search import search_events, source_list
-from mimo_core.response import Accumulator, response_from
-
-if TYPE_CHECKING:
-    from mimo_core.response import ChatChunk, Message
+from mimo_core.models import ModelInfo
+from mimo_core.notices import empty_reason
+from mimo_core.response import CUT_REASONS, Accumulator, ChatChunk, Message, response_from
+from mimo_core.tool_calls import call_problem
 
 _USAGE_TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
@@ -36,7 +38,6 @@ class StreamReader:
         self._call_ids: dict[int, str] = {}
         self._named: set[int] = set()
         self._unsaid: list[dict[str, Any]] = []  # sources that no event has reported yet
-        self._last_event: StreamEvent | None = None
         self.sources: list[dict[str, Any]] = []
         self.finish_reason: str | None = None
         self.usage: dict[str, Any] = {}
@@ -60,8 +61,6 @@ class StreamReader:
             events.append(self.text_event(text))
         for call in delta.get("tool_calls") or ():
             events.extend(self._call_events(call))  # type: ignore[arg-type]
-        if events:
-            self._last_event = events[-1]
         return events
 
     def finish(self) -> list[StreamEvent]:
@@ -78,18 +77,6 @@ class StreamReader:
         metadata = {"mimo": {"annotations": self.sources}} if self.sources else None
         return StreamEvent(type="text", chunk=text, provider_metadata=metadata)
 
-    def line_end(self) -> list[StreamEvent]:
-        """What ends the line where the answer breaks off."""
-        last = self._last_event
-        if last is None or last.type not in ("text", "reasoning") or last.chunk.endswith("\n"):
-            return []
-        return [StreamEvent(type=last.type, chunk="\n")]
-
-    @property
-    def ends_thinking(self) -> bool:
-        """Whether it ended while it thought: llm then leaves the line on stderr open."""
-        return self._last_event is not None and self._last_event.type == "reasoning"
-
     @property
     def text(self) -> str:
         """The whole text; known once finished."""
@@ -100,33 +87,45 @@ class StreamReader:
         """The whole message, as the next request repeats it; known once finished."""
         return dict(self._message)
 
-    def tool_calls(self) -> list[llm.ToolCall]:
+    def tool_calls(self, tools: Mapping[str, llm.Tool]) -> list[llm.ToolCall]:
         """The calls, for llm to run; their ids are those of the events.
 
-        Arguments that are not an object go to the tool as `_raw`: it refuses them, and the model
-        reads why and can call again.
+        A call that is not whole is never run. Where the model just wrote it wrongly, its arguments
+        go to the tool as `_raw` if the tool is sure to refuse them: the model reads why, and can
+        call again.
+
+        Args:
+            tools: what the request offered, by name.
+
+        Returns:
+            The calls, in the order of the answer.
 
         Raises:
-            llm.ModelError: a limit cut the answer in the middle of a call.
+            llm.ModelError: a call may not be run.
         """
         calls = []
         for id, call in zip(
             self._call_ids.values(), self._message.get("tool_calls") or (), strict=True
         ):
-            name, text = call["function"]["name"] or "", call["function"]["arguments"] or "{}"
-            try:
-                arguments = json.loads(text)
-            except ValueError:
-                arguments = None
-            if not isinstance(arguments, dict):
-                if self.finish_reason == "length":
-                    raise llm.ModelError(
-                        f"The answer was cut at the limit of tokens in the middle of a call of "
-                        f"{name!r}. Raise it with -o max_tokens."
-                    )
+            name, text = call["function"].get("name") or "", call["function"].get("arguments") or ""
+            problem = call_problem(call)
+            if problem is None:
+                arguments = json.loads(text, strict=False)
+            elif self.finish_reason in CUT_REASONS or _may_run(tools.get(name)):
+                raise ModelError(self._not_run(name, problem))
+            else:
                 arguments = {"_raw": text}
             calls.append(llm.ToolCall(name=name, arguments=arguments, tool_call_id=id))
         return calls
+
+    def _not_run(self, name: str, problem: str) -> str:
+        if self.finish_reason == "length":
+            return (
+                f"The answer was cut at the limit of tokens in the middle of a call of {name!r}, "
+                "which was not run. Raise it with -o max_tokens."
+            )
+        cut = cut_reason(self.finish_reason)
+        return f"The call of {name!r} was not run: {problem}. {cut or 'Ask again.'}"
 
     def record(self) -> dict[str, Any]:
         """The answer for the log, without its usage."""
@@ -141,9 +140,7 @@ class StreamReader:
         return search_events(said, error, f"search_{uuid.uuid4().hex}")
 
     def _call_events(self, call: dict[str, Any]) -> Iterator[StreamEvent]:
-        index = call.get("index")
-        if index is None:  # as Accumulator tells the calls of such relays apart
-            index = len(self._call_ids) if call.get("id") else max(len(self._call_ids) - 1, 0)
+        index = call["index"]  # which the core sees to
         function = call.get("function") or {}
         if index not in self._call_ids:
             self._call_ids[index] = call.get("id") or f"call_{uuid.uuid4().hex}"
@@ -167,33 +164,37 @@ class Turn:
         request: dict[str, Any],
         schema: dict[str, Any] | None,
         response: Any,
-        *,
-        think_hint: bool,
+        tools: Iterable[llm.Tool],
+        info: ModelInfo,
     ) -> None:
         """
         Args:
             request: the first request.
             schema: what a final answer must be valid against, or None.
             response: llm's response, sync or async.
-            think_hint: whether the model thinks, so that turning it off may be advised.
+            tools: the prompt's own tools.
+            info: the model.
         """
         self.request: dict[str, Any] | None = request
         self._response = response
-        self._think_hint = think_hint
+        self._tools = {tool.name: tool for tool in tools}
+        self._thinks = info.thinks(request.get("thinking"), request.get("reasoning_effort"))
         self._schema = schema
         self._attempts_left = 2 if self._schema else 1
         self._usage: dict[str, Any] = {}
+        self._last_event: StreamEvent | None = None
         self._reader = self._new_reader()
 
     def feed(self, chunk: ChatChunk) -> list[StreamEvent]:
         """The events of one chunk."""
-        return self._reader.feed(chunk)
+        return self._given(self._reader.feed(chunk))
 
     def end(self) -> list[StreamEvent]:
         """The events at the end of an answer; sets `request`.
 
         Raises:
-            llm.ModelError: the answer is not what the prompt's schema asks for.
+            llm.ModelError: the answer is not what the prompt's schema asks for, or calls a tool
+                that may not be run.
         """
         reader, request = self._reader, self.request
         assert request is not None
@@ -201,47 +202,60 @@ class Turn:
         events = reader.finish()
         self._usage = _sum(self._usage, reader.usage)
         self._attempts_left -= 1
-        calls = reader.tool_calls()
+        calls = reader.tool_calls(self._tools)
         log_answer(self._response, reader.record() | {"usage": self._usage or None})
         if self._schema is not None:
             if calls:
                 events += [reader.text_event(reader.text)] if reader.text else []
-            elif problem := self._problem():
+            elif problem := self._problem(self._schema):
                 self._retry(request, problem)
-                return events + reader.line_end()
+                self._given(events)
+                return events + self._line_end()
             else:
                 events.append(reader.text_event(_json_only(reader.text)))
         for call in calls:
             self._response.add_tool_call(call)
+        self._given(events)
         self._notes()
         return events
 
     def interrupted(self) -> list[StreamEvent]:
         """What ends the line before an error is shown."""
-        return self._reader.line_end()
+        return self._line_end()
+
+    def _given(self, events: list[StreamEvent]) -> list[StreamEvent]:
+        """Remember what the user sees last: llm leaves the line open that reasoning is on."""
+        if events:
+            self._last_event = events[-1]
+        return events
+
+    def _line_end(self) -> list[StreamEvent]:
+        """What ends the line where the answer breaks off."""
+        last = self._last_event
+        if last is None or last.type not in ("text", "reasoning") or last.chunk.endswith("\n"):
+            return []
+        return self._given([StreamEvent(type=last.type, chunk="\n")])
 
     def _new_reader(self) -> StreamReader:
         return StreamReader(hold_text=self._schema is not None)
 
-    def _problem(self) -> str | None:
+    def _problem(self, schema: dict[str, Any]) -> str | None:
         """What is wrong with the answer under the prompt's schema."""
         from mimo_core.structured import parse_object, violation
 
-        reason = self._reader.finish_reason
-        if reason in ("length", "repetition_truncation", "content_filter"):
-            raise llm.ModelError(f"No JSON to the schema: {self._cut(reason)}")
-        assert self._schema is not None
+        if self._reader.finish_reason in CUT_REASONS:
+            raise ModelError(f"No JSON to the schema: {self._why_incomplete()}")
         try:
             value = parse_object(self._reader.text)
         except ValueError as error:
             return str(error)
-        return violation(value, self._schema)
+        return violation(value, schema)
 
     def _retry(self, request: dict[str, Any], problem: str) -> None:
         from mimo_core.structured import correction
 
         if not self._attempts_left:
-            raise llm.ModelError(
+            raise ModelError(
                 f"The answer does not fit the schema, twice: {problem}. "
                 "Simplify the schema, or say more in the prompt about what belongs into it."
             )
@@ -256,30 +270,38 @@ class Turn:
 
     def _notes(self) -> None:
         reader = self._reader
-        if reason := self._cut(reader.finish_reason):
-            note_after_answer(reason, newline=reader.ends_thinking)
+        if reason := self._why_incomplete():
+            last = self._last_event
+            note_after_answer(reason, newline=last is not None and last.type == "reasoning")
         if error := reader.message.get("error_message"):
             note_after_answer(f"the web search failed: {error}")
         if reader.sources and in_terminal():
-            after_answer(f"\n{source_list(reader.sources)}")
+            after_answer("\n" + source_list(reader.sources))
 
-    def _cut(self, finish_reason: str | None) -> str:
-        """Why an answer is not whole; empty where it is."""
-        if finish_reason == "length":
-            advice = "raise it with -o max_tokens"
-            if self._reader.text or not self._think_hint:
-                return f"the answer was cut at the limit of tokens; {advice}."
+    def _why_incomplete(self) -> str:
+        """Why an answer is cut or empty; empty where it is whole."""
+        empty = empty_reason(self._reader.message, self._reader.finish_reason)  # type: ignore[arg-type]
+        if empty == "budget" and self._thinks:
             return (
                 "thinking used up the limit of tokens before the answer began; "
-                f"{advice}, or set -o thinking false."
+                "raise it with -o max_tokens, or set -o thinking false."
             )
-        if finish_reason == "repetition_truncation":
-            return "the service cut the answer because it repeated itself; ask again or rephrase."
-        if finish_reason == "content_filter":
-            return "the service's content filter cut the answer; rephrase the prompt."
-        if finish_reason == "stop" and self._reader.ends_thinking:
+        if empty == "only_reasoning":
             return "the model only thought, and answered nothing; ask again."
-        return ""
+        return cut_reason(self._reader.finish_reason)
+
+
+def _may_run(tool: llm.Tool | None) -> bool:
+    """Whether a tool could be run with the one argument `_raw`."""
+    if tool is None or tool.implementation is None:
+        return False
+    try:
+        inspect.signature(tool.implementation).bind(_raw="")
+    except TypeError:
+        return False
+    except ValueError:  # a function that does not tell its arguments
+        return True
+    return True
 
 
 def log_answer(response: Any, record: dict[str, Any]) -> None:

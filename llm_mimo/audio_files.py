@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import llm
+from llm_mimo.errors import InputError, file_error
 
 _FORMATS = {".wav": "wav", ".mp3": "mp3", ".pcm": "pcm"}
 _ENDINGS = {"wav": "wav", "mp3": "mp3", "pcm": "pcm", "pcm16": "pcm"}
@@ -35,46 +36,87 @@ class AudioFile:
             llm.ModelError: the file cannot be written, or its ending is of another format.
         """
         path = Path(output).expanduser() if output else None
-        if path is not None and path.is_dir():
-            raise llm.ModelError(f"{path} is a directory; name a file in it.")
+        if path is not None:
+            if path.is_dir():
+                raise InputError(f"{path} is a directory; name a file in it.")
+            path = Path(os.path.realpath(path)) if path.is_symlink() else path
         folder = path.parent if path else Path()
         if not folder.is_dir():
-            raise llm.ModelError(f"There is no directory {folder}; create it first.")
-        if not os.access(path if path and path.exists() else folder, os.W_OK):
-            raise llm.ModelError(f"{path or folder.resolve()} cannot be written; choose another.")
-        return cls(path, format or _format_of(path))
+            raise InputError(f"There is no directory {folder}; create it first.")
+        written = path if path and path.exists() and not path.is_file() else folder
+        if not os.access(written, os.W_OK):
+            raise InputError(f"{written.resolve()} cannot be written to; choose another place.")
+        return cls(path, _checked_format(path, format))
 
-    def open(self) -> BinaryIO:
-        """The file, opened for writing; its `name` is the path."""
+    @contextmanager
+    def writing(self) -> Iterator[tuple[BinaryIO, str]]:
+        """The file to write, and its path. It is there whole, or as it was before.
+
+        Raises:
+            llm.ModelError: it cannot be written.
+        """
+        from mimo_core.files import replacing
+
+        path, made = self.path, False
         try:
-            if self.path is not None:
-                return self.path.open("wb")
-            for name in _new_names(_ENDINGS[self.format]):
-                try:
-                    return Path(name).open("xb")
-                except FileExistsError:
-                    continue
-            raise AssertionError("the names do not end")
-        except OSError as error:
-            raise llm.ModelError(f"The audio could not be written: {error}") from error
+            if path is None:
+                path, made = _reserved(_ENDINGS[self.format]), True
+            with replacing(path) as file:
+                yield file, str(path)
+        except BaseException as error:
+            if made and path is not None:
+                with suppress(OSError):
+                    path.unlink()
+            if not isinstance(error, OSError) or isinstance(error, BrokenPipeError):
+                raise
+            raise file_error(error, self.not_written()) from error
 
     def write(self, audio: bytes) -> str:
-        """Write the whole file; returns its path."""
-        with self.open() as file:
+        """Write the whole file.
+
+        Returns:
+            Its path.
+
+        Raises:
+            llm.ModelError: it cannot be written.
+        """
+        with self.writing() as (file, path):
             file.write(audio)
-        return file.name
+        return path
+
+    def not_written(self) -> str:
+        """What became of the file where the audio did not arrive or could not be kept."""
+        if self.path is None:
+            return "No audio was written"
+        kept = "; the file that is there was kept" if self.path.is_file() else ""
+        return f"{self.path} was not written{kept}"
 
 
-def _format_of(path: Path | None) -> str:
-    if path is None or not path.suffix:
-        return "wav"
-    format = _FORMATS.get(path.suffix.lower())
+def _checked_format(path: Path | None, format: str | None) -> str:
+    ending = path.suffix.lower() if path else ""
+    named = _FORMATS.get(ending)
     if format is None:
-        raise llm.ModelError(
-            f"MiMo does not speak {path.suffix}; name the file .wav, .mp3 or .pcm, "
-            "or say the format."
+        if ending and named is None:
+            raise InputError(
+                f"MiMo does not speak {ending}; name the file .wav, .mp3 or .pcm, "
+                "or say the format."
+            )
+        return named or "wav"
+    if named is not None and named != _ENDINGS[format]:
+        raise InputError(
+            f"{path} is named like a {named} file, and the format is {format}: name it "
+            f".{_ENDINGS[format]}, or leave the format out."
         )
     return format
+
+
+def _reserved(ending: str) -> Path:
+    """A new file in the current directory, empty so far: no other process takes its name."""
+    for name in _new_names(ending):
+        with suppress(FileExistsError):
+            Path(name).open("xb").close()
+            return Path(name)
+    raise AssertionError("the names do not end")
 
 
 def _new_names(ending: str) -> Iterator[str]:
@@ -92,7 +134,7 @@ def audio_record(path: str, audio: bytes, format: str) -> dict[str, Any]:
 
     seconds = audio_seconds(audio, format)
     return {
-        "path": path,
+        "path": os.path.abspath(path),
         "type": MIME_TYPES[format],
         "bytes": len(audio),
         "seconds": None if seconds is None else round(seconds, 3),

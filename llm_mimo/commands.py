@@ -1,29 +1,16 @@
-"""`llm mimo …`: models, refresh, speak, transcribe."""
+"""`llm mimo …`: the group, and what it says and saves of the models."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
-import llm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from llm_mimo.audio_files import AudioFile
-    from mimo_core.client import MiMoClient
     from mimo_core.models import ModelInfo
 
-_key_option = click.option("--key", help="API key, or the name of one saved with `llm keys set`.")
-_timeout_option = click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Seconds to wait for a connection and the longest silence.",
-)
+key_option = click.option("--key", help="API key, or the name of one saved with `llm keys set`.")
 
 
 @click.group()
@@ -34,19 +21,22 @@ def mimo() -> None:
 @mimo.command()
 @click.option("as_json", "--json", is_flag=True, help="As JSON.")
 def models(as_json: bool) -> None:
-    """List the models: what they do, take and hold."""
+    """List the models: what they do, take and hold, and the voices they speak with."""
+    from llm_mimo.errors import echo, llm_errors
     from llm_mimo.registry import model_infos
 
     rows = [_row(info) for info in model_infos()]
-    if as_json:
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-        return
-    cells = [[_cell(name, row[name]) for name in row] for row in rows]
-    table = [list(rows[0]), *cells]
+    with llm_errors():
+        echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else _table(rows))
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    table = [list(rows[0]), *([_cell(name, row[name]) for name in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for line in table:
-        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(padded).rstrip())
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in table
+    )
 
 
 def _row(info: ModelInfo) -> dict[str, Any]:
@@ -60,193 +50,104 @@ def _row(info: ModelInfo) -> dict[str, Any]:
         "kind": info.kind,
         "inputs": [name for name in order if name in info.inputs],
         "context": info.context_window,
+        "output": info.max_output,
         "thinking": thinking,
+        "voices": list(info.voices),
     }
 
 
 def _cell(name: str, value: Any) -> str:
-    if value is None:
+    if value is None or value == []:
         return "-"
-    if name == "inputs":
+    if isinstance(value, list):
         return ", ".join(value)
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 @mimo.command()
 @click.option("--add", "added", multiple=True, metavar="ID", help="Add this id without asking.")
-@_key_option
-def refresh(added: tuple[str, ...], key: str | None) -> None:
+@click.option("--remove", "removed", multiple=True, metavar="ID", help="Take this id off the list.")
+@key_option
+def refresh(added: tuple[str, ...], removed: tuple[str, ...], key: str | None) -> None:
     """Save the service's list of models, to add those that this version does not know.
 
-    With --add nothing is asked: for gateways that have no list, or other names for the models.
+    With --add and --remove nothing is asked: for gateways that have no list, or other names for
+    the models.
     """
-    from llm_mimo.saved_models import save_ids, saved_path
+    from llm_mimo.errors import echo, llm_errors
+    from llm_mimo.saved_models import checked_id, remove_ids, save_ids, saved_path
     from mimo_core.models import MODELS
 
-    with _errors():
-        ids = list(added) or _client(key).models()
-    # A relay lists everybody's models.
-    ours = [id for id in ids if added or "mimo" in id.lower()]
-    new = save_ids(id for id in ours if id not in MODELS)
+    if key and (added or removed):
+        raise click.UsageError("--add and --remove ask no service, so there is no --key to use.")
+    with llm_errors():
+        added = tuple(map(checked_id, added))
+        if gone := remove_ids(removed) if removed else []:
+            echo(f"Removed {', '.join(gone)} ({saved_path()})")
+        ids = list(added) if added or removed else _listed(key)
+        new = save_ids(id for id in ids if id not in MODELS)
+        if new:
+            echo(f"Added {', '.join(new)} ({saved_path()})")
+        elif not removed:
+            echo("No new models.")
+
+
+def _listed(key: str | None) -> list[str]:
+    """MiMo's models in the service's list: a relay lists everybody's."""
+    from llm_mimo.errors import InputError
+    from llm_mimo.saved_models import checked_id
+    from mimo_core.models import DEFAULT_MODEL
+
+    ids = client_for(DEFAULT_MODEL, key).models()
+    ours = []
+    for id in ids:
+        try:
+            ours += [checked_id(id)] if "mimo" in id.lower() else []
+        except InputError:  # no id that could be named on a command line
+            continue
     if skipped := len(ids) - len(ours):
         click.echo(f"Skipped {skipped} that are not MiMo's.", err=True)
-    if new:
-        click.echo(f"Added {', '.join(new)} ({saved_path()})")
-    else:
-        click.echo("No new models.")
+    return ours
 
 
-@mimo.command()
-@click.argument("text")
-@click.option(
-    "-o", "--output", metavar="FILE", help="File to write; - for stdout. Default: a new one."
-)
-@click.option("-m", "--model", "model_id", help="Default: mimo-v2.5-tts, or what --sample needs.")
-@click.option("--voice", help="A built-in voice.")
-@click.option("-s", "--style", help="How to speak, in words; for voice design, the voice.")
-@click.option("--sample", type=click.Path(), help="WAV or MP3 file with the voice to imitate.")
-@click.option(
-    "--format",
-    type=click.Choice(["wav", "mp3", "pcm", "pcm16"]),
-    help="Default: what the ending of FILE says, else wav. pcm is written as it arrives.",
-)
-@_key_option
-@_timeout_option
-def speak(
-    text: str,
-    output: str | None,
-    model_id: str | None,
-    voice: str | None,
-    style: str | None,
-    sample: str | None,
-    format: str | None,
-    key: str | None,
-    timeout: float | None,
-) -> None:
-    """Speak TEXT, or stdin where it is -, into a file; prints the file's path."""
-    from mimo_core.speech import speech_request
+def mimo_model(model_id: str) -> Any:
+    """One of this plugin's models.
 
-    to_stdout = output == "-"
-    if to_stdout and sys.stdout.isatty():
-        raise click.UsageError(
-            "Audio does not belong on a terminal. Name a file with -o FILE, or pipe it into a "
-            "player: llm mimo speak TEXT -o - | ffplay -nodisp -autoexit -"
-        )
-    if text == "-":
-        text = sys.stdin.read()
-    model_id = model_id or ("mimo-v2.5-tts-voiceclone" if sample else "mimo-v2.5-tts")
-    with _errors():
-        file = _audio_file(None if to_stdout else output, format)
-        stream = file.format in ("pcm", "pcm16")
-        request = speech_request(
-            _model(model_id).model_id,
-            text,
-            style=style,
-            voice=voice,
-            sample=sample,
-            format=file.format,
-            stream=stream,
-        )
-        client = _client(key, timeout, model_id)
-        if to_stdout:
-            _speak_into(client, request, _write_to_stdout, stream=stream)
-            return
-        _speak_to_file(client, request, file, stream=stream)
+    Args:
+        model_id: its id or an alias.
 
+    Raises:
+        ModelError: there is no such model, or it is another provider's: the command would send
+            that one's key to MiMo.
+    """
+    import llm
 
-def _write_to_stdout(audio: bytes) -> None:
-    sys.stdout.buffer.write(audio)
-    sys.stdout.buffer.flush()  # a player is to hear it now
-
-
-def _speak_to_file(
-    client: MiMoClient, request: dict[str, Any], file: AudioFile, *, stream: bool
-) -> None:
-    opened: list[Any] = []
-
-    def write(audio: bytes) -> Any:
-        if not opened:  # not before there is something to write: a refusal leaves no empty file
-            opened.append(file.open())
-        return opened[0].write(audio)
+    from llm_mimo.errors import InputError
+    from llm_mimo.models import MiMoModel
 
     try:
-        _speak_into(client, request, write, stream=stream)
-    finally:
-        for written in opened:
-            written.close()
-    click.echo(opened[0].name)
+        model = llm.get_model(model_id)
+    except llm.UnknownModelError as error:
+        raise InputError(f"{error.args[0]}. `llm mimo models` lists MiMo's.") from error
+    if not isinstance(model, MiMoModel):
+        raise InputError(
+            f"{model_id} is not a model of MiMo's, so nothing was sent. "
+            "`llm mimo models` lists those that are."
+        )
+    return model
 
 
-def _speak_into(
-    client: MiMoClient, request: dict[str, Any], write: Callable[[bytes], Any], *, stream: bool
-) -> None:
-    """Write the audio that a request brings, as it arrives where it is streamed."""
-    from llm_mimo.progress import Progress
-    from mimo_core.audio import BYTES_PER_SECOND
-    from mimo_core.speech import audio_bytes, audio_pieces
+def client_for(model_id: str, key: str | None, timeout: float | None = None) -> Any:
+    """The client for one of this plugin's models, with its key.
 
-    with Progress("Speaking") as progress:
-        if not stream:
-            write(audio_bytes(client.chat(request)))
-            return
-        arrived = 0
-        for piece in audio_pieces(client.stream(request)):
-            write(piece)
-            arrived += len(piece)
-            progress.detail = f"({arrived / BYTES_PER_SECOND:.1f} s of speech)"
+    Args:
+        model_id: its id or an alias.
+        key: a key, or the name of a saved one; None for llm's own way to find one.
+        timeout: seconds; None is the client's default.
 
-
-@mimo.command()
-@click.argument("file", type=click.Path(allow_dash=True))
-@click.option(
-    "--language",
-    type=click.Choice(["auto", "zh", "en"]),
-    help="What is spoken. The service's default is auto.",
-)
-@click.option("-m", "--model", "model_id", default="mimo-v2.5-asr", show_default=True)
-@_key_option
-@_timeout_option
-def transcribe(
-    file: str, language: str | None, model_id: str, key: str | None, timeout: float | None
-) -> None:
-    """Write down what is said in FILE, WAV or MP3, or in stdin where it is -."""
-    from llm_mimo.progress import Progress
-    from mimo_core.speech import transcription_request
-
-    with _errors():
-        audio = sys.stdin.buffer.read() if file == "-" else file
-        request = transcription_request(_model(model_id).model_id, audio, language=language)
-        client = _client(key, timeout, model_id)
-        with Progress("Listening"):
-            answer = client.chat(request)
-    click.echo(answer["choices"][0]["message"].get("content") or "")
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    """Errors as click shows them, one line and exit code 1."""
-    from llm_mimo.transport import llm_errors
-
-    try:
-        with llm_errors():
-            yield
-    except (llm.ModelError, llm.UnknownModelError) as error:
-        raise click.ClickException(str(error)) from error
-
-
-def _model(model_id: str) -> Any:
-    return llm.get_model(model_id)
-
-
-def _client(
-    key: str | None, timeout: float | None = None, model_id: str = "mimo-v2.5-pro"
-) -> MiMoClient:
+    Raises:
+        ModelError: the model is not MiMo's, or there is no key.
+    """
     from llm_mimo.transport import sync_client
 
-    return sync_client(_model(model_id).get_key(key), timeout)
-
-
-def _audio_file(output: str | None, format: str | None) -> AudioFile:
-    from llm_mimo.audio_files import AudioFile
-
-    return AudioFile.choose(output, format)
+    return sync_client(mimo_model(model_id).get_key(key), timeout)

@@ -1,16 +1,16 @@
 """From llm's messages to those of a chat-completions request.
 
-What MiMo asks beyond that shape (reasoning where there is none, media out of tool messages) is
-`mimo_core`'s to do.
+What MiMo asks beyond that shape (reasoning where there is none, media out of tool messages, calls
+without results) is `mimo_core`'s to do. So a message is translated by the parts it holds, whatever
+its role: a conversation can be any other provider's.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
-from itertools import count
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
+import llm
 from llm.parts import (
     AttachmentPart,
     Message,
@@ -20,61 +20,37 @@ from llm.parts import (
     ToolResultPart,
 )
 
-from mimo_core.models import Modality, ModelInfo
+from llm_mimo.attachments import described, media_part, result_part
+from llm_mimo.errors import InputError
 
-if TYPE_CHECKING:
-    import llm
-
-# Kind of input -> MIME type as it is sent -> its other spellings, among them puremagic's, which is
-# what llm recognises files with.
-_TYPES: dict[Modality, dict[str, tuple[str, ...]]] = {
-    "image": {
-        "image/jpeg": ("image/jpg",),
-        "image/png": (),
-        "image/gif": (),
-        "image/webp": (),
-        "image/bmp": ("image/x-ms-bmp",),
-    },
-    "audio": {
-        "audio/wav": ("audio/x-wav", "audio/wave", "audio/vnd.wave"),
-        "audio/mpeg": ("audio/mp3",),
-        "audio/flac": ("audio/x-flac",),
-        "audio/mp4": ("audio/m4a", "audio/x-m4a"),
-        "audio/ogg": ("application/ogg",),
-    },
-    "video": {
-        "video/mp4": (),
-        "video/quicktime": (),
-        "video/x-msvideo": ("video/avi",),
-        "video/x-ms-wmv": (),
-    },
-}
-_SPELLINGS: dict[str, tuple[Modality, str]] = {
-    spelling: (modality, sent)
-    for modality, types in _TYPES.items()
-    for sent, others in types.items()
-    for spelling in (sent, *others)
-}
-
-
-def attachment_types(info: ModelInfo, only: Iterable[str] = ()) -> frozenset[str]:
-    """The MIME types that a model takes, in every spelling; `only` narrows them down."""
-    return frozenset(
-        spelling
-        for spelling, (modality, sent) in _SPELLINGS.items()
-        if modality in info.inputs and (not only or sent in only)
-    )
+_INSTRUCTIONS = ("system", "developer")
+_SETS_SYSTEM = {"mimo": {"system": "replaced"}}
 
 
 def system_prompt(prompt: llm.Prompt) -> str:
     """The system prompt that holds for this turn; empty where there is none.
 
-    A new `-s` is in `prompt.system` only; on later turns the old one is in the messages only.
+    It is the newest of: the one given with this turn, those that took an earlier one's place
+    (`keep_system_prompt`), and the first one.
     """
     if prompt.system:
         return str(prompt.system)
-    first = next((message for message in prompt.messages if message.role == "system"), None)
-    return _text(first) if first else ""
+    return _held_system(prompt.messages)
+
+
+def keep_system_prompt(prompt: llm.Prompt) -> None:
+    """Put a new system prompt into the conversation, so that it holds from now on.
+
+    llm gives a `-s` in a conversation that goes on to that turn alone: it is in no message, and so
+    neither in the log nor in the next turn (llm 0.36).
+    """
+    given = str(prompt.system or "")
+    messages = getattr(prompt, "_explicit_messages", None)  # llm has no public name for it
+    if not given or not isinstance(messages, list) or _held_system(messages) == given:
+        return
+    metadata = _SETS_SYSTEM if messages else None
+    message = Message("system", [TextPart(given, provider_metadata=metadata)])
+    messages.insert(_begin_of_turn(messages), message)
 
 
 def request_messages(
@@ -83,125 +59,185 @@ def request_messages(
     """The conversation as the messages of a request.
 
     Args:
+        prompt: of llm.
         video_fields: `fps` and `media_resolution`, for every video in it.
+
+    Returns:
+        Messages in the shape of chat completions, for the core to adapt.
+
+    Raises:
+        ModelError: an attachment of the user's is of a kind that MiMo does not take.
     """
-    return list(_Translation(video_fields or {}).messages(prompt))
+    messages = list(_translated(prompt))
+    if video_fields:
+        for message in messages:
+            if isinstance(message["content"], list):
+                message["content"] = [_with(part, video_fields) for part in message["content"]]
+    return messages
 
 
 def mark_for_cache(messages: list[dict[str, Any]]) -> None:
     """Marks the system prompt and the first message of the user, where fragments are, as what the
-    messages protocol is to cache. On chat completions the marks are left out."""
+    messages protocol is to cache. On chat completions the marks are left out.
+
+    Args:
+        messages: of a request; changed in place.
+    """
     for role in ("system", "user"):
         first = next((message for message in messages if message["role"] == role), None)
         if first is not None:
             first["cache_control"] = {"type": "ephemeral"}
 
 
-class _Translation:
-    """Translates one conversation."""
-
-    def __init__(self, video_fields: dict[str, Any]) -> None:
-        self._video_fields = video_fields
-        # Conversations of other providers may lack ids: calls and results then pair up in order.
-        self._call_ids = (f"call_{number}" for number in count())
-        self._result_ids = (f"call_{number}" for number in count())
-
-    def messages(self, prompt: llm.Prompt) -> Iterator[dict[str, Any]]:
-        system = system_prompt(prompt)
-        if system:
-            yield {"role": "system", "content": system}
-        replaced = False  # the conversation's first system message, by the one that holds now
-        for message in prompt.messages:
-            if message.role == "system":
-                if replaced:
-                    yield {"role": "system", "content": _text(message)}
-                replaced = True
-            elif message.role == "assistant":
-                yield from self._assistant(message)
-            elif message.role == "tool":
-                yield from self._tool(message)
-            elif content := self._content(message.parts):
-                yield {"role": "user", "content": content}
-
-    def _assistant(self, message: Message) -> Iterator[dict[str, Any]]:
-        # Searches that the service ran itself (server_executed) are in the answer's text already.
-        calls = [
-            {
-                "id": part.tool_call_id or next(self._call_ids),
-                "type": "function",
-                "function": {
-                    "name": part.name,
-                    "arguments": json.dumps(part.arguments, ensure_ascii=False),
-                },
-            }
-            for part in message.parts
-            if isinstance(part, ToolCallPart) and not part.server_executed
-        ]
-        translated: dict[str, Any] = {"role": "assistant", "content": _text(message)}
-        if own := _own_reasoning(message):
-            translated["reasoning_content"] = "".join(part.text for part in own)
-            translated |= _signature(own)
-        if calls:
-            translated["tool_calls"] = calls
-        if translated["content"] or len(translated) > 2:
-            yield translated
-
-    def _tool(self, message: Message) -> Iterator[dict[str, Any]]:
-        for part in message.parts:
-            if not isinstance(part, ToolResultPart) or part.server_executed:
-                continue
-            content: str | list[dict[str, Any]] = part.output
-            if part.attachments:
-                content = [
-                    {"type": "text", "text": part.output},
-                    *(self._media(attachment) for attachment in part.attachments),
-                ]
-            yield {
-                "role": "tool",
-                "tool_call_id": part.tool_call_id or next(self._result_ids),
-                "content": content,
-            }
-
-    def _content(self, parts: list[Any]) -> str | list[dict[str, Any]]:
-        """A text where it is nothing but text, else a list of parts."""
-        content: list[dict[str, Any]] = []
-        for part in parts:
-            if isinstance(part, TextPart) and part.text:
-                content.append({"type": "text", "text": part.text})
-            elif isinstance(part, AttachmentPart) and part.attachment is not None:
-                content.append(self._media(part.attachment))
-        if all(part["type"] == "text" for part in content):
-            return "\n".join(part["text"] for part in content)
-        return content
-
-    def _media(self, attachment: llm.Attachment) -> dict[str, Any]:
-        modality, url = media_url(attachment)
-        if modality == "audio":
-            return {"type": "input_audio", "input_audio": {"data": url}}
-        part = {"type": f"{modality}_url", f"{modality}_url": {"url": url}}
-        return part | self._video_fields if modality == "video" else part
+def _translated(prompt: llm.Prompt) -> Iterator[dict[str, Any]]:
+    if system := system_prompt(prompt):
+        yield {"role": "system", "content": system}
+    messages = prompt.messages
+    said = False  # the first system message, by the one that holds now
+    for position, message in enumerate(messages):
+        if message.role in _INSTRUCTIONS:
+            if said and not _sets_system(message):
+                yield from _instruction(message)
+            said = True
+        elif message.role == "assistant":
+            yield from _assistant(message)
+        elif message.role == "tool":
+            yield from _tool(message, _of_tools(messages, position + 1))
+        elif message.role != "user":
+            raise InputError(
+                f"Message {position + 1} of the conversation has the role {message.role!r}; "
+                "it can be system, user, assistant or tool."
+            )
+        elif not _is_of_tools(messages, position):
+            yield from _results(message)
+            yield from _user(message)
 
 
-def media_url(attachment: llm.Attachment) -> tuple[Modality, str]:
-    """The kind of an attachment, and its URL: its own, or a data URL with its bytes.
+def _instruction(message: Message) -> Iterator[dict[str, Any]]:
+    if text := _text(message):
+        yield {"role": "system", "content": text}
 
-    Raises:
-        ValueError: it is of a type that no MiMo model takes.
-    """
-    given = str(attachment.resolve_type() or "").partition(";")[0].strip().lower()
-    if given not in _SPELLINGS:
-        raise ValueError(
-            f"MiMo does not take attachments of type {given or 'unknown'!r}. If it is another "
-            "type than that, say which: --at PATH TYPE."
-        )
-    modality, sent = _SPELLINGS[given]
-    if attachment.url:
-        return modality, attachment.url
-    return modality, f"data:{sent};base64,{attachment.base64_content()}"
+
+def _user(message: Message) -> Iterator[dict[str, Any]]:
+    """A text where it is nothing but text, else a list of parts."""
+    content: list[dict[str, Any]] = []
+    for part in message.parts:
+        if isinstance(part, TextPart) and part.text:
+            content.append({"type": "text", "text": part.text})
+        elif isinstance(part, AttachmentPart) and part.attachment is not None:
+            content.append(media_part(part.attachment))
+    if content and all(part["type"] == "text" for part in content):
+        yield {"role": "user", "content": "\n".join(part["text"] for part in content)}
+    elif content:
+        yield {"role": "user", "content": content}
+
+
+def _assistant(message: Message) -> Iterator[dict[str, Any]]:
+    # Searches that the service ran itself (server_executed) are in the answer's text already.
+    calls = [
+        {
+            "id": part.tool_call_id,
+            "type": "function",
+            "function": {"name": part.name, "arguments": part.arguments},
+        }
+        for part in message.parts
+        if isinstance(part, ToolCallPart) and not part.server_executed
+    ]
+    texts = [_text(message)] if _text(message) else []
+    texts += [
+        f"[An attachment of the answer, {described(part.attachment)}, is not repeated here.]"
+        for part in message.parts
+        if isinstance(part, AttachmentPart) and part.attachment is not None
+    ]
+    translated: dict[str, Any] = {"role": "assistant", "content": "\n".join(texts)}
+    if own := _own_reasoning(message):
+        translated["reasoning_content"] = "".join(part.text for part in own)
+        translated |= _signature(own)
+    if calls:
+        translated["tool_calls"] = calls
+    if translated["content"] or len(translated) > 2:
+        yield translated
+    yield from _results(message)
+
+
+def _tool(message: Message, attachments: list[llm.Attachment]) -> Iterator[dict[str, Any]]:
+    """The results of tools. llm puts what they attached, of all of them, into a user message."""
+    results = list(_results(message))
+    if attachments and results:
+        last = results[-1]
+        intro = "What the tools attached, in order:" if len(results) > 1 else ""
+        given = last["content"] if isinstance(last["content"], list) else [last["content"]]
+        last["content"] = [*given, *([intro] if intro else []), *map(result_part, attachments)]
+        last["content"] = [_as_part(part) for part in last["content"]]
+    yield from results
+    if attachments and not results:
+        parts = [result_part(attachment) for attachment in attachments]
+        yield {"role": "tool", "tool_call_id": None, "content": parts}
+    yield from _user(message)
+
+
+def _results(message: Message) -> Iterator[dict[str, Any]]:
+    for part in message.parts:
+        if not isinstance(part, ToolResultPart) or part.server_executed:
+            continue
+        content: Any = part.output
+        if part.attachments:
+            content = [_as_part(part.output), *map(result_part, part.attachments)]
+        yield {"role": "tool", "tool_call_id": part.tool_call_id, "content": content}
+
+
+def _of_tools(messages: list[Message], position: int) -> list[llm.Attachment]:
+    """The attachments of tools, where the message at `position` holds them."""
+    if not _is_of_tools(messages, position):
+        return []
+    parts = messages[position].parts
+    return [part.attachment for part in parts if isinstance(part, AttachmentPart)]  # type: ignore[misc]
+
+
+def _is_of_tools(messages: list[Message], position: int) -> bool:
+    """Whether the message at `position` is how llm passes on what tools attached: a user message
+    without a word behind the results."""
+    if not 0 < position < len(messages) or messages[position - 1].role != "tool":
+        return False
+    message = messages[position]
+    return message.role == "user" and all(
+        isinstance(part, AttachmentPart) and part.attachment is not None for part in message.parts
+    )
+
+
+def _held_system(messages: list[Message]) -> str:
+    """The newest that took an earlier one's place, else the first."""
+    given = [message for message in messages if message.role in _INSTRUCTIONS]
+    newest = [message for message in given if _sets_system(message)][-1:] or given[:1]
+    return _text(newest[0]) if newest else ""
+
+
+def _sets_system(message: Message) -> bool:
+    return message.role in _INSTRUCTIONS and any(
+        isinstance(part, TextPart) and part.provider_metadata == _SETS_SYSTEM
+        for part in message.parts
+    )
+
+
+def _begin_of_turn(messages: list[Message]) -> int:
+    """Where the messages begin that were added for this turn: after the last answer and what
+    belongs to it."""
+    at = len(messages)
+    while at and messages[at - 1].role == "user" and not _is_of_tools(messages, at - 1):
+        at -= 1
+    return at
 
 
 def _text(message: Message) -> str:
-    return "".join(part.text for part in message.parts if isinstance(part, TextPart))
+    return "".join(part.text or "" for part in message.parts if isinstance(part, TextPart))
+
+
+def _as_part(part: Any) -> dict[str, Any]:
+    return part if isinstance(part, dict) else {"type": "text", "text": str(part)}
+
+
+def _with(part: Any, video_fields: dict[str, Any]) -> Any:
+    return part | video_fields if part["type"] == "video_url" else part
 
 
 def _own_reasoning(message: Message) -> list[ReasoningPart]:
@@ -221,6 +257,7 @@ def _own_reasoning(message: Message) -> list[ReasoningPart]:
 def _signature(reasoning: list[ReasoningPart]) -> dict[str, Any]:
     """What a relay on the messages protocol signed the reasoning with; MiMo signs nothing."""
     for part in reasoning:
-        if signature := ((part.provider_metadata or {}).get("mimo") or {}).get("signature"):
+        own = (part.provider_metadata or {}).get("mimo")
+        if isinstance(own, dict) and (signature := own.get("signature")):
             return {"reasoning_signature": signature}
     return {}

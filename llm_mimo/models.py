@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import llm
 from llm.parts import StreamEvent
 
-from llm_mimo.messages import attachment_types, mark_for_cache, request_messages
+from llm_mimo.attachments import attachment_types, check_attachments
+from llm_mimo.errors import InputError, MissingKeyError, llm_errors
+from llm_mimo.messages import keep_system_prompt, mark_for_cache, request_messages
 from llm_mimo.notes import note
-from llm_mimo.transport import async_client, key_is_optional, model_error, sync_client
 from llm_mimo.web_search import WebSearch
 from mimo_core.models import ModelInfo
 
 if TYPE_CHECKING:
     from llm_mimo.answers import Turn
-    from mimo_core.client import AsyncMiMoClient, MiMoClient
+    from mimo_core.client import MiMoClient
     from mimo_core.response import ChatChunk
 
 
@@ -34,15 +35,28 @@ class MiMoModel:
         self.model_id = info.id
 
     def get_key(self, explicit_key: str | None = None) -> str | None:
-        """llm's key, or none where `MIMO_BASE_URL` is a server of one's own."""
+        """llm's key, or none where `MIMO_BASE_URL` is a server of one's own.
+
+        Args:
+            explicit_key: a key, or the name of a saved one.
+
+        Raises:
+            llm.NeedsKeyException: there is none, and the service needs one.
+        """
         try:
             return super().get_key(explicit_key)  # type: ignore[misc,no-any-return]
         except llm.NeedsKeyException as error:
+            from llm_mimo.transport import key_is_optional
+
             if key_is_optional():
                 return None
-            raise llm.NeedsKeyException(
+            raise MissingKeyError(
                 f"{error}. Keys are made at https://platform.xiaomimimo.com"
             ) from None
+
+    def _validate_attachments(self, attachments: Iterable[llm.Attachment] | None = None) -> None:
+        """llm's check, in kinds instead of 25 MIME types, and as an error that `llm chat` shows."""
+        check_attachments(attachments or (), self.info, self.attachment_types)
 
     def __str__(self) -> str:
         return f"Xiaomi MiMo: {self.model_id}"
@@ -75,17 +89,21 @@ class _Chat(MiMoModel):
 
     def _turn(self, prompt: llm.Prompt, response: Any, conversation: Any) -> Turn:
         from llm_mimo.answers import Turn
+        from mimo_core.notices import without_effect
+        from mimo_core.structured import schema_problem
 
-        options: Any = prompt.options
-        thinks = self.info.thinks(options.thinking)
-        for name in ("temperature", "top_p"):
-            if getattr(options, name) is not None and thinks and self.info.fixed_sampling:
-                note(
-                    f"{name} has no effect while {self.model_id} thinks: the service uses its own. "
-                    "Add -o thinking false to set it."
-                )
+        keep_system_prompt(prompt)
         schema = _schema(prompt, conversation)
-        return Turn(self._request(prompt, schema), schema, response, think_hint=thinks)
+        if schema and (problem := schema_problem(schema)):
+            raise InputError(f"The schema cannot be used: {problem}.")
+        request = self._request(prompt, schema)
+        for name in without_effect(request):
+            note(
+                f"{name} has no effect while {self.model_id} thinks: the service uses its own. "
+                "Add -o thinking false to set it."
+            )
+        tools = [tool for tool in prompt.tools if isinstance(tool, llm.Tool)]
+        return Turn(request, schema, response, tools, self.info)
 
     def _request(self, prompt: llm.Prompt, schema: dict[str, Any] | None) -> dict[str, Any]:
         from llm_mimo.options import sampling_fields
@@ -132,19 +150,24 @@ class ChatModel(_Chat, llm.KeyModel):
         conversation: llm.Conversation | None,
         key: str | None,
     ) -> Iterator[str | StreamEvent]:
-        """Send the prompt and yield what is answered, as events."""
-        from mimo_core.errors import MiMoError
+        """Send the prompt and yield what is answered, as events.
 
-        turn = self._turn(prompt, response, conversation)
-        try:
+        Raises:
+            llm.ModelError: no answer, or not the one that was asked for; one line.
+        """
+        with llm_errors():
+            from llm_mimo.transport import sync_client
+
+            turn = self._turn(prompt, response, conversation)
             client = sync_client(key, prompt.options.timeout)  # type: ignore[attr-defined]
             while turn.request is not None:
-                for chunk in _chunks(client, turn.request, stream=stream):
-                    yield from turn.feed(chunk)
+                try:
+                    for chunk in _chunks(client, turn.request, stream=stream):
+                        yield from turn.feed(chunk)
+                except Exception:
+                    yield from turn.interrupted()
+                    raise
                 yield from turn.end()
-        except MiMoError as error:
-            yield from turn.interrupted()
-            raise model_error(error) from error
 
 
 class AsyncChatModel(_Chat, llm.AsyncKeyModel):
@@ -161,22 +184,25 @@ class AsyncChatModel(_Chat, llm.AsyncKeyModel):
         key: str | None,
     ) -> AsyncGenerator[str | StreamEvent, None]:
         """`ChatModel.execute`, asynchronously."""
-        from mimo_core.errors import MiMoError
+        with llm_errors():
+            from llm_mimo.async_chunks import AsyncChunks
+            from llm_mimo.transport import async_client
 
-        turn = self._turn(prompt, response, conversation)
-        try:
+            turn = self._turn(prompt, response, conversation)
             client = async_client(key, prompt.options.timeout)  # type: ignore[attr-defined]
             while turn.request is not None:
-                async with aclosing(_async_chunks(client, turn.request, stream=stream)) as chunks:
-                    async for chunk in chunks:
-                        for event in turn.feed(chunk):
-                            yield event
+                chunks = AsyncChunks(client, turn.request, stream=stream)
+                try:
+                    async with aclosing(chunks):
+                        async for chunk in chunks:
+                            for event in turn.feed(chunk):
+                                yield event
+                except Exception:
+                    for event in turn.interrupted():
+                        yield event
+                    raise
                 for event in turn.end():
                     yield event
-        except MiMoError as error:
-            for event in turn.interrupted():
-                yield event
-            raise model_error(error) from error
 
 
 class MediaChatModel(ChatModel):
@@ -206,17 +232,3 @@ def _chunks(client: MiMoClient, request: dict[str, Any], *, stream: bool) -> Ite
         yield from client.stream(request)
     else:
         yield chunk_from(client.chat(request))
-
-
-async def _async_chunks(
-    client: AsyncMiMoClient, request: dict[str, Any], *, stream: bool
-) -> AsyncGenerator[ChatChunk, None]:
-    from mimo_core.response import chunk_from
-
-    if not stream:
-        yield chunk_from(await client.chat(request))
-        return
-    # Unlike a generator, an asynchronous one is not closed by the loop that leaves it.
-    async with aclosing(client.stream(request)) as chunks:
-        async for chunk in chunks:
-            yield chunk

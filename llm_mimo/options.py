@@ -6,6 +6,7 @@ descriptions are the service's (vendor's parameter reference, 3 June 2026).
 
 # No `from __future__ import annotations`: pydantic would evaluate each type again for each class.
 import json
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 import llm
@@ -16,16 +17,25 @@ from mimo_core.models import MODELS
 
 def _stop_sequences(value: Any) -> Any:
     """`-o stop END` is one sequence, `-o stop '["a", "b"]'` several."""
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith("["):
-        try:
-            return json.loads(value)
-        except ValueError:
-            pass  # a sequence that begins with a bracket
-    return [value]
+    if isinstance(value, str):
+        sequences = [value]
+        if value.lstrip().startswith("["):
+            with suppress(ValueError, RecursionError):  # a sequence that begins with a bracket
+                sequences = json.loads(value)
+    else:
+        sequences = value
+    # Checked here and not by pydantic: it names the place of a wrong one by number, which llm's
+    # own text of the error has no words for (a traceback in llm 0.36).
+    if sequences is not None and not (
+        isinstance(sequences, list | tuple)
+        and 1 <= len(sequences) <= _MAX_STOPS
+        and all(isinstance(sequence, str) and sequence for sequence in sequences)
+    ):
+        raise ValueError(f"Give one text, or a JSON list of 1 to {_MAX_STOPS} texts")
+    return sequences
 
 
+_MAX_STOPS = 4
 StopSequences = Annotated[list[str], BeforeValidator(_stop_sequences)]
 
 
@@ -81,8 +91,6 @@ class ChatOptions(SamplingOptions):
     )
     stop: StopSequences | None = Field(
         default=None,
-        min_length=1,
-        max_length=4,
         description="A text at which the answer ends, or a JSON list of up to 4 such texts.",
     )
     frequency_penalty: float | None = Field(
@@ -130,7 +138,9 @@ class MediaChatOptions(ChatOptions):
 
 
 def _voices() -> str:
-    return "; ".join(f"{m.id}: {', '.join(m.voices)}" for m in MODELS.values() if m.voices)
+    """The names that any terminal can show: llm prints descriptions as they are, and fails."""
+    names = {name: None for model in MODELS.values() for name in model.voices if name.isascii()}
+    return ", ".join(names)
 
 
 class SpeechOptions(SamplingOptions):
@@ -170,7 +180,8 @@ class VoiceSpeechOptions(StyledSpeechOptions):
 
     voice: str | None = Field(
         default=None,
-        description=f"One of the built-in voices ({_voices()}). Default: mimo_default.",
+        description=f"One of the model's built-in voices, e.g. {_voices()}; `llm mimo models` "
+        "lists those of each model. Default: mimo_default.",
     )
 
 

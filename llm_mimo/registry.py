@@ -7,9 +7,9 @@ from typing import Any
 
 from llm_mimo import models, speech_models
 from llm_mimo.saved_models import saved_ids
-from mimo_core.models import MODELS, ModelInfo, model_info
+from mimo_core.models import DEFAULT_MODEL, MODELS, ModelInfo, model_info
 
-_ALIASES = {"mimo-v2.5-pro": ("mimo",)}
+_ALIASES = {DEFAULT_MODEL: ("mimo",), "mimo-v2.6-flash": ("mimo-flash",)}
 
 _SPEECH: dict[str | None, tuple[Any, Any]] = {
     "built_in": (speech_models.SpeechModel, speech_models.AsyncSpeechModel),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import llm
 from llm.parts import AttachmentPart, StreamEvent, TextPart
 
-from llm_mimo.messages import attachment_types, system_prompt
+from llm_mimo.attachments import attachment_types, content_of
+from llm_mimo.errors import InputError, llm_errors
+from llm_mimo.messages import system_prompt
 from llm_mimo.models import LazyOptions, MiMoModel
-from llm_mimo.notes import note, note_after_answer
-from llm_mimo.transport import async_client, llm_errors, sync_client
+from llm_mimo.notes import cut_reason, note, note_after_answer
 from mimo_core.models import ModelInfo
 
 if TYPE_CHECKING:
@@ -41,8 +43,14 @@ class _Sync(_OneAnswer, llm.KeyModel):
         conversation: llm.Conversation | None,
         key: str | None,
     ) -> Iterator[str | StreamEvent]:
-        """Send the prompt and yield the answer."""
+        """Send the prompt and yield the answer.
+
+        Raises:
+            llm.ModelError: no answer, or nowhere to put it; one line.
+        """
         with llm_errors():
+            from llm_mimo.transport import sync_client
+
             request = self._request(prompt)
             client = sync_client(key, prompt.options.timeout)  # type: ignore[attr-defined]
             text = self._deliver(client.chat(request), prompt, response)
@@ -60,6 +68,8 @@ class _Async(_OneAnswer, llm.AsyncKeyModel):
     ) -> AsyncGenerator[str | StreamEvent, None]:
         """`execute` of the synchronous model, asynchronously."""
         with llm_errors():
+            from llm_mimo.transport import async_client
+
             request = self._request(prompt)
             client = async_client(key, prompt.options.timeout)  # type: ignore[attr-defined]
             text = self._deliver(await client.chat(request), prompt, response)
@@ -90,7 +100,7 @@ class _Speech(_OneAnswer):
 
         file = self._file(prompt)
         audio = audio_bytes(answer)
-        path = file.write(audio)
+        path = os.path.abspath(file.write(audio))  # the log is read from elsewhere
         choice = answer["choices"][0]
         record: dict[str, Any] = {
             **{key: answer.get(key) for key in ("id", "model", "created")},
@@ -101,8 +111,8 @@ class _Speech(_OneAnswer):
         if said := choice["message"].get("final_text_preview"):
             record["final_text_preview"] = said
         log_answer(response, record)
-        if choice.get("finish_reason") == "length":
-            note_after_answer("the speech was cut at the limit of tokens; split the text.")
+        if cut := cut_reason(choice.get("finish_reason"), "speech"):
+            note_after_answer(cut)
         return path
 
     def _file(self, prompt: llm.Prompt) -> AudioFile:
@@ -110,7 +120,7 @@ class _Speech(_OneAnswer):
 
         options: Any = prompt.options
         if options.output == "-":
-            raise llm.ModelError(
+            raise InputError(
                 "llm ends its output with a line break, which does not belong into audio. "
                 "Use: llm mimo speak TEXT -o -"
             )
@@ -120,7 +130,7 @@ class _Speech(_OneAnswer):
         style: str | None = prompt.options.style  # type: ignore[attr-defined]
         system = system_prompt(prompt)
         if style and system:
-            raise llm.ModelError("The style is given twice: drop -o style or the system prompt.")
+            raise InputError("The style is given twice: drop -o style or the system prompt.")
         return style or system or None
 
     def _sample(self, prompt: llm.Prompt) -> bytes | None:
@@ -148,8 +158,8 @@ class _Recognition(_OneAnswer):
 
         log_answer(response, dict(answer))
         choice = answer["choices"][0]
-        if choice.get("finish_reason") == "length":
-            note_after_answer("the text was cut at the limit of tokens; split the recording.")
+        if cut := cut_reason(choice.get("finish_reason"), "transcript"):
+            note_after_answer(cut)
         return choice["message"].get("content") or ""
 
 
@@ -225,7 +235,5 @@ def _one_recording(prompt: llm.Prompt, need: str) -> bytes:
         if isinstance(part, AttachmentPart) and part.attachment is not None
     ]
     if len(recordings) != 1:
-        raise llm.ModelError(
-            f"{need}: attach one WAV or MP3 file with -a FILE, not {len(recordings)}."
-        )
-    return bytes(recordings[0].content_bytes())
+        raise InputError(f"{need}: attach one WAV or MP3 file with -a FILE, not {len(recordings)}.")
+    return content_of(recordings[0])

@@ -2,11 +2,14 @@
 
 # No `from __future__ import annotations`: `llm tools list` would show the types as strings.
 
+import inspect
 import json
-from typing import Any
+from typing import Any, Self
 
 import llm
 from llm.parts import StreamEvent
+
+from llm_mimo.errors import InputError, shown
 
 _RANGES = {
     "max_keyword": (1, 50),
@@ -44,12 +47,20 @@ class WebSearch(llm.ServerSideTool):
     ) -> None:
         super().__init__()
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        signature = inspect.signature(cls)
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError as error:  # from the constructor it would be a traceback
+            names = ", ".join(signature.parameters)
+            raise InputError(f"WebSearch: {error}. Its arguments are {names}.") from None
+        return super().__new__(cls)
+
     def tool_spec(self, model: Any) -> dict[str, Any]:
         """The entry of the request's `tools`.
 
         Raises:
-            ValueError: an argument is not what it should be. (From the constructor it would reach
-                the user as a traceback.)
+            llm.ModelError: an argument is not what it should be.
         """
         given = {name: value for name, value in self._config.items() if value is not None}
         for name, value in given.items():
@@ -61,17 +72,24 @@ class WebSearch(llm.ServerSideTool):
         return spec
 
 
+# What `llm tools list` shows: the constructor's, not that of `__new__`.
+_CONSTRUCTOR = inspect.signature(WebSearch.__init__)
+WebSearch.__signature__ = _CONSTRUCTOR.replace(  # type: ignore[attr-defined]
+    parameters=list(_CONSTRUCTOR.parameters.values())[1:]
+)
+
+
 def _check(name: str, value: Any) -> None:
     if name == "force_search":
         if not isinstance(value, bool):
-            raise ValueError(f"WebSearch: force_search is {value!r}; it must be true or false.")
+            raise InputError(f"WebSearch: force_search is {value!r}; it must be true or false.")
     elif name in _RANGES:
         low, high = _RANGES[name]
         number = int if name in ("max_keyword", "limit") else int | float
         if isinstance(value, bool) or not isinstance(value, number) or not low <= value <= high:
-            raise ValueError(f"WebSearch: {name} is {value!r}; it must be from {low} to {high}.")
+            raise InputError(f"WebSearch: {name} is {value!r}; it must be from {low} to {high}.")
     elif not isinstance(value, str):
-        raise ValueError(f"WebSearch: {name} is {value!r}; it must be a text.")
+        raise InputError(f"WebSearch: {name} is {value!r}; it must be a text.")
 
 
 def search_events(
@@ -105,5 +123,6 @@ def source_list(sources: list[dict[str, Any]]) -> str:
     lines = ["Sources:"]
     for number, source in enumerate(sources, 1):
         title = source.get("title") or source.get("site_name") or ""
-        lines.append(f"[{number}] {title}  {source.get('url', '')}".rstrip())
+        line = f"[{number}] {shown(str(title))}  {shown(str(source.get('url') or ''))}"
+        lines.append(line.rstrip())
     return "\n".join(lines)

@@ -6,10 +6,11 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import click
 import llm
 import pytest
 
-from llm_mimo.messages import attachment_types, media_url
+from llm_mimo.attachments import attachment_types, media_url
 from mimo_core.audio import wav_header
 from mimo_core.models import model_info
 from mimo_core.testing import FakeMiMo
@@ -55,7 +56,7 @@ def test_an_image_url_is_passed_on(run: Any, mimo: FakeMiMo) -> None:
 @pytest.mark.parametrize("kind", ["video/mp4", "audio/wav"])
 def test_the_messages_protocol_takes_images_only(run: Any, mimo: FakeMiMo, kind: str) -> None:
     error = run.fails("-m", "mimo-v2.5", "What?", "--at", "https://example.invalid/x", kind)
-    assert "use protocol='chat_completions' (or its base URL)" in error
+    assert "set MIMO_BASE_URL to chat completions" in error
     assert not mimo.requests
 
 
@@ -97,15 +98,45 @@ def test_other_spellings(given: str, sent: str) -> None:
     assert url == f"data:{sent};base64,YWJj"
 
 
-def test_a_type_that_no_model_takes() -> None:
-    with pytest.raises(ValueError, match="--at PATH TYPE"):
-        media_url(llm.Attachment(type="application/pdf", content=b"%PDF"))
+@pytest.mark.parametrize(
+    ("type", "words"),
+    [
+        ("application/pdf", "MiMo takes images, audio and video only; the attachment {} is a PDF."),
+        ("text/csv", "is text (text/csv). Put the text into the prompt: -f FILE."),
+        ("model/gltf", "is of type 'model/gltf'. Convert it; if it is of another type"),
+        ("", "is of an unknown type. Convert it; if it is of another type than that, say which"),
+    ],
+)
+def test_a_type_that_no_model_takes(type: str, words: str) -> None:
+    Path("it.bin").write_bytes(b"%")
+    with pytest.raises(llm.ModelError) as refused:
+        media_url(llm.Attachment(type=type, path="it.bin"))
+    assert words.format("it.bin") in str(refused.value)
 
 
 def test_a_text_model_takes_none(run: Any, mimo: FakeMiMo) -> None:
+    """In kinds, not in MIME types."""
     Path("dot.png").write_bytes(PNG)
-    assert "attachments" in run.fails("-m", "mimo", "What is it?", "-a", "dot.png")
+    error = run.fails("-m", "mimo-v2.5-pro", "What?", "-a", "dot.png")
+    assert "mimo-v2.5-pro takes text only; the attachment dot.png is an image. Use " in error
+    assert "mimo-v2.6-pro" in error
     assert not mimo.requests
+
+
+def test_in_chat_it_is_one_line_too() -> None:
+    conversation = llm.get_model("mimo-v2.5-pro").conversation()
+    with pytest.raises(click.ClickException, match="takes text only"):
+        conversation.chain("?", attachments=[llm.Attachment(type="image/png", content=PNG)])
+
+
+def test_a_file_that_is_gone(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
+    """llm logs a file by its path only."""
+    Path("dot.png").write_bytes(PNG)
+    run.ok("-m", "mimo", "What is it?", "-a", "dot.png")
+    Path("dot.png").unlink()
+    error = run.fails("-c", "Are you sure?", *both)
+    assert "An attachment cannot be read: No such file or directory" in error
+    assert "dot.png" in error
 
 
 def test_an_image_deep_in_the_history(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:

@@ -25,7 +25,7 @@ def test_text(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
         {"role": "system", "content": "Be brief"},
         {"role": "user", "content": "Hi"},
     ]
-    assert sent.model == "mimo-v2.5-pro"
+    assert sent.model == "mimo-v2.6-pro"
     assert sent.stream is ("--no-stream" not in both)
 
 

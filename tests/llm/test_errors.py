@@ -114,7 +114,9 @@ def test_a_server_of_ones_own_needs_no_key(
 
 def test_a_base_url_that_is_none(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIMO_BASE_URL", "example")
-    assert "base_url 'example' is no http(s) URL" in run.fails("-m", "mimo", "Hi")
+    assert "MIMO_BASE_URL 'example' is not an http(s) URL or one of xiaomi," in run.fails(
+        "-m", "mimo", "Hi"
+    )
     monkeypatch.delenv("MIMO_API_KEY")
     assert "No key found" in run.fails("-m", "mimo", "Hi")
 

@@ -10,6 +10,7 @@ from llm.parts import Message, ReasoningPart, TextPart, ToolCallPart, ToolResult
 from llm_mimo.messages import request_messages, system_prompt
 from llm_mimo.models import ChatModel
 from mimo_core.models import model_info
+from mimo_core.request import prepare
 
 
 def _prompt(*messages: Message, system: str | None = None) -> llm.Prompt:
@@ -30,13 +31,14 @@ def test_reasoning_of_another_provider_stays_out() -> None:
 def test_calls_without_ids_pair_up() -> None:
     call = ToolCallPart(name="f", arguments={"a": 1})
     result = ToolResultPart(name="f", output="2")
-    translated = request_messages(
+    given = request_messages(
         _prompt(
             llm.user("Go"),
             Message("assistant", [call, call]),
             Message("tool", [result, result]),
         )
     )
+    translated = prepare({"model": "mimo-v2.6-pro", "messages": given})["messages"]
     ids = [call["id"] for call in translated[1]["tool_calls"]]
     assert ids == [message["tool_call_id"] for message in translated[2:]]
     assert len(set(ids)) == 2

@@ -57,7 +57,10 @@ def test_penalties(
         ("mimo", "stop", '["a","b","c","d","e"]', "4"),
         ("mimo", "thinking", "perhaps", "boolean"),
         ("mimo", "timeout", "0", "0"),
-        ("mimo", "fps", "1", "not permitted"),
+        ("mimo", "stop", "[3]", "a JSON list of 1 to 4 texts"),
+        ("mimo", "stop", "[]", "a JSON list of 1 to 4 texts"),
+        ("mimo", "stop", "", "a JSON list of 1 to 4 texts"),
+        ("mimo-v2.5-pro", "fps", "1", "not permitted"),
         ("mimo-v2.5", "fps", "11", "10"),
         ("mimo-v2.5", "media_resolution", "high", "max"),
         ("mimo", "voice", "Mia", "not permitted"),
@@ -81,7 +84,7 @@ def test_it_is_refused_before_sending(
 def test_what_thinking_overrides_is_noted(
     run: Any, mimo: FakeMiMo, both: tuple[str, ...], name: str
 ) -> None:
-    note = f"Note: {name} has no effect while mimo-v2.5-pro thinks"
+    note = f"Note: {name} has no effect while mimo-v2.6-pro thinks"
     assert note in run.ok("-m", "mimo", "Hi", "-o", name, "0.5", *both).stderr
     arguments = ("-o", name, "0.5", "-o", "thinking", "false")
     assert run.ok("-m", "mimo", "Hi", *arguments, *both).stderr == ""

@@ -62,7 +62,9 @@ def test_every_model_is_there_sync_and_async(run: Any) -> None:
     assert ids == async_ids == set(MODELS)
     listed = run.ok("models", "-q", "mimo").stdout
     assert all(f"Xiaomi MiMo: {id}" in listed for id in MODELS)
-    assert "mimo-v2.5-pro (aliases: mimo)" in listed
+    assert "mimo-v2.6-pro (aliases: mimo)" in listed
+    assert "mimo-v2.6-flash (aliases: mimo-flash)" in listed
+    assert llm.get_model("mimo-v2.5-pro").model_id == "mimo-v2.5-pro"
 
 
 def _ours(model: Any) -> bool:
@@ -87,9 +89,12 @@ def test_without_a_key_and_without_a_network_they_are_listed(
 
 def test_the_commands_table(run: Any) -> None:
     head, *rows = run.ok("mimo", "models").stdout.splitlines()
-    assert head.split() == ["id", "kind", "inputs", "context", "thinking"]
+    assert head.split() == ["id", "kind", "inputs", "context", "output", "thinking", "voices"]
     assert len(rows) == len(MODELS)
     assert "1,048,576" in rows[0]
+    assert "131,072" in rows[0]
+    (speech,) = (row for row in rows if row.startswith("mimo-v2.5-tts "))
+    assert speech.endswith("mimo_default, 冰糖, 茉莉, 苏打, 白桦, Mia, Chloe, Milo, Dean")
     as_json = json.loads(run.ok("mimo", "models", "--json").stdout)
     flash = next(row for row in as_json if row["id"] == "mimo-v2-flash")
     assert flash == {
@@ -97,7 +102,9 @@ def test_the_commands_table(run: Any) -> None:
         "kind": "chat",
         "inputs": ["text"],
         "context": 262_144,
+        "output": 131_072,
         "thinking": "off by default",
+        "voices": [],
     }
 
 

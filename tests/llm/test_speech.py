@@ -165,10 +165,17 @@ class TestSpeak:
         run.ok("mimo", "speak", "Hello", "-o", "a.pcm")
         assert Path("a.pcm").read_bytes() == PCM
 
-    def test_what_arrived_of_a_broken_stream_is_kept(self, run: Any, mimo: FakeMiMo) -> None:
+    @pytest.mark.parametrize("old", [None, b"an old recording"])
+    def test_a_broken_stream_leaves_what_was_there(
+        self, run: Any, mimo: FakeMiMo, old: bytes | None
+    ) -> None:
+        if old:
+            Path("a.pcm").write_bytes(old)
         mimo.queue(Fault(reply=Reply(audio=PCM, audio_size=4800), cut="mid_stream", after=3))
-        run.fails("mimo", "speak", "Hello", "-o", "a.pcm")
-        assert PCM.startswith(Path("a.pcm").read_bytes())
+        error = run.fails("mimo", "speak", "Hello", "-o", "a.pcm")
+        assert "a.pcm was not written" in error
+        assert ("the file that is there was kept" in error) is (old is not None)
+        assert [path.read_bytes() for path in Path().iterdir()] == ([old] if old else [])
 
     def test_a_refusal_leaves_no_file(self, run: Any, mimo: FakeMiMo) -> None:
         mimo.queue(Fault("balance"), Fault("balance"))

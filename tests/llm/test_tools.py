@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import llm
@@ -149,10 +150,44 @@ def test_media_in_explicit_tool_results_arrive(mimo: FakeMiMo) -> None:
     assert user["content"][-1] == _image_part()
 
 
-def test_media_for_a_text_model_are_refused_before_sending(run: Any, mimo: FakeMiMo) -> None:
-    mimo.queue(Reply(tool_calls=[("picture", {})]))
-    run.fails("-m", "mimo", "--functions", PICTURE, "What is there?")
-    assert len(mimo.requests) == 1
+def test_media_for_a_text_model_become_words(
+    run: Any, mimo: FakeMiMo, both: tuple[str, ...]
+) -> None:
+    """A tool decides by itself what it returns: the chain goes on, and so does the conversation."""
+    mimo.queue(Reply(tool_calls=[("picture", {})]), Reply("I see nothing."), Reply("Still not."))
+    model = ("-m", "mimo-v2.5-pro")
+    run.ok(*model, "--functions", PICTURE, "What is there?", *both)
+    run.ok("-c", "And now?", *both)
+    (result,) = (m["content"] for m in mimo.last_request.messages if m["role"] == "tool")
+    assert "One picture." in str(result)
+    assert "[The tool returned an image, which mimo-v2.5-pro cannot be shown here.]" in str(result)
+
+
+PDF = """
+import llm
+def report():
+    return llm.ToolOutput("Here.", attachments=[
+        llm.Attachment(type="application/pdf", content=b"%PDF"),
+        llm.Attachment(type="text/csv", url="https://example.invalid/a.csv")])
+"""
+
+
+def test_files_of_a_tool_become_words(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
+    mimo.queue(Reply(tool_calls=[("report", {})]), Reply("I cannot read it."))
+    run.ok("-m", "mimo", "--functions", PDF, "Report", *both)
+    (result,) = (m["content"] for m in mimo.last_request.messages if m["role"] == "tool")
+    assert "a part of type 'file' (application/pdf)" in str(result)
+    assert "a part of type 'file' (a.csv, text/csv)" in str(result)
+
+
+def test_media_of_several_tools(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
+    """llm hands them on without saying which tool returned which: they keep their order."""
+    calls = [("picture", {}, "call_one"), ("picture", {}, "call_two")]
+    mimo.queue(Reply(tool_calls=calls), Reply("Two dots."))
+    run.ok("-m", "mimo", "--functions", PICTURE, "What is there?", *both)
+    text = json.dumps(mimo.last_request.messages)
+    assert "What the tools attached, in order:" in text
+    assert text.count("data:image/png;base64,") == 2
 
 
 def _image_part() -> dict[str, Any]:

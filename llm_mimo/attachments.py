@@ -1,0 +1,202 @@
+"""llm's attachments as content parts of a request."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import llm
+
+from llm_mimo.errors import InputError, ModelError, file_error
+from mimo_core.models import MODELS, Modality, ModelInfo
+
+# Kind of input -> MIME type as it is sent -> its other spellings, among them puremagic's, which is
+# what llm recognises files with.
+_TYPES: dict[Modality, dict[str, tuple[str, ...]]] = {
+    "image": {
+        "image/jpeg": ("image/jpg",),
+        "image/png": (),
+        "image/gif": (),
+        "image/webp": (),
+        "image/bmp": ("image/x-ms-bmp",),
+    },
+    "audio": {
+        "audio/wav": ("audio/x-wav", "audio/wave", "audio/vnd.wave"),
+        "audio/mpeg": ("audio/mp3",),
+        "audio/flac": ("audio/x-flac",),
+        "audio/mp4": ("audio/m4a", "audio/x-m4a"),
+        "audio/ogg": ("application/ogg",),
+    },
+    "video": {
+        "video/mp4": (),
+        "video/quicktime": (),
+        "video/x-msvideo": ("video/avi",),
+        "video/x-ms-wmv": (),
+    },
+}
+_SPELLINGS: dict[str, tuple[Modality, str]] = {
+    spelling: (modality, sent)
+    for modality, types in _TYPES.items()
+    for sent, others in types.items()
+    for spelling in (sent, *others)
+}
+_KINDS: dict[Modality, str] = {"image": "images", "audio": "audio", "video": "video"}
+_ADVICE = {
+    "PDF": "Send its text instead, e.g. pdftotext FILE - | llm …",
+    "text": "Put the text into the prompt: -f FILE.",
+}
+
+
+def attachment_types(info: ModelInfo, only: Iterable[str] = ()) -> frozenset[str]:
+    """The MIME types that a model takes, in every spelling.
+
+    Args:
+        info: the model.
+        only: types as they are sent, which narrow them down.
+    """
+    return frozenset(
+        spelling
+        for spelling, (modality, sent) in _SPELLINGS.items()
+        if modality in info.inputs and (not only or sent in only)
+    )
+
+
+def check_attachments(
+    attachments: Iterable[llm.Attachment], info: ModelInfo, taken: Iterable[str]
+) -> None:
+    """Refuse, before anything is sent, what a model does not take.
+
+    Args:
+        attachments: of the prompt.
+        info: the model.
+        taken: the MIME types it takes, in every spelling.
+
+    Raises:
+        ModelError: one is of another kind, or cannot be read.
+    """
+    for attachment in attachments:
+        given = _type_of(attachment)
+        if given not in taken:
+            raise InputError(_refusal(attachment, given, info))
+
+
+def media_part(attachment: llm.Attachment) -> dict[str, Any]:
+    """A user's attachment as a content part.
+
+    Raises:
+        ModelError: it is of a type that no MiMo model takes, or cannot be read.
+    """
+    modality, url = media_url(attachment)
+    return _part(modality, url)
+
+
+def result_part(attachment: llm.Attachment) -> dict[str, Any]:
+    """An attachment of a tool's as a content part; what cannot be sent is for the core to name.
+
+    A tool decides by itself what it returns, and its result stays in the history, so nothing here
+    raises.
+    """
+    try:
+        return _part(*media_url(attachment))
+    except ModelError:
+        part: dict[str, Any] = {"type": "file"}
+        if name := attachment.path or attachment.url:
+            part["filename"] = os.path.basename(str(name))
+        if attachment.type:
+            part["mime_type"] = attachment.type
+        return part
+
+
+def media_url(attachment: llm.Attachment) -> tuple[Modality, str]:
+    """The kind of an attachment, and its URL: its own, or a data URL with its bytes.
+
+    Raises:
+        ModelError: it is of a type that no MiMo model takes, or cannot be read.
+    """
+    given = _type_of(attachment)
+    if given not in _SPELLINGS:
+        raise InputError(_refusal(attachment, given, None))
+    modality, sent = _SPELLINGS[given]
+    if attachment.url:
+        return modality, attachment.url
+    return modality, f"data:{sent};base64,{_read(attachment, attachment.base64_content)}"
+
+
+def content_of(attachment: llm.Attachment) -> bytes:
+    """The bytes of an attachment.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    return bytes(_read(attachment, attachment.content_bytes))
+
+
+def described(attachment: llm.Attachment) -> str:
+    """An attachment in a few words: its file's name, its address, else its type."""
+    if attachment.path:
+        return os.path.basename(attachment.path)[:200]
+    return str(attachment.url or attachment.type or "without a type")[:200]
+
+
+def _part(modality: Modality, url: str) -> dict[str, Any]:
+    if modality == "audio":
+        return {"type": "input_audio", "input_audio": {"data": url}}
+    return {"type": f"{modality}_url", f"{modality}_url": {"url": url}}
+
+
+def _type_of(attachment: llm.Attachment) -> str:
+    given = _read(attachment, attachment.resolve_type)
+    return str(given or "").partition(";")[0].strip().lower()
+
+
+def _read(attachment: llm.Attachment, how: Any) -> Any:
+    """What llm reads of an attachment, from a file or over the network."""
+    import httpx2
+
+    try:
+        return how()
+    except OSError as error:
+        raise file_error(error, "An attachment cannot be read") from error
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+        raise InputError(
+            f"The attachment {described(attachment)} cannot be read: {error}. "
+            "If its type is the problem, say which: --at PATH TYPE."
+        ) from error
+
+
+def _refusal(attachment: llm.Attachment, given: str, info: ModelInfo | None) -> str:
+    """Why an attachment is refused: in kinds, not in MIME types."""
+    kind = _kind_of(given)
+    taken = [word for modality, word in _KINDS.items() if info is None or modality in info.inputs]
+    who = "MiMo" if info is None else info.id
+    takes = f"takes {_listed(taken)} only" if taken else "takes text only"
+    if info is not None and info.kind != "chat" and taken:
+        takes = "takes WAV and MP3 only"
+    text = f"{who} {takes}; the attachment {described(attachment)} is {kind}. "
+    return text + _next_step(given, kind, info)
+
+
+def _next_step(given: str, kind: str, info: ModelInfo | None) -> str:
+    for word, advice in _ADVICE.items():
+        if word in kind:
+            return advice
+    modality = _SPELLINGS[given][0] if given in _SPELLINGS else None
+    if modality is not None and info is not None and info.kind == "chat":
+        able = [m.id for m in MODELS.values() if m.kind == "chat" and modality in m.inputs]
+        return f"Use {_listed(able, 'or')}."
+    return "Convert it; if it is of another type than that, say which: --at PATH TYPE."
+
+
+def _kind_of(given: str) -> str:
+    if given in _SPELLINGS:
+        return {"image": "an image", "audio": "audio", "video": "a video"}[_SPELLINGS[given][0]]
+    if given == "application/pdf":
+        return "a PDF"
+    if given.startswith("text/") or given in ("application/json", "application/xml"):
+        return f"text ({given})"
+    return f"of type {given!r}" if given else "of an unknown type"
+
+
+def _listed(words: list[str], last: str = "and") -> str:
+    return f" {last} ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else words[0]
