@@ -1,12 +1,13 @@
 """Answers of the core to LangChain messages and chunks.
 
-Pure, and the same for sync and async. Contents are plain text (v0); `content_blocks.py` gives the
+The same for sync and async. Contents are plain text (v0); `content_blocks.py` gives the
 v1 view of the same message.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -16,6 +17,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.utils.json import parse_partial_json
 
 from langchain_mimo.fast_chunks import PROVIDER, make_chunk
+from langchain_mimo.notices import tell_of_answer
 from langchain_mimo.requirements import Attempts
 from langchain_mimo.speech import AudioPieces, comes_whole, spoken_format
 from mimo_core.response import ChatChunk, ChatResponse, Message, ToolCall, Usage, collect
@@ -42,16 +44,17 @@ _OUTPUT_DETAILS = {
 }
 
 
-def to_result(response: ChatResponse, audio_format: str = "wav") -> ChatResult:
+def to_result(response: ChatResponse, request: Mapping[str, Any]) -> ChatResult:
     """A whole answer as LangChain's result.
 
     Args:
-        audio_format: of the audio in it, which the answer does not say.
+        request: what it answers: it says what the answer does not, such as the format of audio.
     """
     choice = response["choices"][0]
     message = choice["message"]
+    tell_of_answer(request["model"], message, choice.get("finish_reason"))
     if audio := message.get("audio"):
-        message = {**message, "audio": {**audio, "format": audio_format}}
+        message = {**message, "audio": {**audio, "format": spoken_format(request)}}
     metadata = _metadata(response, choice.get("finish_reason"))
     ai = AIMessage(
         content=message.get("content") or "",
@@ -97,6 +100,18 @@ class ChunkMapper:
         self._preview: str | None = None  # whole wherever it comes: merged, it would be doubled
         self._calls: dict[int | None, _CallSoFar] = {}
         self._audio = AudioPieces(audio_format)
+        self._said = self._reasoned = self._heard = False
+
+    def outline(self) -> Message:
+        """Which of its parts the answer has, each in place of its content."""
+        message: Message = {"content": "…" if self._said else ""}
+        if self._reasoned:
+            message["reasoning_content"] = "…"
+        if self._calls:
+            message["tool_calls"] = [{}]
+        if self._heard:
+            message["audio"] = {"data": "…"}
+        return message
 
     def map(self, chunk: ChatChunk) -> ChatGenerationChunk | None:
         """The LangChain chunk, or None where `chunk` holds nothing to show."""
@@ -105,9 +120,13 @@ class ChunkMapper:
             return self._last(chunk, choice["finish_reason"])
         delta = choice["delta"]
         content = delta.get("content") or ""
+        if content and not self._said:
+            self._said = not content.isspace()
         if content and len(delta) == 1:
             return make_chunk(content, {}, [])  # the usual chunk
         reasoning = delta.get("reasoning_content")
+        if reasoning and not self._reasoned:
+            self._reasoned = True
         if reasoning and len(delta) == 1 + ("content" in delta):
             return make_chunk(content, {"reasoning_content": reasoning}, [])
         calls = [_tool_call_chunk(call) for call in delta.get("tool_calls") or ()]
@@ -126,8 +145,10 @@ class ChunkMapper:
     def _hold_back(self, extra: dict[str, Any]) -> None:
         self._annotations += extra.pop("annotations", [])
         self._preview = extra.pop("final_text_preview", self._preview)
-        if (audio := extra.pop("audio", None)) and (piece := self._audio.feed(audio)):
-            extra["audio"] = piece
+        if audio := extra.pop("audio", None):
+            self._heard = True
+            if piece := self._audio.feed(audio):
+                extra["audio"] = piece
 
     def _last(self, chunk: ChatChunk, finish_reason: str | None) -> ChatGenerationChunk:
         self.ended = True
@@ -189,13 +210,11 @@ class AnswerStream:
 
     def take(self, chunk: ChatChunk) -> list[ChatGenerationChunk]:
         """The LangChain chunks that `chunk` lets out; none where there is nothing to show."""
-        if self._checks:
-            chunks = self._checked(chunk)
-        elif (generation := self._mapper.map(chunk)) is not None:
-            return [generation]
-        else:
-            return []
+        chunks = self._checked(chunk) if self._checks else [chunk]
         mapped = [self._mapper.map(chunk) for chunk in chunks]
+        if self._mapper.ended:
+            finish_reason = chunk["choices"][0].get("finish_reason")
+            tell_of_answer(self._attempts.request["model"], self._mapper.outline(), finish_reason)
         return [generation for generation in mapped if generation is not None]
 
     def _checked(self, chunk: ChatChunk) -> list[ChatChunk]:

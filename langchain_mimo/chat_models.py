@@ -35,7 +35,7 @@ from langchain_mimo.fast_chunks import PROVIDER
 from langchain_mimo.messages import to_request_messages
 from langchain_mimo.requirements import add_usage
 from langchain_mimo.settings import MiMoSettings
-from langchain_mimo.speech import comes_whole, spoken_format
+from langchain_mimo.speech import comes_whole
 from langchain_mimo.tool_choice import choose_tool, wire_tools
 from mimo_core.response import ChatChunk, ChatResponse
 from mimo_core.stream import as_chunks
@@ -240,7 +240,7 @@ class ChatMiMo(MiMoSettings):
         with model_errors():
             call = self._call(messages, stop, kwargs)
             answer = self._answer(call)
-            return call.finish(to_result(answer, spoken_format(call.attempts.request)))
+            return call.finish(to_result(answer, call.attempts.request))
 
     async def _agenerate(
         self,
@@ -252,7 +252,7 @@ class ChatMiMo(MiMoSettings):
         with model_errors():
             call = self._call(messages, stop, kwargs)
             answer = await self._aanswer(call)
-            return call.finish(to_result(answer, spoken_format(call.attempts.request)))
+            return call.finish(to_result(answer, call.attempts.request))
 
     def _answer(self, call: Call) -> ChatResponse:
         while True:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import sys
 import warnings
 
+from mimo_core.models import model_info
+from mimo_core.notices import empty_reason
+from mimo_core.response import CUT_REASONS, Message
+
 _told: set[tuple[str, str]] = set()
 _INSIDE = ("langchain_mimo", "langchain_core", "langchain", "langgraph", "contextlib", "asyncio")
 
@@ -21,6 +25,38 @@ def warn_once(model: str, cause: str, text: str) -> None:
         return
     _told.add((model, cause))
     warnings.warn(text, UserWarning, stacklevel=_level_of_the_caller())
+
+
+_EMPTY = {
+    "budget": "reasoning used up max_tokens, so the answer of {model} is empty. Raise max_tokens, "
+    "or turn thinking off: thinking=False.",
+    "only_reasoning": "{model} put everything into the reasoning, so the answer is empty; it is in "
+    'additional_kwargs["reasoning_content"]. Ask again, or pass thinking=False. (A server of your '
+    "own may take answers for reasoning: check its reasoning parser.)",
+}
+_WHAT = {"tts": ("audio", "text"), "asr": ("text", "recording")}
+_WHY_CUT = {
+    "length": "at the limit of tokens; split the {given}",
+    "repetition_truncation": "by the service, because the model repeated itself; ask again",
+    "content_filter": "by the service's content filter; change the {given}",
+}
+
+
+def tell_of_answer(model: str, message: Message, finish_reason: str | None) -> None:
+    """Warn of an answer that is empty, and of speech or a transcript that was cut.
+
+    Args:
+        model: the id that was asked.
+        message: the whole assistant message; of a stream, as much as says what came.
+        finish_reason: how the answer ended.
+    """
+    if finish_reason in CUT_REASONS and (what := _WHAT.get(model_info(model).kind)):
+        made, given = what
+        why = _WHY_CUT[finish_reason].format(given=given)
+        warn_once(model, f"cut {finish_reason}", f"The {made} of {model} was cut {why}.")
+    elif reason := empty_reason(message, finish_reason):
+        text = _EMPTY[reason].format(model=model)
+        warn_once(model, f"empty {reason}", text[0].upper() + text[1:])
 
 
 def begin_anew() -> None:

@@ -16,6 +16,7 @@ from langchain_mimo.errors import model_errors
 from mimo_core.audio import MIME_TYPES, audio_format, wav_header
 from mimo_core.base64_audio import AudioDecoder, decode_audio, encode_file
 from mimo_core.errors import InvalidRequestError, InvalidResponseError
+from mimo_core.files import replacing
 from mimo_core.models import model_info
 from mimo_core.speech import speech_request, transcription_request
 
@@ -243,13 +244,27 @@ def _audio_of(message: AIMessage) -> bytes:
 def save_audio(message: AIMessage, path: str | os.PathLike[str]) -> Path:
     """Write the audio of an answer to a file, and give back its path.
 
-    Raw PCM (what a stream gives) written to a `.wav` gets its header: 24 kHz, mono, 16 bit.
+    Raw PCM (what a stream gives) written to a `.wav` gets its header: 24 kHz, mono, 16 bit. An
+    older file is replaced by a whole one, or stays as it was.
+
+    Raises:
+        MiMoInvalidResponseError: the message holds no audio.
+        MiMoInvalidRequestError: the file cannot be written.
     """
     path = Path(path)
     data = audio_of(message)
-    with path.open("wb") as file:
-        audio = message.additional_kwargs.get("audio") or {}
-        if path.suffix.lower() == ".wav" and _format(data[:16], audio) not in _WHOLE_FILES:
-            file.write(wav_header(len(data)))
-        file.write(data)
+    audio = message.additional_kwargs.get("audio") or {}
+    is_raw = _format(data[:16], audio) not in _WHOLE_FILES
+    with model_errors():
+        try:
+            with replacing(path) as file:
+                if path.suffix.lower() == ".wav" and is_raw:
+                    file.write(wav_header(len(data)))
+                file.write(data)
+        except OSError as error:
+            raise InvalidRequestError(
+                f"The audio was not written: {error.strerror or error}: {path}. "
+                "What stood there before still does.",
+                param="path",
+            ) from error
     return path

@@ -283,13 +283,38 @@ async def test_a_withheld_answer(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
 
 
 async def test_a_truncated_answer(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
-    """Reasoning counts too, so a small budget can leave no content at all."""
+    """Reasoning counts too, so a small budget can leave no content at all: a warning says so."""
     mimo.queue(Reply("Hello", reasoning="one two three four five"))
-    answer = await ask(chat(max_tokens=3))
+    with pytest.warns(UserWarning, match=r"Reasoning used up max_tokens.*Raise max_tokens"):
+        answer = await ask(chat(max_tokens=3))
     assert answer.content == ""
     assert answer.additional_kwargs["reasoning_content"] == "one two three"
     assert answer.response_metadata["finish_reason"] == "length"
     assert mimo.last_request.chat["max_completion_tokens"] == 3
+
+
+async def test_an_answer_that_is_all_reasoning(mimo: FakeMiMo, chat: Chat, ask: Ask) -> None:
+    """Seen of the model, and of servers that take an answer for reasoning. Said once."""
+    mimo.queue(Reply(reasoning="Hello!"), Reply(reasoning="Hello!"))
+    with pytest.warns(UserWarning, match="put everything into the reasoning"):
+        assert (await ask(chat())).content == ""
+    assert (await ask(chat())).content == ""  # another warning would be an error
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply("Hello", reasoning="Hm.", finish_reason="length"),
+        Reply(reasoning="Hm.", tool_calls=[("get_weather", {"city": "Paris"})]),
+        Reply(""),
+        Reply(refusal=""),
+    ],
+    ids=["text", "call", "nothing", "refusal"],
+)
+async def test_no_warning(mimo: FakeMiMo, chat: Chat, ask: Ask, reply: Reply) -> None:
+    """There is an answer, or nothing that says why there is none. (A warning would be an error.)"""
+    mimo.queue(reply)
+    await ask(chat().bind_tools([get_weather]))
 
 
 @pytest.mark.protocols("chat_completions")

@@ -79,8 +79,8 @@ class TestFields:
         assert body["thinking"] == {"type": "disabled"}
         assert body["max_completion_tokens"] == 5
         assert "max_tokens" not in body
-        model.bind(max_tokens=7, model="mimo-v2.5", temperature=None).invoke("Hi")
-        assert mimo.last_request.body["max_completion_tokens"] == 7
+        model.bind(max_tokens=700, model="mimo-v2.5", temperature=None).invoke("Hi")
+        assert mimo.last_request.body["max_completion_tokens"] == 700
         assert mimo.last_request.model == "mimo-v2.5"
 
     @pytest.mark.parametrize(

@@ -199,7 +199,8 @@ class TestClosing:
     def test_a_forced_choice_in_a_stream_that_is_closed_early(
         self, mimo: FakeMiMo, chat: Chat
     ) -> None:
-        mimo.queue(ENDLESS)
+        """Nothing goes out before the call, so it is the call that goes on and on."""
+        mimo.queue(Reply(tool_calls=[("f", {"text": "word " * 10_000})], interval=0.01))
         tool = {"name": "f", "description": "A function.", "parameters": {}}
         stream: Any = chat().bind_tools([tool], tool_choice="any").stream("Hi")
         next(stream)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import wave
 from collections.abc import Callable
 from io import BytesIO
@@ -242,6 +243,31 @@ class TestAnswer:
         assert (tmp_path / "c.pcm").read_bytes() == PCM
         assert (tmp_path / "d.mp3").read_bytes() == MP3
 
+    def test_a_file_that_cannot_be_written_leaves_the_old_one(
+        self, chat: Chat, mimo: FakeMiMo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is written beside the old one and renamed, so a full disk takes nothing away."""
+        mimo.queue(Reply(audio=WAV))
+        message = chat(model=TTS).invoke("Hello.")
+        (tmp_path / "a.wav").write_bytes(b"an old recording")
+
+        def full(handle: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("os.fsync", full)
+        with pytest.raises(MiMoInvalidRequestError, match=r"not written: No space left .*a\.wav"):
+            save_audio(message, tmp_path / "a.wav")
+        assert [file.name for file in tmp_path.iterdir()] == ["a.wav"]
+        assert (tmp_path / "a.wav").read_bytes() == b"an old recording"
+
+    def test_a_directory_that_is_not_there(
+        self, chat: Chat, mimo: FakeMiMo, tmp_path: Path
+    ) -> None:
+        mimo.queue(Reply(audio=WAV))
+        message = chat(model=TTS).invoke("Hello.")
+        with pytest.raises(MiMoInvalidRequestError, match="not written: No such file"):
+            save_audio(message, tmp_path / "none" / "a.wav")
+
     def test_of_a_message_from_a_log(self) -> None:
         text = base64.b64encode(MP3).decode()
         message = AIMessage(
@@ -346,3 +372,20 @@ class TestRecognition:
         assert chat(model=ASR).invoke([HumanMessage(blocks)]).content == "Hello."
         with wave.open(BytesIO(WAV)) as file:
             assert file.getnframes() == len(PCM) // 2
+
+
+class TestCutAnswers:
+    """What is missing at the end cannot be heard, nor seen in a transcript: a warning says so."""
+
+    async def test_speech(self, chat: Chat, mimo: FakeMiMo, ask: Callable[..., Any]) -> None:
+        mimo.queue(Reply(audio=PCM, finish_reason="length"))
+        with pytest.warns(UserWarning, match=r"The audio of .*tts was cut .*split the text"):
+            message = await ask(chat(model=TTS, audio={"format": "pcm"}), "Hello.")
+        assert message.response_metadata["finish_reason"] == "length"
+
+    async def test_a_transcript(self, chat: Chat, mimo: FakeMiMo, ask: Callable[..., Any]) -> None:
+        mimo.queue(Reply("Good", finish_reason="length"))
+        block = create_audio_block(base64=base64.b64encode(WAV).decode(), mime_type="audio/wav")
+        with pytest.warns(UserWarning, match=r"The text of .*asr was cut .*split the recording"):
+            message = await ask(chat(model=ASR), [HumanMessage([block])])
+        assert message.content == "Good"
