@@ -3,10 +3,15 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test litellm lint types coverage test-core-1.8 record drift tables bench bench-short clean
+.PHONY: demo test fuzz litellm lint types coverage test-core-1.8 record drift tables bench bench-short clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
+
+# The invariants, with thirty times the examples of `make test`: any history, any argument, any hint.
+fuzz: $(VENV)/installed
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n auto -q tests \
+		-k 'any_history or any_argument or any_option or agrees or round_trip or type_hints'
 
 # A machine whose index lacks LiteLLM skips the tests against it, with a reason.
 test: $(VENV)/installed

@@ -8,8 +8,11 @@ from collections.abc import Iterable, Mapping
 # Pay as you go (`sk-`), Token Plan (`tp-`) and its teams (`ttp-`).
 KEY_PREFIXES = ("sk-", "tp-", "ttp-")
 _PREFIX = "|".join(prefix.removesuffix("-") for prefix in sorted(KEY_PREFIXES, key=len)[::-1])
-_KEY = re.compile(rf"(?<![A-Za-z0-9])({_PREFIX})-[A-Za-z0-9_\-]{{6,}}")
+KEY_PATTERN = re.compile(rf"(?<![A-Za-z0-9])({_PREFIX})-[A-Za-z0-9_\-]{{6,}}")
+"""A MiMo key inside a text; its first group is the prefix without the dash."""
 _SHORT_KEY = 8  # characters
+LONGEST_LINE = 1000
+"""Characters of an error's text: it is one line for a person."""
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 
 # Headers that authenticate somebody, whoever their server is.
@@ -35,7 +38,7 @@ def without_keys(text: str, key: str | Iterable[str] | None = None) -> str:
             text = text.replace(secret, "***").replace(secret.replace("/", r"\/"), "***")
         elif secret:
             text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
-    return _KEY.sub(r"\1-***", text)
+    return KEY_PATTERN.sub(r"\1-***", text)
 
 
 def credentials_in(headers: Mapping[str, str]) -> list[str]:
@@ -72,3 +75,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char for char in text if char.isprintable())
+
+
+def shortened(text: str, limit: int = LONGEST_LINE) -> str:
+    """The text, with `…` in the place of its middle where it is longer than `limit` characters."""
+    if len(text) <= limit:
+        return text
+    half = (limit - 3) // 2
+    return f"{text[:half]} … {text[-half:]}"

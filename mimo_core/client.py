@@ -88,7 +88,8 @@ class _Settings:
                 f"max_retries is {max_retries!r}; it must be 0 or more.", param="max_retries"
             )
         self._max_retries = max_retries
-        if http_client is not None and not hasattr(http_client, self._closes_by):
+        needed = ("build_request", "send", self._closes_by)
+        if http_client is not None and not all(hasattr(http_client, name) for name in needed):
             raise InvalidRequestError(
                 f"http_client is a {type(http_client).__name__}; {type(self).__name__} needs "
                 f"a client of httpx2 or httpx with {self._closes_by}().",

@@ -101,6 +101,10 @@ class Endpoint:
         """
         environ = os.environ if environ is None else environ
         key = _clean_key(api_key or environ.get("MIMO_API_KEY"))
+        if not isinstance(base_url, str | None):
+            raise InvalidRequestError(
+                f"base_url is a {type(base_url).__name__}; it must be a text.", param="base_url"
+            )
         where = (base_url or environ.get("MIMO_BASE_URL") or "").strip()
         if not where:
             where = "token-plan-cn" if (key or "").startswith(TOKEN_PLAN_PREFIXES) else "xiaomi"

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mimo_core._redact import printable, shortened, without_keys
+
 
 @dataclass(frozen=True)
 class ErrorResponse:
@@ -58,7 +60,8 @@ class MiMoError(Exception):
         response: ErrorResponse | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message)
+        # One line without keys, whatever was quoted in it: a user's values end up in errors.
+        super().__init__(shortened(printable(without_keys(message))))
         self.status = status
         self.code = code
         self.param = param

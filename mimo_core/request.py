@@ -72,7 +72,10 @@ def prepare(
         UnsupportedInputError: the history holds media that the model does not take.
     """
     body = {key: value for key, value in request.items() if value is not None}
-    extra = dict(body.pop("extra_body", {}))
+    extra = body.pop("extra_body", {})
+    if not isinstance(extra, Mapping) or not all(isinstance(name, str) for name in extra):
+        raise InvalidRequestError("extra_body must be a dict of fields.", param="extra_body")
+    extra = dict(extra)
     for name in _KNOWN_FIELDS & extra.keys():
         value = extra.pop(name)  # e.g. thinking, where OpenAI's clients have to put it
         if value is not None:
@@ -87,6 +90,10 @@ def prepare(
     _check_sampling(body, info)
     _check_shapes(body)
     _adapt_tools(body)
+    if info.kind != "chat" and protocol == "chat_completions":  # the other one has no speech
+        from mimo_core.speech import check_speech
+
+        check_speech(body, info)
     thinks = info.thinks(body.get("thinking"), body.get("reasoning_effort"))
     body["messages"] = adapt_messages(
         body.get("messages"), info, thinks=thinks, blocks=protocol == "messages"

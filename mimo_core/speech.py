@@ -129,6 +129,50 @@ def transcription_request(
     return request
 
 
+def check_speech(body: Mapping[str, Any], info: ModelInfo) -> None:
+    """Check a request to a speech model that was not made here.
+
+    Args:
+        body: a request in the shape of chat completions.
+        info: its model, of kind `tts` or `asr`.
+
+    Raises:
+        InvalidRequestError: a message, the voice or the recording is not what the model takes.
+    """
+    messages = body.get("messages")
+    roles = {m.get("role") for m in messages or () if isinstance(m, dict)}
+    if info.kind == "asr":
+        parts = [p for m in messages or () for p in _content_parts(m)]
+        if roles - {"user"} or [p.get("type") for p in parts] != ["input_audio"]:
+            raise InvalidRequestError(
+                f"{info.id} takes one user message with one recording (input_audio), and no text.",
+                param="messages",
+            )
+        return
+    if roles - {"user", "assistant"}:
+        raise InvalidRequestError(
+            f"{info.id} speaks the assistant message in the style that the user message describes; "
+            "it takes no other messages.",
+            param="messages",
+        )
+    audio = body.get("audio") or {}
+    voice = audio.get("voice") if isinstance(audio, dict) else None
+    if info.known and info.voices and voice is not None and voice not in info.voices:
+        raise InvalidRequestError(
+            f"{voice!r:.80} is not a voice of {info.id}; its voices are {', '.join(info.voices)}.",
+            param="audio",
+        )
+
+
+def _content_parts(message: Any) -> list[dict[str, Any]]:
+    """The parts of a message; a text counts as one."""
+    content = message.get("content") if isinstance(message, dict) else None
+    if isinstance(content, str) and content:
+        return [{"type": "text", "text": content}]
+    parts = content if isinstance(content, list | tuple) else ()
+    return [part if isinstance(part, dict) else {"type": "text"} for part in parts]
+
+
 def audio_data_url(audio: Audio) -> str:
     """A recording as the data URL that the service takes.
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("mimo", deadline=None, database=None, max_examples=60)
-settings.load_profile("mimo")
+settings.register_profile("fuzz", deadline=None, database=None, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "mimo"))
 
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 _CERTIFICATES = {"SSL_CERT_FILE", "SSL_CERT_DIR"}

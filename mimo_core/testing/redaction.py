@@ -24,7 +24,7 @@ _REQUEST_HEADERS = frozenset(
 _RESPONSE_HEADERS = re.compile(
     r"content-type|content-encoding|retry-after(-ms)?|server|(x-)?ratelimit-.*|location", re.I
 )
-_KEYS_IN_TEXT = _redact._KEY
+_KEYS_IN_TEXT = _redact.KEY_PATTERN
 _KEYS = re.compile(_KEYS_IN_TEXT.pattern.encode())
 _QUERY = re.compile(r"([?&])([^=&#?]+)=([^&#]+)")
 _QUERY_KEY = re.compile(r"(?i)(key|token|secret)$")

@@ -32,8 +32,8 @@ class Driver(Protocol):
     kind: str
     client: Any
 
-    def chat(self, request: dict[str, Any]) -> Any: ...
-    def stream(self, request: dict[str, Any]) -> Iterator[Any]: ...
+    def chat(self, request: dict[str, Any], **options: Any) -> Any: ...
+    def stream(self, request: dict[str, Any], **options: Any) -> Iterator[Any]: ...
     def models(self) -> list[str]: ...
     def close(self) -> None: ...
 
@@ -44,11 +44,11 @@ class SyncDriver:
     def __init__(self, **options: Any) -> None:
         self.client = MiMoClient(**options)
 
-    def chat(self, request: dict[str, Any]) -> Any:
-        return self.client.chat(request)
+    def chat(self, request: dict[str, Any], **options: Any) -> Any:
+        return self.client.chat(request, **options)
 
-    def stream(self, request: dict[str, Any]) -> Iterator[Any]:
-        with closing(self.client.stream(request)) as chunks:
+    def stream(self, request: dict[str, Any], **options: Any) -> Iterator[Any]:
+        with closing(self.client.stream(request, **options)) as chunks:
             yield from chunks
 
     def models(self) -> list[str]:
@@ -66,11 +66,11 @@ class AsyncDriver:
         self._runner = asyncio.Runner(loop_factory=self.loop_factory)
         self.client = AsyncMiMoClient(**options)
 
-    def chat(self, request: dict[str, Any]) -> Any:
-        return self._runner.run(self.client.chat(request))
+    def chat(self, request: dict[str, Any], **options: Any) -> Any:
+        return self._runner.run(self.client.chat(request, **options))
 
-    def stream(self, request: dict[str, Any]) -> Iterator[Any]:
-        chunks = self.client.stream(request)
+    def stream(self, request: dict[str, Any], **options: Any) -> Iterator[Any]:
+        chunks = self.client.stream(request, **options)
         try:
             while True:
                 try:

@@ -385,6 +385,22 @@ def test_a_bare_url_is_put_where_it_belongs(kind: str, field: str) -> None:
             {"type": "video_url", "video_url": "u", "fps": 11},
             "fps is 11; it must be from 0.1 to 10",
         ),
+        *(
+            ({"type": "image_url", "image_url": url}, "an image must be an http(s) URL or a data")
+            for url in ("file:///etc/passwd", "data:image/png;base64,", "/a.png", "data:")
+        ),
+        (
+            {"type": "image_url", "image_url": "data:application/pdf;base64,AA"},
+            "MiMo does not take 'application/pdf' as an image",
+        ),
+        (
+            {"type": "video_url", "video_url": "data:image/png;base64,AA"},
+            "MiMo does not take 'image/png' as a video",
+        ),
+        (
+            {"type": "input_audio", "input_audio": "data:audio/midi;base64,AA"},
+            "MiMo does not take 'audio/midi' as audio: it takes MP3, WAV, FLAC, M4A and OGG",
+        ),
         ({"type": "video_url", "video_url": "u", "fps": True}, "fps is True"),
         ({"type": "video_url", "video_url": "u", "fps": "2"}, "fps is '2'"),
         (
@@ -492,3 +508,19 @@ def test_a_long_history_is_walked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     adapted = sent(*turn * 500)
     assert len(adapted) == 4 * 500  # the images of the tools stand in messages of their own
     assert seen == 3 * 500
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": "file:///tmp/a.png"},
+        {"type": "input_audio", "input_audio": "data:audio/midi;base64,AA"},
+        {"type": "video_url", "video_url": {"url": "data:,"}},
+        {"type": "image_url", "image_url": {"url": "data:application/pdf;base64,AA"}},
+    ],
+)
+def test_what_cannot_be_sent_of_a_result_is_told(part: dict[str, Any]) -> None:
+    result = {**RESULT, "content": [part]}
+    messages = sent(USER, assistant(content="A", tool_calls=[CALL]), result)
+    assert "that cannot be sent.]" in messages[-1]["content"]
+    assert messages[-1]["role"] == "tool"

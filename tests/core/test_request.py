@@ -268,3 +268,82 @@ def test_audio_is_for_the_models_that_speak() -> None:
     assert prepared("mimo-v2.5-tts", audio=audio)["audio"] == audio
     assert prepared("some-new-speaker", audio=audio)["audio"] == audio
     assert "does not speak" in str(refused("mimo-v2.5", audio=audio))
+
+
+# Shapes that no server takes
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"tools": "get_weather"}, "tools"),
+        ({"tools": {"name": "f"}}, "tools"),
+        ({"tools": [TOOL], "tool_choice": "get_weather"}, "tool_choice"),
+        ({"tools": [TOOL], "tool_choice": {"type": "function", "name": "f"}}, "tool_choice"),
+        ({"parallel_tool_calls": "false", "tools": [TOOL]}, "parallel_tool_calls"),
+        ({"stream": 1}, "stream"),
+        ({"stream_options": True}, "stream_options"),
+        ({"reasoning_effort": 3}, "reasoning_effort"),
+        ({"response_format": "json"}, "response_format"),
+        ({"response_format": {}}, "response_format"),
+        ({"extra_body": "x"}, "extra_body"),
+        ({"extra_body": {1: 2}}, "extra_body"),
+    ],
+)
+def test_shapes_that_no_server_takes(fields: dict[str, Any], param: str) -> None:
+    error = refused(**fields)
+    assert error.param == param
+    assert param in str(error)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        {"name": "f", "parameters": "city"},
+        {"name": "f", "parameters": []},
+        {"name": "f", "description": ["Weather"]},
+    ],
+)
+def test_what_describes_no_function(function: dict[str, Any]) -> None:
+    assert "tool f: parameters must be" in str(
+        refused(tools=[{"type": "function", "function": function}])
+    )
+
+
+@pytest.mark.parametrize(
+    "search", [{"limit": 1.5}, {"max_keyword": True}, {"user_location": {"country": "China"}}]
+)
+def test_options_of_a_search_that_are_refused(search: dict[str, Any]) -> None:
+    assert f"web_search: {next(iter(search))}" in str(
+        refused(tools=[{"type": "web_search", **search}])
+    )
+
+
+# Speech models, asked without `speech_request`
+
+
+RECORDING = {"type": "input_audio", "input_audio": {"data": "data:audio/wav;base64,UklGRg=="}}
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "user", "content": "What is said?"}],
+        [{"role": "user", "content": [RECORDING, {"type": "text", "text": "What is said?"}]}],
+        [{"role": "user", "content": [RECORDING, RECORDING]}],
+        [{"role": "system", "content": "Write."}, {"role": "user", "content": [RECORDING]}],
+    ],
+)
+def test_recognition_takes_one_recording(messages: list[Any]) -> None:
+    error = refused(model="mimo-v2.5-asr", messages=messages)
+    assert "one user message with one recording" in str(error)
+    prepared(model="mimo-v2.5-asr", messages=[{"role": "user", "content": [RECORDING]}])
+
+
+def test_speech_has_two_roles_and_voices_with_names() -> None:
+    spoken = {"role": "assistant", "content": "Hi."}
+    told = {"role": "system", "content": "Be kind."}
+    assert "style" in str(refused(model="mimo-v2.5-tts", messages=[told, spoken]))
+    error = refused(model="mimo-v2.5-tts", messages=[spoken], audio={"voice": "Nobody"})
+    assert "its voices are mimo_default," in str(error)
+    prepared(model="mimo-v2.5-tts", messages=[spoken], audio={"voice": "Mia"})

@@ -1,0 +1,179 @@
+"""What one call may say for itself (headers, query, timeout), and where a key may go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from mimo_core import APITimeoutError, InvalidRequestError, MiMoClient, MiMoError
+from mimo_core.testing.fake import FakeMiMo, Fault
+
+from .peer import Peer
+
+KEY = "sk-secret0123456789abcdef"
+Connect = Callable[..., Any]
+Request = dict[str, Any]
+
+
+def both_ways(driver: Any, hello: Request, **options: Any) -> None:
+    driver.chat(hello, **options)
+    list(driver.stream(hello, **options))
+
+
+# Headers
+
+
+def test_headers_of_one_call_are_headers(connect: Connect, fake: FakeMiMo, hello: Request) -> None:
+    driver = connect(default_headers={"X-Team": "a", "X-App": "b"})
+    both_ways(driver, hello, extra_headers={"X-Team": "c"})
+    driver.chat(hello)
+    assert [r.headers["x-team"] for r in fake.requests] == ["c", "c", "a"]
+    assert {r.headers["x-app"] for r in fake.requests} == {"b"}
+    assert all("extra_headers" not in r.body for r in fake.requests)
+
+
+@pytest.mark.parametrize("name", ["api-key", "Authorization", "API-Key"])
+def test_a_key_of_one_call_is_the_only_one(
+    connect: Connect, fake: FakeMiMo, hello: Request, name: str
+) -> None:
+    connect(auth="bearer").chat(hello, extra_headers={name: SecretStr("Bearer other-0123456789")})
+    sent = fake.last_request.headers
+    assert sent[name.lower()] == "Bearer other-0123456789"
+    assert KEY not in str(sent)
+
+
+@pytest.mark.parametrize("headers", [{"X": "é"}, {"X": 1}, {1: "x"}, {"X": "a\r\nY: b"}, "X: a"])
+def test_what_is_not_a_header(
+    connect: Connect, fake: FakeMiMo, hello: Request, headers: Any
+) -> None:
+    with pytest.raises(InvalidRequestError, match="extra_headers") as e:
+        connect().chat(hello, extra_headers=headers)
+    assert e.value.param == "extra_headers"
+    assert not fake.requests
+
+
+def test_a_wrong_header_is_not_repeated(connect: Connect, hello: Request) -> None:
+    secret = "secret\n0123456789"
+    with pytest.raises(InvalidRequestError) as e:
+        connect().chat(hello, extra_headers={"x-api-key": secret})
+    assert secret not in str(e.value)
+    assert "0123456789" not in str(e.value)
+
+
+def test_a_key_in_a_header_of_one_call_is_not_repeated_in_errors(
+    connect: Connect, fake: FakeMiMo, hello: Request
+) -> None:
+    secret = "no-usual-prefix-0123456789"
+    fake.queue(Fault(status=401, body=f"Bad token {secret}"))
+    with pytest.raises(MiMoError) as e:
+        connect().chat(hello, extra_headers={"x-auth-token": secret})
+    assert secret not in f"{e.value} {e.value.response}"
+
+
+# Query
+
+
+def test_parameters_of_the_url(connect: Connect, hello: Request) -> None:
+    asked = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(str(request.url))
+        return httpx2.Response(200, json={"choices": [{"message": {"content": "Hi"}}]})
+
+    with httpx2.Client(transport=httpx2.MockTransport(answer)) as http:
+        client = MiMoClient(
+            KEY,
+            base_url="https://relay.test/v1",
+            default_query={"api-version": 2, "debug": True, "left": None},
+            http_client=http,
+        )
+        client.chat(hello, extra_query={"debug": False, "tag": ["a b", "ü"]})
+        client.chat(hello)
+    where = "https://relay.test/v1/chat/completions"
+    assert asked == [
+        f"{where}?api-version=2&debug=false&tag=a+b&tag=%C3%BC",
+        f"{where}?api-version=2&debug=true",
+    ]
+
+
+@pytest.mark.parametrize("query", ["a=1", ["a"], 7])
+def test_what_is_not_a_query(connect: Connect, hello: Request, query: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="extra_query"):
+        connect().chat(hello, extra_query=query)
+    with pytest.raises(InvalidRequestError, match="default_query"):
+        connect(default_query=query)
+
+
+def test_a_text_that_has_no_utf_8_is_replaced(
+    connect: Connect, fake: FakeMiMo, hello: Request
+) -> None:
+    connect().chat(hello, extra_query={"a": "\ud800"})
+    assert len(fake.requests) == 1
+
+
+# Timeout
+
+
+def test_a_timeout_of_one_call(connect: Connect, fake: FakeMiMo, hello: Request) -> None:
+    driver = connect(max_retries=0)
+    fake.queue(Fault(hang=True), Fault(hang=True))
+    with pytest.raises(APITimeoutError):
+        driver.chat(hello, timeout=0.1)
+    with pytest.raises(APITimeoutError):
+        list(driver.stream(hello, timeout=(5, 0.1)))
+    driver.chat(hello)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "1", True, float("inf"), float("nan"), 1e300, ()])
+def test_what_is_not_a_timeout(connect: Connect, hello: Request, timeout: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="timeout is") as e:
+        connect().chat(hello, timeout=timeout)
+    assert e.value.param == "timeout"
+    with pytest.raises(InvalidRequestError, match="timeout is"):
+        connect(timeout=timeout)
+
+
+# Where a key may go
+
+
+@pytest.mark.parametrize(
+    "name", ["authorization", "api-key", "x-api-key", "x-auth-token", "cookie"]
+)
+def test_no_credential_goes_unencrypted_to_another_machine(name: str, hello: Request) -> None:
+    where = "http://relay.test/v1"
+    with pytest.raises(InvalidRequestError, match=r"unencrypted to relay\.test") as e:
+        MiMoClient(base_url=where, default_headers={name: "not-to-be-seen"})
+    assert "not-to-be-seen" not in str(e.value)
+    with httpx2.Client(transport=httpx2.MockTransport(lambda _: httpx2.Response(500))) as http:
+        client = MiMoClient(base_url=where, default_headers={"x-team": "a"}, http_client=http)
+        with pytest.raises(InvalidRequestError, match=r"unencrypted to relay\.test"):
+            client.chat(hello, extra_headers={name: SecretStr("not-to-be-seen")})
+
+
+def test_a_trusted_network_may_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIMO_ALLOW_HTTP", "relay.test")
+    MiMoClient(base_url="http://relay.test/v1", default_headers={"authorization": "Bearer x"})
+
+
+def test_no_proxy_sees_what_goes_to_this_machine(
+    connect: Connect, fake: FakeMiMo, hello: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`HTTP_PROXY` would get key and prompt unencrypted."""
+    seen: list[bytes] = []
+    with Peer(lambda connection: seen.append(connection.recv(65536))) as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        both_ways(connect(), hello)
+    assert not seen
+    assert len(fake.requests) == 2
+
+
+def test_the_key_is_no_part_of_a_request_that_is_printed(hello: Request) -> None:
+    client = MiMoClient(KEY, base_url="https://relay.test/v1")
+    assert KEY not in repr(client)
+    assert KEY not in json.dumps(hello)

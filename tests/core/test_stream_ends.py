@@ -1,0 +1,100 @@
+"""How a stream ends over real HTTP: whole, too late, with an error, or as one bare answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mimo_core import MiMoError, RateLimitError, collect
+from mimo_core.testing.fake import FakeMiMo, Fault, Reply
+
+Connect = Callable[..., Any]
+Request = dict[str, Any]
+
+
+def content(response: Any) -> str:
+    return str(response["choices"][0]["message"]["content"])
+
+
+def test_a_body_that_never_ends_does_not_hold_an_answer_that_has_ended(
+    connect: Connect, fake: FakeMiMo, hello: Request
+) -> None:
+    """Some gateways send `[DONE]` and leave the body open: not a reason to wait 600 seconds."""
+    fake.queue(Fault(reply="Whole.", never_ends=True), "Next.")
+    driver = connect(max_retries=0)
+    began = time.monotonic()
+    assert content(collect(driver.stream(hello))) == "Whole."
+    assert time.monotonic() - began < 30  # far less than the read timeout of 600
+    assert content(driver.chat(hello)) == "Next."
+    assert len(fake.requests) == 2
+
+
+def test_a_body_that_ends_leaves_its_connection_to_the_next_request(
+    connect: Connect, fake: FakeMiMo, hello: Request
+) -> None:
+    driver = connect()
+    for _ in range(3):
+        collect(driver.stream(hello))
+    assert fake.connections_open == 1
+
+
+def test_after_an_answer_a_connection_waits_as_long_as_before(
+    connect: Connect, fake: FakeMiMo, hello: Request
+) -> None:
+    """The short wait for a body's end does not hold for the next answer."""
+    fake.queue("First.", Fault(reply="Second.", latency=0.8))
+    driver = connect(max_retries=0)
+    assert content(collect(driver.stream(hello))) == "First."
+    assert content(driver.chat(hello)) == "Second."
+
+
+def test_an_error_in_a_stream_has_what_had_arrived(
+    connect: Connect, fake: FakeMiMo, hello: Request
+) -> None:
+    fake.queue(Fault(reply=Reply("Hello, world."), error_event="rate_limit", after=-2))
+    with pytest.raises(RateLimitError) as e:
+        list(connect(max_retries=0).stream(hello))
+    assert e.value.partial is not None
+    arrived = content(e.value.partial)
+    assert arrived
+    assert "Hello, world.".startswith(arrived)
+    assert e.value.partial["choices"][0]["finish_reason"] is None
+
+
+def test_an_error_before_anything_has_nothing(
+    connect: Connect, fake: FakeMiMo, hello: Request
+) -> None:
+    fake.queue(Fault("rate_limit"))
+    with pytest.raises(MiMoError) as e:
+        list(connect(max_retries=0).stream(hello))
+    assert e.value.partial is None
+
+
+@pytest.mark.parametrize("byte_by_byte", [False, True])
+def test_one_bare_answer_is_an_answer(
+    connect: Connect, fake: FakeMiMo, hello: Request, byte_by_byte: bool
+) -> None:
+    """One JSON body under `text/event-stream` (seen: Token Plan, October 2026)."""
+    fake.queue(Fault(reply="Whole.", bare_json=True, byte_by_byte=byte_by_byte))
+    chunks = list(connect().stream(hello))
+    assert content(collect(chunks)) == "Whole."
+    assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+    assert chunks[-1]["usage"]
+
+
+def test_half_a_bare_answer_is_not_one(connect: Connect, fake: FakeMiMo, hello: Request) -> None:
+    fake.queue(
+        Fault(status=200, body='{"choices": [{"mess', content_type="text/event-stream"),
+    )
+    with pytest.raises(MiMoError):
+        list(connect(max_retries=0).stream(hello))
+
+
+def test_a_bare_error_is_that_error(connect: Connect, fake: FakeMiMo, hello: Request) -> None:
+    body = {"error": {"code": "429", "message": "Too many requests"}}
+    fake.queue(Fault(status=200, body=body, content_type="text/event-stream"))
+    with pytest.raises(RateLimitError, match="Too many requests"):
+        list(connect(max_retries=0).stream(hello))
