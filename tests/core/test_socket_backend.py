@@ -72,8 +72,13 @@ def seconds_of_silence(stream: httpcore2.NetworkStream, timeout: float) -> float
 
 
 def test_a_reset_is_a_read_error() -> None:
-    with Peer(reset) as peer:
+    def reset_once_connected(connection: socket.socket) -> None:
+        connection.recv(1)
+        reset(connection)
+
+    with Peer(reset_once_connected) as peer:
         stream = connected(peer)
+        stream.write(b"x", timeout=5)
         with pytest.raises(httpcore2.ReadError, match="reset"):
             stream.read(1, timeout=5)
         stream.close()
