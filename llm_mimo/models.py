@@ -164,10 +164,10 @@ class ChatModel(_Chat, llm.KeyModel):
                 try:
                     for chunk in _chunks(client, turn.request, stream=stream):
                         yield from turn.feed(chunk)
+                    yield from turn.end()
                 except Exception:
                     yield from turn.interrupted()
                     raise
-                yield from turn.end()
 
 
 class AsyncChatModel(_Chat, llm.AsyncKeyModel):
@@ -197,12 +197,12 @@ class AsyncChatModel(_Chat, llm.AsyncKeyModel):
                         async for chunk in chunks:
                             for event in turn.feed(chunk):
                                 yield event
+                    for event in turn.end():
+                        yield event
                 except Exception:
                     for event in turn.interrupted():
                         yield event
                     raise
-                for event in turn.end():
-                    yield event
 
 
 class MediaChatModel(ChatModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import llm
 import pytest
 
 from mimo_core.testing import FakeMiMo, Reply
@@ -73,6 +74,63 @@ def test_a_system_prompt_can_come_late(run: Any, mimo: FakeMiMo) -> None:
     run.ok("-m", "mimo", "Hi")
     run.ok("-c", "Again", "-s", "Be brief")
     assert mimo.last_request.messages[0] == {"role": "system", "content": "Be brief"}
+
+
+def test_a_new_system_prompt_holds_from_then_on(
+    run: Any, mimo: FakeMiMo, both: tuple[str, ...], logged: Any
+) -> None:
+    """llm itself gives it to one turn, and forgets it."""
+    run.ok("-m", "mimo", "-s", "Be brief", "Hi", *both)
+    run.ok("-c", "Again", "-s", "Be rude", *both)
+    run.ok("-c", "And again", *both)
+    assert _systems(mimo) == ["Be rude"]
+    run.ok("-c", "Once more", "-s", "Be brief", *both)
+    run.ok("-c", "And once more", *both)
+    assert _systems(mimo) == ["Be brief"]
+    users = [m["content"] for m in mimo.last_request.messages if m["role"] == "user"]
+    assert users == ["Hi", "Again", "And again", "Once more", "And once more"]
+
+
+def test_it_holds_while_tools_run(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
+    run.ok("-m", "mimo", "-s", "Be brief", "Hi", *both)
+    mimo.queue(Reply(tool_calls=[("llm_version", {})]), Reply("0.36"), Reply("Yes."))
+    run.ok("-c", "-s", "Be rude", "-T", "llm_version", "Which version?", *both)
+    assert _systems(mimo) == ["Be rude"]
+    run.ok("-c", "Sure?", *both)
+    assert _systems(mimo) == ["Be rude"]
+
+
+def test_a_new_system_prompt_in_chat(run: Any, mimo: FakeMiMo) -> None:
+    run.ok("-m", "mimo", "-s", "Be brief", "Hi")
+    run.ok("chat", "-c", "-s", "Be rude", input="One\nTwo\nquit\n")
+    assert [_systems(mimo, at) for at in (-2, -1)] == [["Be rude"]] * 2
+    run.ok("-c", "Three")
+    assert _systems(mimo) == ["Be rude"]
+
+
+def test_in_python_it_holds_too(mimo: FakeMiMo) -> None:
+    conversation = llm.get_model("mimo").conversation()
+    conversation.prompt("Hi", system="Be brief").text()
+    conversation.prompt("Again", system="Be rude").text()
+    response = conversation.prompt("And again")
+    response.text()
+    assert _systems(mimo) == ["Be rude"]
+    response.reply("Sure?").text()
+    assert _systems(mimo) == ["Be rude"]
+
+
+def test_other_instructions_on_the_way_stay_where_they_are(mimo: FakeMiMo) -> None:
+    given = [llm.system("Be brief"), llm.user("Hi"), llm.system("Mind the gap"), llm.user("Now")]
+    response = llm.get_model("mimo").prompt(messages=given)
+    response.text()
+    response.reply("Again", system="Be rude").text()
+    assert _systems(mimo)[0].startswith("Be rude")
+    assert "Be brief" not in str(mimo.last_request.messages)
+    assert "Mind the gap" in str(mimo.last_request.messages)
+
+
+def _systems(mimo: FakeMiMo, at: int = -1) -> list[str]:
+    return [m["content"] for m in mimo.requests[at].messages if m["role"] == "system"]
 
 
 def test_calls_without_reasoning_go_back_too(run: Any, mimo: FakeMiMo, both: Any) -> None:

@@ -148,3 +148,32 @@ class TestRefresh:
         with FakeMiMo(keys=["another"]) as fake:
             monkeypatch.setenv("MIMO_BASE_URL", fake.base_url)
             assert "Invalid API Key" in run.fails("mimo", "refresh")
+
+    @pytest.mark.parametrize("id", ["", " ", "two words", "\x1b[31mred"])
+    def test_what_is_no_id_is_refused(
+        self, run: Any, mimo: FakeMiMo, user_path: Path, id: str
+    ) -> None:
+        run.ok("mimo", "refresh", "--add", "mimo-v9")
+        error = run.fails("mimo", "refresh", "--add", "mimo-v10", "--add", id)
+        assert "is not the id of a model" in error
+        assert json.loads((user_path / "mimo_models.json").read_bytes()) == {"models": ["mimo-v9"]}
+        assert not mimo.requests
+
+    def test_blanks_around_an_id_are_left_out(self, run: Any, mimo: FakeMiMo) -> None:
+        assert "Added mimo-v9 (" in run.ok("mimo", "refresh", "--add", " mimo-v9 ").stdout
+
+    def test_it_removes(self, run: Any, mimo: FakeMiMo) -> None:
+        run.ok("mimo", "refresh", "--add", "mimo-v9", "--add", "mimo-v10")
+        result = run.ok("mimo", "refresh", "--remove", "mimo-v9")
+        assert result.stdout.startswith("Removed mimo-v9 (")
+        assert not mimo.requests
+        listed = run.ok("models", "-q", "mimo").stdout
+        assert "mimo-v9" not in listed
+        assert "mimo-v10" in listed
+        error = run.fails("mimo", "refresh", "--remove", "mimo-v9")
+        assert "'mimo-v9' is not in the list, which is mimo-v10" in error
+
+    def test_a_key_that_nobody_would_see(self, run: Any, mimo: FakeMiMo) -> None:
+        result = run("mimo", "refresh", "--add", "mimo-v9", "--key", "sk-abcdefgh")
+        assert result.exit_code == 2
+        assert "no --key to use" in " ".join(result.stderr.split())

@@ -119,6 +119,46 @@ def test_several_objects(run: Any, mimo: FakeMiMo) -> None:
     assert json.loads(result.stdout) == {"items": [DOG]}
 
 
+@pytest.mark.parametrize("reasoning", [None, "A dog it is."])
+def test_a_valid_answer_has_no_note(
+    run: Any, mimo: FakeMiMo, both: tuple[str, ...], reasoning: str | None
+) -> None:
+    mimo.queue(Reply(json=DOG, reasoning=reasoning))
+    assert "Note" not in run.ok(*_ask(*both)).stderr
+
+
+def test_only_thoughts_are_no_answer_twice(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
+    mimo.queue(Reply("", reasoning="A dog."), Reply("", reasoning="A dog!"))
+    assert "the answer is empty" in run.fails(*_ask(*both))
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"type": "array", "items": {}}, "JSON objects only; wrap it in one"),
+        ({"type": "string"}, "JSON objects only"),
+        ({"type": "objekt"}, "'objekt' is not valid"),
+        ({"type": "object", "required": "name"}, "$.required: 'name' is not of type 'array'"),
+        ({"properties": 7}, "$.properties: 7 is not of type 'object'"),
+    ],
+)
+def test_a_schema_that_cannot_be_used(
+    run: Any, mimo: FakeMiMo, both: tuple[str, ...], schema: Any, words: str
+) -> None:
+    arguments = ("-m", "mimo", "A dog", "--schema", json.dumps(schema))
+    error = run.fails(*arguments, *both)
+    assert error.startswith("Error: The schema cannot be used: ")
+    assert words in error
+    assert not mimo.requests
+
+
+def test_a_schema_that_refers_to_nothing(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
+    schema = {"type": "object", "properties": {"name": {"$ref": "#/$defs/name"}}}
+    mimo.queue(Reply(json=DOG))
+    error = run.fails("-m", "mimo", "A dog", "--schema", json.dumps(schema), *both)
+    assert "JSON Schema cannot be used" in error or "The schema cannot be used" in error
+
+
 def test_json_object_without_a_schema(run: Any, mimo: FakeMiMo) -> None:
     run.ok("-m", "mimo", "A dog as JSON", "-o", "json_object", "true")
     assert _in_json_mode(mimo.last_request)

@@ -44,6 +44,7 @@ class TestSpeechModels:
         assert body["audio"] == {"format": "wav", "voice": "Mia"}
         row = logged()
         assert row["response"] == str(path)
+        assert path.is_absolute()  # the log is read from elsewhere
         assert row["response_json"]["audio"] == {
             "path": str(path),
             "type": "audio/wav",
@@ -83,6 +84,7 @@ class TestSpeechModels:
         [
             (("-o", "output", "a.ogg"), ".ogg"),
             (("-o", "output", "missing/a.wav"), "no directory"),
+            (("-o", "output", "a.wav", "-o", "format", "pcm"), "named like a wav file"),
             (("-o", "output", "."), "directory"),
             (("-o", "output", "-"), "llm mimo speak"),
             (("-o", "voice", "Bob"), "Chloe"),
@@ -127,9 +129,25 @@ class TestSpeechModels:
         assert "holds no audio" in run.fails("-m", "mimo-v2.5-tts", "Hello", *mode)
         assert not list(Path().iterdir())
 
-    def test_a_cut_speech_is_noted(self, run: Any, mimo: FakeMiMo) -> None:
-        mimo.queue(Reply(audio=WAV, finish_reason="length"))
-        assert "split the text" in run.ok("-m", "mimo-v2.5-tts", "Hello").stderr
+    @pytest.mark.parametrize("reason", ["length", "content_filter", "repetition_truncation"])
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("-m", "mimo-v2.5-tts", "Hello"),
+            ("mimo", "speak", "Hello", "-o", "a.wav"),
+            ("mimo", "speak", "Hello", "-o", "a.pcm"),
+            ("mimo", "speak", "Hello", "-o", "-", "--format", "pcm"),
+        ],
+    )
+    def test_a_cut_speech_is_noted(
+        self, run: Any, mimo: FakeMiMo, arguments: tuple[str, ...], reason: str
+    ) -> None:
+        """In the same words, whichever way it is asked for."""
+        mimo.queue(Reply(audio=WAV, finish_reason=reason))
+        (note,) = run.ok(*arguments).stderr.splitlines()
+        words = {"length": "split the text", "content_filter": "content filter cut"}
+        assert note.startswith("Note: the ")
+        assert words.get(reason, "repeated itself") in note
 
 
 class TestSpeak:
@@ -177,6 +195,40 @@ class TestSpeak:
         assert ("the file that is there was kept" in error) is (old is not None)
         assert [path.read_bytes() for path in Path().iterdir()] == ([old] if old else [])
 
+    @pytest.mark.parametrize("arguments", [(), ("-",)])
+    def test_text_from_a_pipe(self, run: Any, mimo: FakeMiMo, arguments: tuple[str, ...]) -> None:
+        run.ok("mimo", "speak", *arguments, "-o", "a.wav", input="From a pipe\n")
+        assert mimo.last_request.text_of("assistant").strip() == "From a pipe"
+
+    def test_two_voices_are_refused(self, run: Any, mimo: FakeMiMo) -> None:
+        Path("me.wav").write_bytes(WAV)
+        result = run("mimo", "speak", "Hello", "--sample", "me.wav", "--voice", "Mia")
+        assert result.exit_code == 2
+        assert "--sample is a voice, and so is --voice" in result.stderr
+        assert not mimo.requests
+
+    @pytest.mark.parametrize("model", ["gpt-4o", "4o"])
+    @pytest.mark.parametrize("command", [("speak", "Hello"), ("transcribe", "me.wav")])
+    def test_a_key_of_another_provider_is_never_sent(
+        self,
+        run: Any,
+        mimo: FakeMiMo,
+        monkeypatch: pytest.MonkeyPatch,
+        command: tuple[str, ...],
+        model: str,
+    ) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-openai-secret")
+        run.ok("keys", "set", "openai", "--value", "sk-openai-secret")
+        Path("me.wav").write_bytes(WAV)
+        error = run.fails("mimo", *command, "-m", model)
+        assert f"{model} is not a model of MiMo's, so nothing was sent" in error
+        assert not mimo.requests
+
+    def test_an_alias_of_the_users_own(self, run: Any, mimo: FakeMiMo) -> None:
+        run.ok("aliases", "set", "voice", "mimo-v2-tts")
+        run.ok("mimo", "speak", "Hello", "-m", "voice")
+        assert mimo.last_request.model == "mimo-v2-tts"
+
     def test_a_refusal_leaves_no_file(self, run: Any, mimo: FakeMiMo) -> None:
         mimo.queue(Fault("balance"), Fault("balance"))
         run.fails("mimo", "speak", "Hello", "-o", "a.pcm")
@@ -199,6 +251,8 @@ class TestSpeak:
             (("Hello", "-m", "nobody"), "Unknown model"),
             (("Hello", "--sample", "missing.wav"), "missing.wav"),
             (("Hello", "-o", "a.flac"), ".flac"),
+            (("Hello", "-o", "a.wav", "--format", "pcm"), "a.wav is named like a wav file"),
+            (("Hello", "-o", "a.pcm", "--format", "mp3"), "name it .mp3"),
         ],
     )
     def test_refused_before_sending(
@@ -286,6 +340,19 @@ class TestRecognition:
     def test_an_error(self, run: Any, mimo: FakeMiMo) -> None:
         mimo.queue(Fault("invalid_key"))
         assert "llm keys set mimo" in run.fails("mimo", "transcribe", "said.wav")
+
+    @pytest.mark.parametrize(
+        "arguments", [("mimo", "transcribe", "said.wav"), ("-m", "mimo-v2.5-asr", "-a", "said.wav")]
+    )
+    def test_a_cut_transcript_is_noted(
+        self, run: Any, mimo: FakeMiMo, arguments: tuple[str, ...]
+    ) -> None:
+        mimo.queue(Reply("Hello wor", finish_reason="length"))
+        result = run.ok(*arguments)
+        assert result.stdout == "Hello wor\n"
+        assert result.stderr == (
+            "Note: the text was cut at the limit of tokens; split the recording.\n"
+        )
 
     def test_in_python(self, mimo: FakeMiMo) -> None:
         mimo.queue(Reply("Hello world."))
