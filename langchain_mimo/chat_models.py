@@ -37,6 +37,7 @@ from langchain_mimo.requirements import add_usage
 from langchain_mimo.settings import MiMoSettings
 from langchain_mimo.speech import comes_whole
 from langchain_mimo.tool_choice import choose_tool, wire_tools
+from mimo_core.client import AsyncStream, Stream
 from mimo_core.response import ChatChunk, ChatResponse
 from mimo_core.stream import as_chunks
 
@@ -305,12 +306,12 @@ class ChatMiMo(MiMoSettings):
                                 await run_manager.on_llm_new_token(text, chunk=generation)
                             yield generation
 
-    def _chunks(self, call: Call) -> Generator[ChatChunk, None, None]:
+    def _chunks(self, call: Call) -> Stream | Generator[ChatChunk, None, None]:
         if call.attempts.streams and not comes_whole(call.attempts.request):
             return self._client.stream(call.attempts.request, **call.options)
         return (chunk for chunk in as_chunks(self._answer(call)))
 
-    def _achunks(self, call: Call) -> AsyncGenerator[ChatChunk, None]:
+    def _achunks(self, call: Call) -> AsyncStream | AsyncGenerator[ChatChunk, None]:
         if call.attempts.streams and not comes_whole(call.attempts.request):
             return self._async_client.stream(call.attempts.request, **call.options)
 

@@ -23,9 +23,9 @@ from mimo_core.errors import (
 )
 from mimo_core.protocols import protocol_for
 from mimo_core.request import prepare
-from mimo_core.response import ChatResponse
+from mimo_core.response import ChatResponse, empty_response
 from mimo_core.retry import delay_before_retry
-from mimo_core.stream import BodyDecoder, StreamDecoder, parse_json
+from mimo_core.stream import BodyDecoder, Stage, StreamDecoder, parse_json
 from mimo_core.tool_calls import ToolCallRepair
 
 Answer = TypeVar("Answer")
@@ -42,7 +42,6 @@ class Exchange(Generic[Answer]):
     content: bytes | LargeBody | None = None
     timeout: tuple[float | None, ...] | None = None
     """For this exchange, in httpx's order; None for the client's own."""
-    _started = False  # whether part of an answer has been given out: then there is no going back
 
     def __init__(
         self,
@@ -63,19 +62,19 @@ class Exchange(Generic[Answer]):
         """What a whole answer means. Raises the error that it means where it is none."""
         raise NotImplementedError
 
-    def delay_after(self, cause: Exception) -> float:
-        """Seconds to wait before the next attempt; raises the error where there is to be none."""
-        error = cause if isinstance(cause, MiMoError) else self._transport_error(cause)
-        delay = None
-        if not self._started:
-            delay = delay_before_retry(error, self._attempt, self._max_retries)
-        if not isinstance(cause, MiMoError):
-            cause._request = None  # type: ignore[attr-defined]  # its headers hold the key
-        if delay is None:
-            if error is cause:
-                raise error
-            raise error from cause
-        self._attempt += 1
+    def failure(self, cause: Exception) -> MiMoError:
+        """The error of the family for what went wrong; `cause` loses the key that it holds."""
+        if isinstance(cause, MiMoError):
+            return cause
+        error = self._transport_error(cause)
+        _forget_headers(cause)
+        return error
+
+    def delay_before_retry(self, error: MiMoError) -> float | None:
+        """Seconds to wait before the next attempt, which this begins; None where there is none."""
+        delay = delay_before_retry(error, self._attempt, self._max_retries)
+        if delay is not None:
+            self._attempt += 1
         return delay
 
     @property
@@ -188,17 +187,24 @@ class ChatCall(Exchange[ChatResponse]):
         return self._decoder
 
     @property
-    def finished(self) -> bool:
-        """A stream's last chunk has been given out: what fails afterwards does not matter."""
-        return self._decoder is not None and self._decoder.done
+    def stage(self) -> Stage:
+        """How far a streamed answer has come."""
+        return Stage.WAITING if self._decoder is None else self._decoder.stage
 
     @property
-    def _started(self) -> bool:  # type: ignore[override]
-        return self._decoder is not None and self._decoder.started
+    def response(self) -> ChatResponse:
+        """The streamed answer so far."""
+        return empty_response() if self._decoder is None else self._decoder.response()
+
+    def delay_before_retry(self, error: MiMoError) -> float | None:
+        """As `Exchange.delay_before_retry`; never after a part of the answer was given out."""
+        if self.stage is Stage.STARTED or error.partial is not None:
+            return None
+        return super().delay_before_retry(error)
 
     def _transport_error(self, cause: Exception) -> MiMoError:
         error = super()._transport_error(cause)
-        if self._decoder is None or not self._decoder.started:
+        if self._decoder is None or self._decoder.stage is not Stage.STARTED:
             return error
         reason = "silence" if isinstance(error, APITimeoutError) else "the connection closed"
         return self._decoder.interrupted(reason)
@@ -232,8 +238,18 @@ class ModelListCall(Exchange[list[str]]):
             raise self._unusable(payload, "model list")
         return [str(entry["id"]) for entry in entries if isinstance(entry, dict) and "id" in entry]
 
-    def delay_after(self, cause: Exception) -> float:
-        if isinstance(cause, NotFoundError) and self.url != self._at_root:
+    def delay_before_retry(self, error: MiMoError) -> float | None:
+        """As `Exchange.delay_before_retry`; a list that is not here is looked for at the root."""
+        if isinstance(error, NotFoundError) and self.url != self._at_root:
             self.url = self._at_root
             return 0.0
-        return super().delay_after(cause)
+        return super().delay_before_retry(error)
+
+
+def _forget_headers(cause: Exception) -> None:
+    """Take the headers, and with them the key, off the request that an exception of httpx holds."""
+    try:
+        request = cause.request  # type: ignore[attr-defined]
+    except (AttributeError, RuntimeError):  # it has none
+        return
+    cause.request = type(request)(request.method, request.url)  # type: ignore[attr-defined]

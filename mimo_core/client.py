@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from contextlib import aclosing, closing
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +16,7 @@ from mimo_core.call import Answer, ChatCall, Exchange, ModelListCall
 from mimo_core.endpoint import Endpoint
 from mimo_core.errors import InvalidRequestError, MiMoError
 from mimo_core.response import ChatChunk, ChatResponse
+from mimo_core.stream import Stage
 from mimo_core.transport import (
     AsyncClients,
     SyncClients,
@@ -151,6 +152,22 @@ class _Settings:
         )
 
 
+def _delay_or_raise(call: Exchange[Any], cause: Exception) -> float:
+    """Seconds until the next attempt. Raises the error where there is to be none."""
+    error = call.failure(cause)
+    delay = call.delay_before_retry(error)
+    if delay is not None:
+        return delay
+    if error is cause:
+        raise error
+    raise error from cause
+
+
+def _is_over(stage: Stage, response: Any) -> bool:
+    """Whether there is no point in reading on. A body that ends leaves its connection usable."""
+    return stage is Stage.FAILED or (stage is Stage.COMPLETE and not ends_soon(response))
+
+
 def _options(http: Any) -> dict[str, Any]:
     options: dict[str, Any] = {"stream": True}
     if getattr(http, "follow_redirects", False):  # it would take `api-key` along to another host
@@ -213,6 +230,71 @@ def _encoded(query: Mapping[str, Any]) -> str:
     return f"?{urlencode(shown, doseq=True, errors='replace')}"
 
 
+class Stream:
+    """The chunks of one answer: iterate it once, from one thread at a time.
+
+    >>> with client.stream(request) as stream:
+    ...     for chunk in stream:
+    ...         print(chunk["choices"][0]["delta"].get("content") or "", end="")
+    >>> stream.response["usage"]
+    """
+
+    def __init__(self, chunks: Generator[ChatChunk, None, None], call: ChatCall) -> None:
+        self._chunks = chunks
+        self._call = call
+
+    @property
+    def response(self) -> ChatResponse:
+        """The whole answer so far, final after the last chunk: until then its `finish_reason` is
+        None. Audio data is in the chunks only."""
+        return self._call.response
+
+    def close(self) -> None:
+        """End the request, where it has not ended. Nothing is raised."""
+        self._chunks.close()
+
+    def __iter__(self) -> Iterator[ChatChunk]:
+        return self._chunks  # itself: a `__next__` of ours would cost each chunk a call
+
+    def __next__(self) -> ChatChunk:
+        return next(self._chunks)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class AsyncStream:
+    """`Stream`, asynchronously."""
+
+    def __init__(self, chunks: AsyncGenerator[ChatChunk, None], call: ChatCall) -> None:
+        self._chunks = chunks
+        self._call = call
+
+    @property
+    def response(self) -> ChatResponse:
+        """As `Stream.response`."""
+        return self._call.response
+
+    async def aclose(self) -> None:
+        """End the request, where it has not ended."""
+        await self._chunks.aclose()
+
+    def __aiter__(self) -> AsyncIterator[ChatChunk]:
+        return self._chunks
+
+    async def __anext__(self) -> ChatChunk:
+        return await anext(self._chunks)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.aclose()
+
+
 class MiMoClient(_Settings):
     """A synchronous client. It can be shared between threads and used after a fork.
 
@@ -255,13 +337,27 @@ class MiMoClient(_Settings):
         extra_headers: Mapping[str, Any] | None = None,
         extra_query: Mapping[str, Any] | None = None,
         timeout: Timeout | None = None,
-    ) -> Generator[ChatChunk, None, None]:
-        """One answer, chunk by chunk. Closing the iterator closes the connection.
+    ) -> Stream:
+        """One answer, chunk by chunk.
 
-        The last chunk alone has `finish_reason` and `usage`; a stream that ends without them
-        raises `StreamInterruptedError`. The arguments are those of `chat`.
+        Args:
+            request: as for `chat`.
+            extra_headers: as for `chat`.
+            extra_query: as for `chat`.
+            timeout: as for `chat`.
+
+        Returns:
+            An iterator of chunks. The last one alone has `finish_reason` and `usage`; iterating
+            raises `StreamInterruptedError` where the answer ends without it, and the other errors
+            of `chat`. Closing it closes the connection.
+
+        Raises:
+            InvalidRequestError: the request is not one that MiMo takes. Nothing has been sent.
         """
         call = self._call(request, extra_headers, extra_query, timeout, stream=True)
+        return Stream(self._chunks(call), call)
+
+    def _chunks(self, call: ChatCall) -> Generator[ChatChunk, None, None]:
         http = self._http()
         errors: tuple[type[Exception], ...] = (MiMoError, *client_errors(http))
         while True:
@@ -270,14 +366,14 @@ class MiMoClient(_Settings):
                     decoder = call.decoder(response.status_code, response.headers)
                     for data in body_of(response):
                         yield from decoder.feed(data)
-                        if decoder.ended and not (decoder.done and ends_soon(response)):
+                        if _is_over(decoder.stage, response):
                             break
                     yield from decoder.close()
                 return
-            except errors as error:
-                if call.finished:
+            except errors as cause:
+                if call.stage is Stage.COMPLETE:  # what fails afterwards does not matter
                     return
-                delay = call.delay_after(error)
+                delay = _delay_or_raise(call, cause)
             time.sleep(delay)
 
     def models(self) -> list[str]:
@@ -295,8 +391,8 @@ class MiMoClient(_Settings):
             try:
                 with closing(http.send(self._request(http, call), **_options(http))) as response:
                     return call.answer(response.status_code, response.headers, response.read())
-            except errors as error:
-                delay = call.delay_after(error)
+            except errors as cause:
+                delay = _delay_or_raise(call, cause)
             time.sleep(delay)
 
     def _http(self) -> Any:
@@ -333,16 +429,19 @@ class AsyncMiMoClient(_Settings):
         call = self._call(request, extra_headers, extra_query, timeout, stream=False)
         return await self._ask(call)
 
-    async def stream(
+    def stream(
         self,
         request: Mapping[str, Any],
         *,
         extra_headers: Mapping[str, Any] | None = None,
         extra_query: Mapping[str, Any] | None = None,
         timeout: Timeout | None = None,
-    ) -> AsyncGenerator[ChatChunk, None]:
+    ) -> AsyncStream:
         """`MiMoClient.stream`, asynchronously. `aclose()` and cancellation close the connection."""
         call = self._call(request, extra_headers, extra_query, timeout, stream=True)
+        return AsyncStream(self._chunks(call), call)
+
+    async def _chunks(self, call: ChatCall) -> AsyncGenerator[ChatChunk, None]:
         http = await self._http()
         errors: tuple[type[Exception], ...] = (MiMoError, *client_errors(http))
         while True:
@@ -354,15 +453,15 @@ class AsyncMiMoClient(_Settings):
                     async for data in abody_of(response):
                         for chunk in decoder.feed(data):
                             yield chunk
-                        if decoder.ended and not (decoder.done and ends_soon(response)):
+                        if _is_over(decoder.stage, response):
                             break
                     for chunk in decoder.close():
                         yield chunk
                 return
-            except errors as error:
-                if call.finished:
+            except errors as cause:
+                if call.stage is Stage.COMPLETE:  # what fails afterwards does not matter
                     return
-                delay = call.delay_after(error)
+                delay = _delay_or_raise(call, cause)
             await asyncio.sleep(delay)
 
     async def models(self) -> list[str]:
@@ -383,8 +482,8 @@ class AsyncMiMoClient(_Settings):
                 ) as response:
                     body = await response.aread()
                     return call.answer(response.status_code, response.headers, body)
-            except errors as error:
-                delay = call.delay_after(error)
+            except errors as cause:
+                delay = _delay_or_raise(call, cause)
             await asyncio.sleep(delay)
 
     async def _http(self) -> Any:

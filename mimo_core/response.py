@@ -250,6 +250,11 @@ def response_from(
     }
 
 
+def empty_response() -> ChatResponse:
+    """The response of which nothing has arrived."""
+    return response_from(Accumulator().message(), None, None, {})
+
+
 def chunk_from(response: ChatResponse) -> ChatChunk:
     """A whole response as one chunk, for a gateway that answers a streaming request unstreamed."""
     choice = response["choices"][0]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
@@ -22,6 +23,7 @@ from mimo_core.response import (
     ToolCall,
     Usage,
     chunk_from,
+    empty_response,
     response_from,
 )
 from mimo_core.sse import SSEParser
@@ -50,16 +52,28 @@ def parse_json(payload: bytes) -> Any:
         raise ValueError("nested too deeply") from error
 
 
+class Stage(Enum):
+    """How far the reading of one answer has come."""
+
+    WAITING = auto()
+    """Nothing has been given out: the request can be sent again."""
+    STARTED = auto()
+    COMPLETE = auto()
+    """The last chunk has been given out."""
+    FAILED = auto()
+    """`close` will raise why."""
+
+
 class ChunkNormaliser:
     """Turns chunks as backends send them into the ones that `ChatChunk` promises.
 
     Usage may come on several chunks (cumulative: the last counts) and `finish_reason` may come
-    twice; both are held back for one last chunk. It keeps the text that has arrived, for the error
-    of a stream that breaks.
+    twice; both are held back for one last chunk. It keeps what has arrived, without audio data.
     """
 
     __slots__ = (
         "_arrived",
+        "_ended_with",
         "_envelope",
         "_finish_reason",
         "_last_id",
@@ -77,6 +91,7 @@ class ChunkNormaliser:
         self._arrived = Accumulator(keep_audio=False)
         self._envelope: dict[str, Any] = {}
         self._finish_reason: str | None = None
+        self._ended_with: str | None = None
         self._usage: Usage | None = None
 
     def add(self, chunk: ChatChunk, out: list[ChatChunk]) -> None:
@@ -115,9 +130,11 @@ class ChunkNormaliser:
         if self._repair is not None:
             rest = self._repair.rest(self._finish_reason)
         if rest:
+            self._arrived.add(rest)
             chunks.append(self._chunk(rest, None))
         if rest.get("tool_calls") and self._finish_reason == "stop":
             self._finish_reason = "tool_calls"
+        self._ended_with = self._finish_reason
         last = self._chunk({}, self._finish_reason)
         last["usage"] = self._usage
         return [*chunks, last]
@@ -150,8 +167,12 @@ class ChunkNormaliser:
         """What has arrived, when nothing more will."""
         if self._repair is not None:
             self._arrived.add(self._repair.rest(None))
-        envelope = {k: v for k, v in self._envelope.items() if k != "choices"}
-        return response_from(self._arrived.message(), None, self._usage, envelope)
+        return self.response()
+
+    def response(self) -> ChatResponse:
+        """The answer so far; its `finish_reason` is None until `end` has given the last chunk."""
+        envelope = {k: v for k, v in self._envelope.items() if k not in ("choices", "usage")}
+        return response_from(self._arrived.message(), self._ended_with, self._usage, envelope)
 
 
 def as_chunks(response: ChatResponse) -> list[ChatChunk]:
@@ -166,18 +187,18 @@ class StreamDecoder:
     """Decodes one stream of events: `feed` what was read, `close` at its end.
 
     A failure inside the stream is raised by `close`, so that what came before it in the same read
-    is not lost; `ended` says that there is no point in waiting for more.
+    is not lost; the `stage` says then that there is no point in waiting for more.
 
     Some gateways answer a streamed request with one bare JSON body under `text/event-stream`
     (seen once: Token Plan, October 2026). It is read as the answer that it is.
 
     Attributes:
-        done: the last chunk has been given out.
-        ended: that, or the stream has failed.
+        stage: how far the answer has come.
     """
 
     __slots__ = (
         "_bare",
+        "_bare_answer",
         "_error_event",
         "_failure",
         "_is_events",
@@ -185,8 +206,7 @@ class StreamDecoder:
         "_sse",
         "_translate",
         "_whole",
-        "done",
-        "ended",
+        "stage",
     )
 
     def __init__(
@@ -211,12 +231,12 @@ class StreamDecoder:
         self._failure: MiMoError | None = None
         self._is_events = whole is None  # known from the first byte that is not blank
         self._bare: list[bytes] | None = None
-        self.done = self.ended = False
+        self._bare_answer: ChatResponse | None = None
+        self.stage = Stage.WAITING
 
-    @property
-    def started(self) -> bool:
-        """Whether a chunk has been given out."""
-        return self._normaliser.started
+    def response(self) -> ChatResponse:
+        """The answer so far, without audio data."""
+        return self._bare_answer or self._normaliser.response()
 
     def feed(self, data: bytes) -> list[ChatChunk]:
         """The chunks that `data` completes."""
@@ -227,14 +247,15 @@ class StreamDecoder:
     def close(self) -> list[ChatChunk]:
         """The chunks that were left at the end of the body. Raises what went wrong."""
         if self._bare is not None and self._whole is not None:
-            chunks = as_chunks(self._whole(b"".join(self._bare)))
+            self._bare_answer = self._whole(b"".join(self._bare))
+            chunks = as_chunks(self._bare_answer)
         else:
-            chunks = [] if self.ended else self._decode(self._sse.close())
+            chunks = self._decode(self._sse.close())
             if self._failure is not None:
                 raise self._failure
-            if not self.done:
+            if self.stage is not Stage.COMPLETE:
                 chunks += self._normaliser.end()
-        self.done = self.ended = True
+        self.stage = Stage.COMPLETE
         return chunks
 
     def interrupted(self, reason: str) -> StreamInterruptedError:
@@ -254,17 +275,19 @@ class StreamDecoder:
 
     def _decode(self, payloads: list[bytes]) -> list[ChatChunk]:
         chunks: list[ChatChunk] = []
-        if self.ended:
+        if self.stage is Stage.COMPLETE or self.stage is Stage.FAILED:
             return chunks
         try:
             for payload in payloads:
                 pieces = None if payload == _DONE else self._translate(self._event(payload))
                 if pieces is None:
                     chunks += self._normaliser.end()
-                    self.done = self.ended = True
-                    break
+                    self.stage = Stage.COMPLETE
+                    return chunks
                 for chunk in pieces:
                     self._normaliser.add(chunk, chunks)
+            if chunks:
+                self.stage = Stage.STARTED
         except MiMoError as error:
             self._fail(error)
         except ContradictionError as error:
@@ -277,7 +300,7 @@ class StreamDecoder:
         if error.partial is None and self._normaliser.started:
             error.partial = self._normaliser.partial()
         self._failure = error
-        self.ended = True
+        self.stage = Stage.FAILED
 
     def _event(self, payload: bytes) -> dict[str, Any]:
         try:
@@ -298,12 +321,17 @@ class BodyDecoder:
     It has `StreamDecoder`'s interface, so that the clients need not know which one they feed.
     """
 
-    __slots__ = ("_answer", "_body", "done", "ended", "started")
+    __slots__ = ("_answer", "_body", "_response", "stage")
 
     def __init__(self, answer: Callable[[bytes], ChatResponse]) -> None:
         self._answer = answer
         self._body: list[bytes] = []
-        self.started = self.done = self.ended = False
+        self._response: ChatResponse | None = None
+        self.stage = Stage.WAITING
+
+    def response(self) -> ChatResponse:
+        """The answer; an empty one until the body has been read."""
+        return self._response or empty_response()
 
     def feed(self, data: bytes) -> list[ChatChunk]:
         self._body.append(data)
@@ -311,9 +339,9 @@ class BodyDecoder:
 
     def close(self) -> list[ChatChunk]:
         """The answer as chunks. Raises the error that the body means."""
-        chunks = as_chunks(self._answer(b"".join(self._body)))
-        self.done = self.ended = True
-        return chunks
+        self._response = self._answer(b"".join(self._body))
+        self.stage = Stage.COMPLETE
+        return as_chunks(self._response)
 
     def interrupted(self, reason: str) -> MiMoError:
         return InvalidResponseError(f"The answer broke off: {reason}. Send the request again.")

@@ -48,8 +48,11 @@ class SyncDriver:
         return self.client.chat(request, **options)
 
     def stream(self, request: dict[str, Any], **options: Any) -> Iterator[Any]:
-        with closing(self.client.stream(request, **options)) as chunks:
-            yield from chunks
+        yield from self.chunks(self.client.stream(request, **options))
+
+    def chunks(self, stream: Any) -> Iterator[Any]:
+        with closing(stream):
+            yield from stream
 
     def models(self) -> list[str]:
         return self.client.models()
@@ -70,15 +73,17 @@ class AsyncDriver:
         return self._runner.run(self.client.chat(request, **options))
 
     def stream(self, request: dict[str, Any], **options: Any) -> Iterator[Any]:
-        chunks = self.client.stream(request, **options)
+        yield from self.chunks(self.client.stream(request, **options))
+
+    def chunks(self, stream: Any) -> Iterator[Any]:
         try:
             while True:
                 try:
-                    yield self._runner.run(anext(chunks))
+                    yield self._runner.run(anext(stream))
                 except StopAsyncIteration:
                     return
         finally:
-            self._runner.run(chunks.aclose())
+            self._runner.run(stream.aclose())
 
     def models(self) -> list[str]:
         return self._runner.run(self.client.models())

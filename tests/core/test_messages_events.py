@@ -18,7 +18,7 @@ from mimo_core import (
 )
 from mimo_core.classify import error_in_answer
 from mimo_core.protocols.messages_events import EventTranslator, response_of
-from mimo_core.stream import StreamDecoder
+from mimo_core.stream import Stage, StreamDecoder
 from mimo_core.tool_calls import ToolCallRepair, call_problem
 
 TEXT = {"type": "text", "text": "Hi"}
@@ -183,7 +183,8 @@ def decode(*events: Any, tools: list[dict[str, Any]] | None = None) -> list[Any]
     for event in events:
         data = f"event: {event.get('type')}\ndata: {json.dumps(event)}\n\n".encode()
         chunks += decoder.feed(data)
-    assert decoder.done or events[-1].get("type") != "message_stop" or decoder.ended
+    ended = decoder.stage in (Stage.COMPLETE, Stage.FAILED)
+    assert ended or events[-1].get("type") != "message_stop"
     return chunks + decoder.close()
 
 

@@ -18,7 +18,7 @@ from mimo_core import (
     collect,
 )
 from mimo_core.classify import error_in_answer
-from mimo_core.stream import BodyDecoder, StreamDecoder, parse_json
+from mimo_core.stream import BodyDecoder, Stage, StreamDecoder, parse_json
 
 KEY = "sk-secret0123456789"
 DONE = b"data: [DONE]\n\n"
@@ -50,7 +50,7 @@ def decoded(*pieces: bytes) -> list[Any]:
         assert chunk.get("usage") is None
     assert [choice["delta"] for choice in last["choices"]] == [{}]
     assert last["choices"][0]["finish_reason"] is not None
-    assert stream.done
+    assert stream.stage is Stage.COMPLETE
     return chunks
 
 
@@ -258,8 +258,7 @@ def test_an_error_event_ends_the_stream_after_the_text_of_the_same_read() -> Non
     failure = b'data: {"error":{"code":"429","message":"Too many requests"}}\n\n'
     stream = decoder()
     assert text(stream.feed(ROLE + HEL + failure + LO + STOP)) == "Hel"
-    assert stream.ended
-    assert not stream.done
+    assert stream.stage is Stage.FAILED
     assert stream.feed(LO) == []
     with pytest.raises(RateLimitError, match="Too many requests"):
         stream.close()
@@ -333,9 +332,9 @@ def test_an_unstreamed_answer_becomes_chunks_with_the_same_promises() -> None:
     }
     body = whole(message=message, finish_reason="tool_calls")
     assert body.feed(b"a") == body.feed(b"b") == []
-    assert not body.done
+    assert body.stage is Stage.WAITING
     first, last = body.close()
-    assert body.done
+    assert body.stage is Stage.COMPLETE
     assert first["choices"][0]["finish_reason"] is None
     assert [call["index"] for call in first["choices"][0]["delta"]["tool_calls"]] == [0, 1]  # type: ignore[index,union-attr]
     assert "usage" not in first

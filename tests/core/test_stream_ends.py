@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mimo_core import MiMoError, RateLimitError, collect
+from mimo_core import MiMoClient, MiMoError, RateLimitError, collect
 from mimo_core.testing.fake import FakeMiMo, Fault, Reply
 
 Connect = Callable[..., Any]
@@ -98,3 +98,61 @@ def test_a_bare_error_is_that_error(connect: Connect, fake: FakeMiMo, hello: Req
     fake.queue(Fault(status=200, body=body, content_type="text/event-stream"))
     with pytest.raises(RateLimitError, match="Too many requests"):
         list(connect(max_retries=0).stream(hello))
+
+
+# `stream()` gives an object: the chunks, and the answer so far
+
+
+def test_the_answer_so_far(connect: Connect, fake: FakeMiMo, hello: Request) -> None:
+    fake.queue(Reply("Hello, world.", reasoning="A greeting."))
+    driver = connect()
+    stream = driver.client.stream(hello)
+    assert content(stream.response) == ""
+    seen = ""
+    for chunk in driver.chunks(stream):
+        seen += chunk["choices"][0]["delta"].get("content") or ""
+        assert content(stream.response) == seen
+    last = stream.response
+    assert content(last) == "Hello, world."
+    assert last["choices"][0]["message"]["reasoning_content"] == "A greeting."
+    assert last["choices"][0]["finish_reason"] == "stop"
+    assert last["usage"]
+
+
+def test_it_is_what_collecting_the_chunks_gives(
+    connect: Connect, fake: FakeMiMo, hello: Request
+) -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    fake.queue(Reply("<tool_call><function=f></function></tool_call>"))
+    driver = connect()
+    stream = driver.client.stream({**hello, "tools": tools})
+    collected = collect(driver.chunks(stream))
+    assert collected["choices"][0]["message"]["tool_calls"]
+    assert stream.response == collected
+
+
+def test_a_stream_that_is_left_early(connect: Connect, fake: FakeMiMo, hello: Request) -> None:
+    fake.queue(Reply("One two three four five six."))
+    driver = connect()
+    stream = driver.client.stream(hello)
+    for chunk in driver.chunks(stream):
+        if chunk["choices"][0]["delta"].get("content"):
+            break
+    answer = stream.response
+    assert content(answer)
+    assert answer["choices"][0]["finish_reason"] is None
+    assert answer["usage"] is None
+
+
+def test_a_wrong_request_is_refused_before_it_is_iterated(connect: Connect) -> None:
+    with pytest.raises(MiMoError, match="messages is empty"):
+        connect().client.stream({"model": "mimo-v2.6-pro", "messages": []})
+
+
+def test_a_stream_is_a_context_manager(fake: FakeMiMo, hello: Request) -> None:
+    with MiMoClient("sk-secret0123456789", base_url=fake.base_url) as client:
+        with client.stream(hello) as stream:
+            first = next(stream)
+        assert first["choices"]
+        assert list(stream) == []  # it is closed
+    assert fake.wait_for_idle(5)
