@@ -138,3 +138,27 @@ class StreamInterruptedError(MiMoError):
     ) -> None:
         super().__init__(message, **details)
         self.partial = partial
+
+
+class OutputCheckError(MiMoError):
+    """The answer is whole, or was cut, and is not what was asked for, after all attempts.
+
+    Attributes:
+        problem: what is wrong with it, in one line.
+        attempts: the requests that were made.
+        answer: the last answer, a `ChatResponse`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        problem: str = "",
+        attempts: int = 1,
+        answer: Mapping[str, Any] | None = None,
+        **details: Any,
+    ) -> None:
+        super().__init__(message, **details)
+        self.problem = problem
+        self.attempts = attempts
+        self.answer = answer
