@@ -1,3 +1,3 @@
-"""The version of the distribution, for tracing and the user agent."""
+"""The version; one for all three packages."""
 
-__version__ = "0.1.0"
+from mimo_core._version import __version__ as __version__

@@ -11,6 +11,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from mimo_core._redact import printable
+from mimo_core._version import __version__
 from mimo_core.body import LargeBody
 from mimo_core.call import Answer, ChatCall, Exchange, ModelListCall
 from mimo_core.endpoint import Endpoint
@@ -29,7 +30,7 @@ from mimo_core.transport import (
     timeout_for,
 )
 
-USER_AGENT = "mimo-plugins/0.1.0"
+USER_AGENT = f"mimo-plugins/{__version__}"
 _DEFAULT_RETRIES = 2
 
 
