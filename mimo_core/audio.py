@@ -5,18 +5,12 @@ from __future__ import annotations
 import struct
 from typing import Literal
 
-AudioFormat = Literal["wav", "mp3", "pcm", "pcm16"]
-"""`pcm` and `pcm16` are the same: little-endian 16 bit samples without a header."""
+from mimo_core.media import SPEECH_FORMATS, STREAMED_FORMATS
 
 SAMPLE_RATE = 24_000
 """Samples a second of what the models speak; one channel of 16 bit samples."""
 BYTES_PER_SECOND = SAMPLE_RATE * 2
-MIME_TYPES: dict[str, str] = {
-    "wav": "audio/wav",
-    "mp3": "audio/mpeg",
-    "pcm": "audio/pcm",
-    "pcm16": "audio/pcm",
-}
+MIME_TYPES = SPEECH_FORMATS
 
 
 def audio_format(data: bytes) -> Literal["wav", "mp3"] | None:
@@ -51,7 +45,7 @@ def audio_seconds(data: bytes, format: str) -> float | None:
         data: the whole file.
         format: `wav`, `mp3`, `pcm` or `pcm16`; PCM is taken as 24 kHz mono.
     """
-    if format in ("pcm", "pcm16"):
+    if format in STREAMED_FORMATS:
         return len(data) / BYTES_PER_SECOND
     return _wav_seconds(data) if format == "wav" else _mp3_seconds(data)
 

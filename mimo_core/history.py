@@ -12,9 +12,9 @@ from typing import Any
 
 from mimo_core.arguments import arguments_text
 from mimo_core.errors import InvalidRequestError, UnsupportedInputError
+from mimo_core.media import PART_KINDS
 from mimo_core.models import ModelInfo
 from mimo_core.parts import (
-    MEDIA,
     NO_TEXT,
     adapt_part,
     adapt_result_part,
@@ -210,8 +210,8 @@ class _History:
 
     def _move_media(self, call_id: str, parts: list[dict[str, Any]]) -> str:
         """The texts of a result as one; its media go into the user message after the results."""
-        media = [part for part in parts if part["type"] in MEDIA]
-        texts = [part["text"] for part in parts if part["type"] not in MEDIA]
+        media = [part for part in parts if part["type"] in PART_KINDS]
+        texts = [part["text"] for part in parts if part["type"] not in PART_KINDS]
         if media:
             self._after_results.append(
                 {"type": "text", "text": f"Output of the tool call {call_id}:"}

@@ -7,8 +7,10 @@ reference (3 June 2026) for the nine ids it lists, public observation for the v2
 
 from typing import Literal, NamedTuple
 
+from mimo_core.media import MAX_RECORDING, RECORDING_TYPES
+from mimo_core.media import Modality as Modality
+
 Kind = Literal["chat", "tts", "asr"]
-Modality = Literal["text", "image", "audio", "video"]
 VoiceSource = Literal["built_in", "description", "sample"]
 
 _TEXT: frozenset[Modality] = frozenset({"text"})
@@ -65,10 +67,6 @@ class ModelInfo(NamedTuple):
         if reasoning_effort is not None:
             return reasoning_effort != "none"
         return self.thinking_default
-
-
-RECORDING_TYPES = ("audio/wav", "audio/mpeg")
-MAX_RECORDING = 10 * 1024 * 1024
 
 
 def _speech(id: str, voice_source: VoiceSource, voices: tuple[str, ...] = ()) -> ModelInfo:

@@ -7,21 +7,12 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from mimo_core.errors import InvalidRequestError, UnsupportedInputError
-from mimo_core.models import MODELS, Modality, ModelInfo
+from mimo_core.media import AUDIO_NAMES, PART_KINDS, Modality, canonical_type, is_taken
+from mimo_core.models import MODELS, ModelInfo
 
 # A single space passes on every backend; null and "" do not.
 NO_TEXT = " "
-MEDIA: dict[str, Modality] = {
-    "image_url": "image",
-    "input_audio": "audio",
-    "video_url": "video",
-}
-_AUDIO_TYPES = {"mp3": "mpeg"}
-# Subtypes of MP3, WAV, FLAC, M4A and OGG (mimo-api.md, particular 12).
-_AUDIO_SUBTYPES = frozenset(
-    {"mpeg", "mp3", "wav", "x-wav", "wave", "vnd.wave", "flac", "x-flac"}
-    | {"mp4", "m4a", "x-m4a", "ogg", "opus", "vorbis"}
-)
+_AUDIO_FORMATS = {"mp3": "mpeg"}  # OpenAI's `format`, where the MIME type has another name
 _UNNAMED_IMAGE = "image/jpeg"  # the type of a data URL that does not say it
 _MAX_DATA_HEAD = 300  # characters in which a data URL says what it holds
 
@@ -43,11 +34,11 @@ def adapt_part(part: Any, info: ModelInfo, where: str) -> dict[str, Any]:
         if not isinstance(part.get("text"), str):
             raise InvalidRequestError(f"{where}: a text part needs a 'text'.", param="messages")
         return part  # type: ignore[no-any-return]
-    modality = MEDIA.get(kind) if isinstance(kind, str) else None
+    modality = PART_KINDS.get(kind) if isinstance(kind, str) else None
     if modality is None:
         raise InvalidRequestError(
             f"{where}: MiMo does not take a content part of type {kind!r}; "
-            f"it takes text, {', '.join(MEDIA)}.",
+            f"it takes text, {', '.join(PART_KINDS)}.",
             param="messages",
         )
     assert kind is not None
@@ -88,7 +79,7 @@ def adapt_result_part(part: Any, info: ModelInfo, where: str) -> dict[str, Any]:
 def _left_out(part: Any, info: ModelInfo) -> str:
     """What stands in the place of a part that was left out."""
     kind = str(part.get("type") or "unknown") if isinstance(part, dict) else type(part).__name__
-    modality = MEDIA.get(kind)
+    modality = PART_KINDS.get(kind)
     if modality is not None and modality not in info.inputs:
         return f"[The tool returned {_a(modality)}, which {info.id} cannot be shown here.]"
     if modality is not None:
@@ -149,7 +140,7 @@ def _adapt_audio(part: dict[str, Any], where: str) -> dict[str, Any]:
         raise InvalidRequestError(f"{where}: input_audio needs 'data'.", param="messages")
     if ":" not in data:  # OpenAI's form: raw base64 with a format
         format_ = str(audio.get("format") or "wav")
-        data = f"data:audio/{_AUDIO_TYPES.get(format_, format_)};base64,{data}"
+        data = f"data:audio/{_AUDIO_FORMATS.get(format_, format_)};base64,{data}"
     data = _sendable(data, "audio", where)
     if data == audio["data"] and "format" not in audio:
         return part
@@ -178,15 +169,16 @@ def _sendable(url: str, modality: Modality, where: str) -> str:
     if not type_ and modality == "image":
         url = f"data:{_UNNAMED_IMAGE};base64{url[comma:]}" if "base64" in options else url
         type_ = _UNNAMED_IMAGE
-    family, _, subtype = type_.partition("/")
-    taken = subtype in _AUDIO_SUBTYPES if modality == "audio" else bool(subtype)
-    if family != modality or not taken:
-        only = ": it takes MP3, WAV, FLAC, M4A and OGG" if modality == "audio" else ""
+    if not is_taken(type_, modality):
+        only = f": it takes {AUDIO_NAMES}" if modality == "audio" else ""
         raise UnsupportedInputError(
             f"{where}: MiMo does not take {type_[:60] or 'data without a type'!r} as "
             f"{_a(modality)}{only}.",
             param="messages",
         )
+    if not type_.startswith(f"{modality}/"):  # application/ogg
+        type_ = canonical_type(type_)
+        url = f"data:{';'.join((type_, *options))}{url[comma:]}"
     if "base64" in options:
         return url
     data = b64encode(unquote_to_bytes(url[comma + 1 :])).decode()  # the other form of a data URL

@@ -13,26 +13,25 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mimo_core.audio import MIME_TYPES, audio_format
+from mimo_core.audio import audio_format
 from mimo_core.audio import wav_header as wav_header  # for those who write what they decode here
 from mimo_core.base64_audio import AudioDecoder as AudioDecoder
 from mimo_core.base64_audio import decode_audio, encode_file
 from mimo_core.errors import InvalidRequestError, InvalidResponseError, UnsupportedInputError
-from mimo_core.models import MAX_RECORDING, MODELS, ModelInfo, VoiceSource, model_info
+from mimo_core.media import (
+    LANGUAGES,
+    MAX_RECORDING,
+    RECORDING_TYPES,
+    SPEECH_FORMATS,
+    STREAMED_FORMATS,
+    canonical_type,
+)
+from mimo_core.models import MODELS, ModelInfo, VoiceSource, model_info
 
 MAX_ENCODED = MAX_RECORDING
 """The most characters of base64 that a sample or a recording may have."""
-LANGUAGES = ("auto", "zh", "en")
 
 _DATA_URL = re.compile(r"data:([^;,]*)[^,]*;base64,", re.IGNORECASE)
-_SENT_TYPES = {
-    "audio/wav": "audio/wav",
-    "audio/x-wav": "audio/wav",
-    "audio/wave": "audio/wav",
-    "audio/vnd.wave": "audio/wav",
-    "audio/mpeg": "audio/mpeg",
-    "audio/mp3": "audio/mpeg",
-}
 _NO_AUDIO = "The answer holds no audio. Check the model id, or send the request again."
 Audio = bytes | str | os.PathLike[str]
 """Bytes of a WAV or MP3 file, the path of one, or a data URL."""
@@ -210,7 +209,7 @@ def _data_url(head: bytes, file: BinaryIO) -> str:
             "Convert it, e.g. with: ffmpeg -i FILE out.mp3",
             param="audio",
         )
-    return encode_file(file, prefix=f"data:{MIME_TYPES[format]};base64,")
+    return encode_file(file, prefix=f"data:{SPEECH_FORMATS[format]};base64,")
 
 
 def _voice(info: ModelInfo, voice: str | None, sample: Audio | None) -> str | None:
@@ -251,13 +250,13 @@ def _speakers(source: VoiceSource | None = None) -> str:
 
 
 def _format(format: str | None, *, stream: bool) -> str | None:
-    if format is not None and format not in MIME_TYPES:
+    if format is not None and format not in SPEECH_FORMATS:
         raise InvalidRequestError(
-            f"format is {format!r}; it can be {', '.join(MIME_TYPES)}.", param="audio"
+            f"format is {format!r}; it can be {', '.join(SPEECH_FORMATS)}.", param="audio"
         )
     if not stream:
         return format
-    if format not in (None, "pcm", "pcm16"):
+    if format not in (None, *STREAMED_FORMATS):
         raise InvalidRequestError(
             f"Speech is streamed as pcm16 only, not as {format}. Do not stream it.", param="audio"
         )
@@ -266,8 +265,8 @@ def _format(format: str | None, *, stream: bool) -> str | None:
 
 def _checked_data_url(url: str) -> str:
     head = _DATA_URL.match(url)
-    sent = _SENT_TYPES.get(head.group(1).lower()) if head else None
-    if head is None or sent is None:
+    sent = canonical_type(head.group(1)) if head else ""
+    if head is None or sent not in RECORDING_TYPES:
         raise UnsupportedInputError(
             f"The audio must be WAV or MP3 as 'data:audio/wav;base64,…' or "
             f"'data:audio/mpeg;base64,…', not {url[:40]!r}.",
