@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from langchain_core import exceptions as lc
 
 from mimo_core import errors as core
-from mimo_core._redact import printable, without_keys
 
 if TYPE_CHECKING:
     from langchain_core.exceptions import ModelInvalidRequestError as _ModelRefusalError
@@ -21,22 +20,8 @@ else:  # ModelRefusalError is there since langchain-core 1.7.5
     _ModelRefusalError = getattr(lc, "ModelRefusalError", lc.ModelInvalidRequestError)
 
 
-_MOST = 1000  # characters of an error's text: what a terminal or a trace shows at once
-
-
 class MiMoModelError(core.MiMoError, lc.ModelError):
-    """Base of what `ChatMiMo` raises; `is_retryable` says whether trying again may help.
-
-    Its text is one line of at most 1,000 characters, without anything that looks like a key.
-    """
-
-    def __init__(self, message: str, **details: Any) -> None:
-        super().__init__(_one_line(message), **details)
-
-
-def _one_line(message: str) -> str:
-    line = without_keys(printable(message))
-    return line if len(line) <= _MOST else f"{line[: _MOST - 1]}…"
+    """Base of what `ChatMiMo` raises; `is_retryable` says whether trying again may help."""
 
 
 class MiMoAuthenticationError(
@@ -114,9 +99,20 @@ class MiMoStreamInterruptedError(
 
 
 class MiMoInvalidResponseError(MiMoModelError, core.InvalidResponseError, lc.ModelAPIError):
-    """What came back is no answer."""
+    """What came back is not an answer."""
 
     is_retryable = False
+
+
+class MiMoOutputCheckError(MiMoModelError, core.OutputCheckError, lc.OutputParserException):
+    """The answer is not what was asked for: structured output, a forced call. `answer` holds it.
+
+    It is an `OutputParserException` too: `llm_output` is the text of the answer.
+    """
+
+    observation: str | None = None
+    llm_output: str | None = None
+    send_to_llm = False
 
 
 _MODEL_ERRORS: dict[type[core.MiMoError], type[MiMoModelError]] = {
@@ -135,6 +131,7 @@ _MODEL_ERRORS: dict[type[core.MiMoError], type[MiMoModelError]] = {
     core.APITimeoutError: MiMoTimeoutError,
     core.StreamInterruptedError: MiMoStreamInterruptedError,
     core.InvalidResponseError: MiMoInvalidResponseError,
+    core.OutputCheckError: MiMoOutputCheckError,
 }
 
 
@@ -145,6 +142,8 @@ def as_model_error(error: core.MiMoError) -> MiMoModelError:
     kind = next(_MODEL_ERRORS[kind] for kind in type(error).__mro__ if kind in _MODEL_ERRORS)
     model_error = kind(str(error))
     model_error.__dict__.update(error.__dict__)
+    if isinstance(model_error, MiMoOutputCheckError) and model_error.answer:
+        model_error.llm_output = model_error.answer["choices"][0]["message"].get("content") or ""
     return model_error
 
 

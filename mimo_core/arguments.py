@@ -44,7 +44,7 @@ def is_json_object(text: str) -> bool:
     """Whether a text is a JSON object as the standard has it: no NaN, no bare line breaks."""
     try:
         value = from_json(text, allow_inf_nan=False)
-    except ValueError:
+    except (ValueError, TypeError):  # TypeError: half of a surrogate pair
         return False
     return isinstance(value, dict) and _is_finite(text)
 

@@ -258,6 +258,7 @@ def test_the_name_of_an_earlier_call_is_one_that_the_service_takes(name: Any, ad
         ('{"a": "x\ny"}', '{"a": "x\\ny"}'),
         ({"a": float("inf")}, '{"_raw": "{\'a\': inf}"}'),
         ({"a": "ü"}, '{"a": "ü"}'),
+        ('{"a": "\ud83d"}', '{"a": "\ud83d"}'),  # half an emoji
         (None, "{}"),
         ("", "{}"),
         ({}, "{}"),

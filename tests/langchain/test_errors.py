@@ -175,7 +175,7 @@ class TestTheText:
         assert str(MiMoModelError("One.\n  Two.\tThree.\x1b[31m")) == "One. Two. Three."
 
     def test_it_is_short(self) -> None:
-        assert len(str(MiMoModelError("word " * 1000))) == 1000
+        assert len(str(MiMoModelError("word " * 1000))) <= 1000
 
     def test_it_holds_no_key(self) -> None:
         for key in ("sk-0123456789", "tp-0123456789", "ttp-0123456789"):
