@@ -9,37 +9,15 @@ from typing import Any
 import llm
 
 from llm_mimo.errors import InputError, ModelError, file_error
-from mimo_core.models import MODELS, Modality, ModelInfo
+from mimo_core.media import MEDIA_TYPES, Modality
+from mimo_core.models import MODELS, ModelInfo
 
-# Kind of input -> MIME type as it is sent -> its other spellings, among them puremagic's, which is
-# what llm recognises files with.
-_TYPES: dict[Modality, dict[str, tuple[str, ...]]] = {
-    "image": {
-        "image/jpeg": ("image/jpg",),
-        "image/png": (),
-        "image/gif": (),
-        "image/webp": (),
-        "image/bmp": ("image/x-ms-bmp",),
-    },
-    "audio": {
-        "audio/wav": ("audio/x-wav", "audio/wave", "audio/vnd.wave"),
-        "audio/mpeg": ("audio/mp3",),
-        "audio/flac": ("audio/x-flac",),
-        "audio/mp4": ("audio/m4a", "audio/x-m4a"),
-        "audio/ogg": ("application/ogg",),
-    },
-    "video": {
-        "video/mp4": (),
-        "video/quicktime": (),
-        "video/x-msvideo": ("video/avi",),
-        "video/x-ms-wmv": (),
-    },
-}
+# Each spelling of a MIME type, among them puremagic's, which is what llm recognises files with ->
+# the kind of input, and the type as it is sent.
 _SPELLINGS: dict[str, tuple[Modality, str]] = {
-    spelling: (modality, sent)
-    for modality, types in _TYPES.items()
-    for sent, others in types.items()
-    for spelling in (sent, *others)
+    spelling: (media.modality, media.mime_type)
+    for media in MEDIA_TYPES
+    for spelling in (media.mime_type, *media.spellings)
 }
 _KINDS: dict[Modality, str] = {"image": "images", "audio": "audio", "video": "video"}
 _ADVICE = {

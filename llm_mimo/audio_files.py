@@ -35,17 +35,17 @@ class AudioFile:
         Raises:
             llm.ModelError: the file cannot be written, or its ending is of another format.
         """
-        path = Path(output).expanduser() if output else None
-        if path is not None:
-            if path.is_dir():
-                raise InputError(f"{path} is a directory; name a file in it.")
-            path = Path(os.path.realpath(path)) if path.is_symlink() else path
+        path = _path(output) if output else None
+        if path is not None and path.is_dir():
+            raise InputError(f"The output {path} is a directory; name a file in it.")
         folder = path.parent if path else Path()
         if not folder.is_dir():
-            raise InputError(f"There is no directory {folder}; create it first.")
+            raise InputError(f"There is no directory {folder} for the output; create it first.")
         written = path if path and path.exists() and not path.is_file() else folder
         if not os.access(written, os.W_OK):
-            raise InputError(f"{written.resolve()} cannot be written to; choose another place.")
+            raise InputError(
+                f"The output cannot be written to {written.resolve()}; choose another place."
+            )
         return cls(path, _checked_format(path, format))
 
     @contextmanager
@@ -92,14 +92,23 @@ class AudioFile:
         return f"{self.path} was not written{kept}"
 
 
+def _path(output: str) -> Path:
+    if not output.isprintable():
+        raise InputError(f"The output {output!r} is no name of a file.")
+    try:
+        return Path(output).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"The output {output!r} cannot be used: {error}") from error
+
+
 def _checked_format(path: Path | None, format: str | None) -> str:
     ending = path.suffix.lower() if path else ""
     named = _FORMATS.get(ending)
     if format is None:
         if ending and named is None:
             raise InputError(
-                f"MiMo does not speak {ending}; name the file .wav, .mp3 or .pcm, "
-                "or say the format."
+                f"MiMo does not speak {ending}, as the output {path} is named; "
+                "name it .wav, .mp3 or .pcm, or say the format."
             )
         return named or "wav"
     if named is not None and named != _ENDINGS[format]:

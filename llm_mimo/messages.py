@@ -76,6 +76,16 @@ def request_messages(
     return messages
 
 
+def has_video(messages: list[dict[str, Any]]) -> bool:
+    """Whether there is a video in the messages of a request."""
+    return any(
+        part["type"] == "video_url"
+        for message in messages
+        if isinstance(message["content"], list)
+        for part in message["content"]
+    )
+
+
 def mark_for_cache(messages: list[dict[str, Any]]) -> None:
     """Marks the system prompt and the first message of the user, where fragments are, as what the
     messages protocol is to cache. On chat completions the marks are left out.
@@ -122,12 +132,12 @@ def _user(message: Message) -> Iterator[dict[str, Any]]:
     """A text where it is nothing but text, else a list of parts."""
     content: list[dict[str, Any]] = []
     for part in message.parts:
-        if isinstance(part, TextPart) and part.text:
+        if isinstance(part, TextPart):
             content.append({"type": "text", "text": part.text})
         elif isinstance(part, AttachmentPart) and part.attachment is not None:
             content.append(media_part(part.attachment))
     if content and all(part["type"] == "text" for part in content):
-        yield {"role": "user", "content": "\n".join(part["text"] for part in content)}
+        yield {"role": "user", "content": "\n".join(filter(None, map(_text_in, content)))}
     elif content:
         yield {"role": "user", "content": content}
 
@@ -230,6 +240,10 @@ def _begin_of_turn(messages: list[Message]) -> int:
 
 def _text(message: Message) -> str:
     return "".join(part.text or "" for part in message.parts if isinstance(part, TextPart))
+
+
+def _text_in(part: dict[str, Any]) -> str:
+    return part["text"] or ""
 
 
 def _as_part(part: Any) -> dict[str, Any]:

@@ -11,7 +11,12 @@ from llm.parts import StreamEvent
 
 from llm_mimo.attachments import attachment_types, check_attachments
 from llm_mimo.errors import InputError, MissingKeyError, llm_errors
-from llm_mimo.messages import keep_system_prompt, mark_for_cache, request_messages
+from llm_mimo.messages import (
+    has_video,
+    keep_system_prompt,
+    mark_for_cache,
+    request_messages,
+)
 from llm_mimo.notes import note
 from llm_mimo.web_search import WebSearch
 from mimo_core.models import ModelInfo
@@ -111,9 +116,14 @@ class _Chat(MiMoModel):
 
         options: Any = prompt.options
         video = {name: getattr(options, name, None) for name in ("fps", "media_resolution")}
+        video = {name: value for name, value in video.items() if value is not None}
+        messages = request_messages(prompt, video)
+        if video and not has_video(messages):
+            names = " and ".join(video)
+            note(f"{names} has no effect: it is for videos, and none is attached.")
         request = {
             "model": self.model_id,
-            "messages": request_messages(prompt, {k: v for k, v in video.items() if v is not None}),
+            "messages": messages,
             **sampling_fields(options),
         }
         if options.max_tokens is not None:

@@ -56,6 +56,7 @@ class SharedOptions(llm.Options):
     timeout: float | None = Field(
         default=None,
         gt=0,
+        le=1_000_000,
         description="Seconds to wait for a connection and the longest silence to put up with. "
         "Default: 10 to connect, 600 of silence.",
     )

@@ -14,6 +14,7 @@ from llm_mimo.errors import InputError, llm_errors
 from llm_mimo.messages import system_prompt
 from llm_mimo.models import LazyOptions, MiMoModel
 from llm_mimo.notes import cut_reason, note, note_after_answer
+from mimo_core.media import RECORDING_TYPES
 from mimo_core.models import ModelInfo
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class _Speech(_OneAnswer):
 class _Recognition(_OneAnswer):
     def __init__(self, info: ModelInfo) -> None:
         super().__init__(info)
-        self.attachment_types = attachment_types(info, only=("audio/wav", "audio/mpeg"))
+        self.attachment_types = attachment_types(info, only=RECORDING_TYPES)
 
     def _request(self, prompt: llm.Prompt) -> dict[str, Any]:
         from mimo_core.speech import transcription_request
@@ -190,7 +191,7 @@ class AsyncVoiceDesignModel(_Speech, _Async):
 class _VoiceClone(_Speech):
     def __init__(self, info: ModelInfo) -> None:
         super().__init__(info)
-        self.attachment_types = attachment_types(info, only=("audio/wav", "audio/mpeg"))
+        self.attachment_types = attachment_types(info, only=RECORDING_TYPES)
 
 
 class VoiceCloneModel(_VoiceClone, _Sync):
