@@ -161,6 +161,7 @@ REPLIES = st.builds(
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @given(
+    history=st.lists(any_message.MESSAGES, max_size=2),
     replies=st.lists(REPLIES, min_size=1, max_size=4),
     results=st.lists(any_message.RESULTS, min_size=1, max_size=4),
     id_=st.sampled_from(MODELS),
@@ -170,6 +171,7 @@ REPLIES = st.builds(
 def test_an_agents_thread_goes_on(
     model: Callable[..., ChatMiMo],
     mimo: FakeMiMo,
+    history: list[BaseMessage],
     replies: list[Reply],
     results: list[Any],
     id_: str,
@@ -177,7 +179,8 @@ def test_an_agents_thread_goes_on(
     output_version: str,
     protocol: str,
 ) -> None:
-    """Whatever the model answers and the tools return, the next turn is accepted."""
+    """Whatever a thread begins with, the model answers and the tools return, the next turn is
+    accepted."""
 
     @tool
     def fetch(what: int = 0) -> Any:
@@ -187,9 +190,12 @@ def test_an_agents_thread_goes_on(
     changes = {"streaming": streaming, "output_version": output_version}
     asked = model(id_, protocol).model_copy(update=changes)
     agent = create_agent(asked, [fetch], checkpointer=InMemorySaver())
+    mimo.respond = None
+    thread = [message for message in history if refused(asked, [message, GO_ON], mimo) is None]
     waiting = iter(replies)
     mimo.respond = lambda request: next(waiting, Reply("Done."))
     config: Any = {"configurable": {"thread_id": "1"}}
     for prompt in ("Fetch.", "And now?", "Thanks."):
-        agent.invoke({"messages": [("human", prompt)]}, config)
+        agent.invoke({"messages": [*thread, HumanMessage(prompt)]}, config)
+        thread = []
     assert agent.get_state(config).values["messages"][-1].type == "ai"
