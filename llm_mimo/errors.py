@@ -20,6 +20,10 @@ _SHELL_WORDS = (
     ("Set MIMO_API_KEY or pass api_key=…", "Run llm keys set mimo or set MIMO_API_KEY"),
     ("use protocol='chat_completions' (or its base URL)", "set MIMO_BASE_URL to chat completions"),
     ("max_completion_tokens", "max_tokens"),
+    (
+        "messages is empty; a request needs at least one message",
+        "There is nothing to answer: give a prompt, or attach something",
+    ),
 )
 _BASE_URL = re.compile(r"\bbase_url\b(?!=)|\bbase_url=")
 

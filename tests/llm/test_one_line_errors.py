@@ -215,6 +215,11 @@ class TestNarrowEncodings:
         assert b"set PYTHONIOENCODING=utf-8" in done.stderr
 
 
+def test_an_empty_prompt(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
+    assert "There is nothing to answer: give a prompt" in run.fails("-m", "mimo", "", *both)
+    assert not mimo.requests
+
+
 def test_errors_name_what_a_user_of_llm_sets() -> None:
     assert for_the_shell("base_url 'x' is none; set base_url to y (base_url)") == (
         "MIMO_BASE_URL 'x' is none; set MIMO_BASE_URL to y (MIMO_BASE_URL)"
