@@ -214,6 +214,10 @@ def _data_url(head: bytes, file: BinaryIO) -> str:
 
 def _voice(info: ModelInfo, voice: str | None, sample: Audio | None) -> str | None:
     """What goes into `audio.voice`, checked against where the model's voice comes from."""
+    if sample is not None and voice is not None:
+        raise InvalidRequestError(
+            "A sample of the voice and a voice were given; give one of them.", param="audio"
+        )
     if sample is not None:
         _only_for(info, "sample", "a sample of the voice")
         return audio_data_url(sample)

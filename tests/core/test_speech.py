@@ -88,6 +88,7 @@ class TestSpeechRequest:
             ("mimo-v2.5-tts", {"format": "ogg"}, "wav, mp3"),
             ("mimo-v2.5", {}, "does not speak; mimo-v2.5-tts"),
             ("mimo-v2.5-asr", {}, "does not speak"),
+            ("mimo-v2.5-tts-voiceclone", {"sample": WAV, "voice": "Mia"}, "give one of them"),
         ],
     )
     def test_refused(self, model: str, arguments: dict[str, Any], words: str) -> None:
