@@ -7,7 +7,6 @@ v1 view of the same message.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -18,9 +17,10 @@ from langchain_core.utils.json import parse_partial_json
 
 from langchain_mimo.fast_chunks import PROVIDER, make_chunk
 from langchain_mimo.notices import tell_of_answer
-from langchain_mimo.requirements import Attempts
-from langchain_mimo.speech import AudioPieces, comes_whole, spoken_format
-from mimo_core.response import ChatChunk, ChatResponse, Message, ToolCall, Usage, collect
+from langchain_mimo.speech import AudioPieces, spoken_format
+from mimo_core.checks import Attempts
+from mimo_core.client import AsyncStream, Stream
+from mimo_core.response import ChatChunk, ChatResponse, Message, ToolCall, Usage
 from mimo_core.tool_calls import call_problem
 
 _ENVELOPE = frozenset({"choices", "usage", "object", "model"})
@@ -44,23 +44,26 @@ _OUTPUT_DETAILS = {
 }
 
 
-def to_result(response: ChatResponse, request: Mapping[str, Any]) -> ChatResult:
+def to_result(response: ChatResponse, attempts: Attempts) -> ChatResult:
     """A whole answer as LangChain's result.
 
     Args:
-        request: what it answers: it says what the answer does not, such as the format of audio.
+        response: the answer that was accepted.
+        attempts: the requests for it. They say what the answer does not: the format of audio, the
+            usage of all of them, and what is wrong with an answer that was accepted all the same.
     """
     choice = response["choices"][0]
     message = choice["message"]
-    tell_of_answer(request["model"], message, choice.get("finish_reason"))
+    tell_of_answer(attempts.request["model"], message, choice.get("finish_reason"))
     if audio := message.get("audio"):
-        message = {**message, "audio": {**audio, "format": spoken_format(request)}}
-    metadata = _metadata(response, choice.get("finish_reason"))
+        message = {**message, "audio": {**audio, "format": spoken_format(attempts.request)}}
+    usage: Any = attempts.usage
+    metadata = _metadata(response, usage, choice.get("finish_reason")) | _failure(attempts)
     ai = AIMessage(
         content=message.get("content") or "",
         additional_kwargs=_additional_kwargs(message) | _refusal(choice.get("finish_reason")),
         response_metadata=metadata,
-        usage_metadata=usage_metadata(response.get("usage")),
+        usage_metadata=usage_metadata(usage),
         **_tool_calls(message.get("tool_calls") or []),
     )
     generation = ChatGeneration(
@@ -68,7 +71,7 @@ def to_result(response: ChatResponse, request: Mapping[str, Any]) -> ChatResult:
     )
     llm_output = {
         "model_name": metadata["model_name"],
-        "token_usage": response.get("usage") or {},
+        "token_usage": usage or {},
     }
     return ChatResult(generations=[generation], llm_output=llm_output)
 
@@ -100,18 +103,6 @@ class ChunkMapper:
         self._preview: str | None = None  # whole wherever it comes: merged, it would be doubled
         self._calls: dict[int | None, _CallSoFar] = {}
         self._audio = AudioPieces(audio_format)
-        self._said = self._reasoned = self._heard = False
-
-    def outline(self) -> Message:
-        """Which of its parts the answer has, each in place of its content."""
-        message: Message = {"content": "…" if self._said else ""}
-        if self._reasoned:
-            message["reasoning_content"] = "…"
-        if self._calls:
-            message["tool_calls"] = [{}]
-        if self._heard:
-            message["audio"] = {"data": "…"}
-        return message
 
     def map(self, chunk: ChatChunk) -> ChatGenerationChunk | None:
         """The LangChain chunk, or None where `chunk` holds nothing to show."""
@@ -120,13 +111,9 @@ class ChunkMapper:
             return self._last(chunk, choice["finish_reason"])
         delta = choice["delta"]
         content = delta.get("content") or ""
-        if content and not self._said:
-            self._said = not content.isspace()
         if content and len(delta) == 1:
             return make_chunk(content, {}, [])  # the usual chunk
         reasoning = delta.get("reasoning_content")
-        if reasoning and not self._reasoned:
-            self._reasoned = True
         if reasoning and len(delta) == 1 + ("content" in delta):
             return make_chunk(content, {"reasoning_content": reasoning}, [])
         calls = [_tool_call_chunk(call) for call in delta.get("tool_calls") or ()]
@@ -145,10 +132,8 @@ class ChunkMapper:
     def _hold_back(self, extra: dict[str, Any]) -> None:
         self._annotations += extra.pop("annotations", [])
         self._preview = extra.pop("final_text_preview", self._preview)
-        if audio := extra.pop("audio", None):
-            self._heard = True
-            if piece := self._audio.feed(audio):
-                extra["audio"] = piece
+        if (audio := extra.pop("audio", None)) and (piece := self._audio.feed(audio)):
+            extra["audio"] = piece
 
     def _last(self, chunk: ChatChunk, finish_reason: str | None) -> ChatGenerationChunk:
         self.ended = True
@@ -160,7 +145,7 @@ class ChunkMapper:
         message = AIMessageChunk(
             content="",
             additional_kwargs=extra | _refusal(finish_reason),
-            response_metadata=_metadata(chunk, finish_reason),
+            response_metadata=_metadata(chunk, chunk.get("usage"), finish_reason),
             usage_metadata=usage_metadata(chunk.get("usage")),
             tool_call_chunks=self._spoil_calls(),
             chunk_position="last",
@@ -188,54 +173,73 @@ class ChunkMapper:
 
 
 class AnswerStream:
-    """The streamed answer to a request with a requirement, over all its attempts.
+    """The streamed answer to a request, over all its attempts.
+
+    Args:
+        attempts: the requests.
+        checked: whether what comes has been accepted already.
 
     Attributes:
         done: the last chunk has been given out; until then, `attempts.request` is to be sent.
     """
 
-    def __init__(self, attempts: Attempts) -> None:
+    def __init__(self, attempts: Attempts, *, checked: bool) -> None:
         self._attempts = attempts
-        self._checks = attempts.checks and attempts.streams  # else it has been checked already
-        whole = comes_whole(attempts.request)
-        self._mapper = ChunkMapper(spoken_format(attempts.request) if whole else "pcm16")
-        self._seen: list[ChatChunk] = []
+        self._check = None if checked else attempts.check
+        self._counts = not checked
+        audio_format = spoken_format(attempts.request) if checked else "pcm16"
+        self._mapper = ChunkMapper(audio_format)
         self._kept: list[ChatChunk] = []  # back, until it is sure that no other attempt follows
-        self._given = False  # whether anything was given out
+        self._given_out = False
         self._called = False
 
     @property
     def done(self) -> bool:
         return self._mapper.ended
 
-    def take(self, chunk: ChatChunk) -> list[ChatGenerationChunk]:
-        """The LangChain chunks that `chunk` lets out; none where there is nothing to show."""
-        chunks = self._checked(chunk) if self._checks else [chunk]
-        mapped = [self._mapper.map(chunk) for chunk in chunks]
-        if self._mapper.ended:
-            finish_reason = chunk["choices"][0].get("finish_reason")
-            tell_of_answer(self._attempts.request["model"], self._mapper.outline(), finish_reason)
-        return [generation for generation in mapped if generation is not None]
+    def take(self, chunk: ChatChunk, stream: Stream | AsyncStream) -> list[ChatGenerationChunk]:
+        """The LangChain chunks that `chunk` lets out; none where there is nothing to show.
 
-    def _checked(self, chunk: ChatChunk) -> list[ChatChunk]:
-        """`chunk`, with all that was kept back before it; nothing where it is kept back too."""
-        self._seen.append(chunk)
-        choice = chunk["choices"][0]
-        delta = choice.get("delta") or {}
-        self._called = self._called or bool(delta.get("tool_calls"))
-        if choice.get("finish_reason") is not None:
-            response, self._seen = collect(self._seen), []
-            if not self._attempts.accepts(response, streamed=self._given):
-                self._kept, self._called = [], False
-                return []
-            # The usage of all attempts, and what the check has noted.
-            chunk = {**response, "choices": chunk["choices"]}
-        elif self._attempts.waits(delta, given=self._given, called=self._called):
+        Args:
+            chunk: the next one.
+            stream: where it comes from, which holds the answer so far.
+        """
+        if chunk["choices"][0].get("finish_reason") is not None:
+            return self._end(chunk, stream.response)
+        if self._check is not None and self._waits(chunk["choices"][0]["delta"]):
             self._kept.append(chunk)
             return []
-        self._given = True
+        return self._give_out(chunk)
+
+    def _waits(self, delta: Message) -> bool:
+        assert self._check is not None
+        self._called = self._called or bool(delta.get("tool_calls"))
+        return self._check.holds_back(delta, given_out=self._given_out, called=self._called)
+
+    def _end(self, chunk: ChatChunk, response: ChatResponse) -> list[ChatGenerationChunk]:
+        """The last chunk, where the answer is accepted, and what was kept back before it."""
+        if self._counts and not self._attempts.accepts(response, given_out=self._given_out):
+            self._kept, self._called = [], False
+            return []
+        chunk = {**chunk, "usage": self._attempts.usage or None}  # type: ignore[typeddict-item]
+        given = self._give_out(chunk)
+        given[-1].message.response_metadata |= _failure(self._attempts)
+        choice = response["choices"][0]
+        tell_of_answer(
+            self._attempts.request["model"], choice["message"], choice.get("finish_reason")
+        )
+        return given
+
+    def _give_out(self, chunk: ChatChunk) -> list[ChatGenerationChunk]:
+        self._given_out = True
         kept, self._kept = self._kept, []
-        return [*kept, chunk]
+        mapped = [self._mapper.map(chunk) for chunk in [*kept, chunk]]
+        return [generation for generation in mapped if generation is not None]
+
+
+def _failure(attempts: Attempts) -> dict[str, str]:
+    """Why an answer that was accepted all the same will not do (`include_raw`)."""
+    return {} if attempts.failure is None else {"structured_output_error": str(attempts.failure)}
 
 
 def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
@@ -274,7 +278,9 @@ def _refusal(finish_reason: str | None) -> dict[str, str]:
     return {"refusal": "The service's content filter withheld the answer."}
 
 
-def _metadata(envelope: ChatResponse | ChatChunk, finish_reason: str | None) -> dict[str, Any]:
+def _metadata(
+    envelope: ChatResponse | ChatChunk, usage: Usage | None, finish_reason: str | None
+) -> dict[str, Any]:
     """What a message says of its making; fields a gateway adds are kept."""
     metadata = {key: value for key, value in envelope.items() if key not in _ENVELOPE}
     metadata |= {
@@ -282,7 +288,7 @@ def _metadata(envelope: ChatResponse | ChatChunk, finish_reason: str | None) -> 
         "model_name": envelope.get("model"),
         "finish_reason": finish_reason,
     }
-    if usage := envelope.get("usage"):
+    if usage:
         metadata["token_usage"] = usage
     return metadata
 

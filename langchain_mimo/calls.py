@@ -14,10 +14,10 @@ from langchain_mimo.credentials import opened
 from langchain_mimo.errors import MiMoInvalidRequestError
 from langchain_mimo.messages import to_request_messages
 from langchain_mimo.notices import warn_once
-from langchain_mimo.requirements import Attempts, Requirement, requirement_for
 from langchain_mimo.schemas import ResponseFormat, check_wire_format
-from langchain_mimo.speech import for_kind
+from langchain_mimo.speech import comes_whole, for_kind
 from langchain_mimo.tool_choice import choose_tool, wire_tools
+from mimo_core.checks import Attempts, OutputCheck, output_check
 from mimo_core.models import DEFAULT_MODEL, model_info
 from mimo_core.notices import without_effect
 
@@ -43,10 +43,12 @@ class Call:
     Attributes:
         attempts: the requests.
         options: how each is sent: `extra_headers`, `extra_query`, `timeout` in seconds.
+        streams: whether chunks can be given out as they come: else the answer is waited for.
     """
 
     attempts: Attempts
     options: dict[str, Any]
+    streams: bool = True
     _format: ResponseFormat | None = None
     _texts: list[str] = field(default_factory=list)
 
@@ -75,7 +77,7 @@ def make_call(
     stop: list[str] | None,
     arguments: Mapping[str, Any],
     *,
-    check: Requirement | None,
+    check: OutputCheck | None,
     stream: bool,
 ) -> Call:
     """The call for messages: the model's fields, then what was bound or given with the call.
@@ -105,9 +107,11 @@ def make_call(
     request = for_kind(request, stream=stream)
     _warn_of_what_has_no_effect(request)
     if check is None and response_format is not None:
-        check = response_format.requirement()
-    check = requirement_for(request, check, enforce=model.enforce_tool_choice)
-    return Call(Attempts(request, check), _opened(options), response_format)
+        check = response_format.check()
+    check = output_check(request, check, enforce=model.enforce_tool_choice)
+    attempts = Attempts(request, check)
+    streams = attempts.streams and not comes_whole(request)
+    return Call(attempts, _opened(options), streams, response_format)
 
 
 def _opened(options: dict[str, Any]) -> dict[str, Any]:

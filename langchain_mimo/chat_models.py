@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import (
-    AsyncGenerator,
     AsyncIterator,
     Callable,
-    Generator,
     Iterator,
     Sequence,
 )
@@ -33,13 +31,11 @@ from langchain_mimo.credentials import sealed_arguments
 from langchain_mimo.errors import MiMoInvalidRequestError, model_errors
 from langchain_mimo.fast_chunks import PROVIDER
 from langchain_mimo.messages import to_request_messages
-from langchain_mimo.requirements import add_usage
 from langchain_mimo.settings import MiMoSettings
-from langchain_mimo.speech import comes_whole
 from langchain_mimo.tool_choice import choose_tool, wire_tools
+from mimo_core.checks import add_usage
 from mimo_core.client import AsyncStream, Stream
-from mimo_core.response import ChatChunk, ChatResponse
-from mimo_core.stream import as_chunks
+from mimo_core.response import ChatResponse
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -241,7 +237,7 @@ class ChatMiMo(MiMoSettings):
         with model_errors():
             call = self._call(messages, stop, kwargs)
             answer = self._answer(call)
-            return call.finish(to_result(answer, call.attempts.request))
+            return call.finish(to_result(answer, call.attempts))
 
     async def _agenerate(
         self,
@@ -253,7 +249,7 @@ class ChatMiMo(MiMoSettings):
         with model_errors():
             call = self._call(messages, stop, kwargs)
             answer = await self._aanswer(call)
-            return call.finish(to_result(answer, call.attempts.request))
+            return call.finish(to_result(answer, call.attempts))
 
     def _answer(self, call: Call) -> ChatResponse:
         while True:
@@ -276,11 +272,11 @@ class ChatMiMo(MiMoSettings):
     ) -> Iterator[ChatGenerationChunk]:
         with model_errors():
             call = self._call(messages, stop, kwargs, stream=True)
-            answer = AnswerStream(call.attempts)
+            answer = AnswerStream(call.attempts, checked=not call.streams)
             while not answer.done:
-                with closing(self._chunks(call)) as chunks:
-                    for chunk in chunks:
-                        for generation in answer.take(chunk):
+                with closing(self._chunks(call)) as stream:
+                    for chunk in stream:
+                        for generation in answer.take(chunk, stream):
                             call.finish_chunk(generation)
                             if run_manager is not None:
                                 run_manager.on_llm_new_token(generation.text, chunk=generation)
@@ -295,31 +291,26 @@ class ChatMiMo(MiMoSettings):
     ) -> AsyncIterator[ChatGenerationChunk]:
         with model_errors():
             call = self._call(messages, stop, kwargs, stream=True)
-            answer = AnswerStream(call.attempts)
+            answer = AnswerStream(call.attempts, checked=not call.streams)
             while not answer.done:
-                async with aclosing(self._achunks(call)) as chunks:
-                    async for chunk in chunks:
-                        for generation in answer.take(chunk):
+                async with aclosing(await self._achunks(call)) as stream:
+                    async for chunk in stream:
+                        for generation in answer.take(chunk, stream):
                             call.finish_chunk(generation)
                             if run_manager is not None:
                                 text = generation.text
                                 await run_manager.on_llm_new_token(text, chunk=generation)
                             yield generation
 
-    def _chunks(self, call: Call) -> Stream | Generator[ChatChunk, None, None]:
-        if call.attempts.streams and not comes_whole(call.attempts.request):
+    def _chunks(self, call: Call) -> Stream:
+        if call.streams:
             return self._client.stream(call.attempts.request, **call.options)
-        return (chunk for chunk in as_chunks(self._answer(call)))
+        return Stream.of(self._answer(call))
 
-    def _achunks(self, call: Call) -> AsyncStream | AsyncGenerator[ChatChunk, None]:
-        if call.attempts.streams and not comes_whole(call.attempts.request):
+    async def _achunks(self, call: Call) -> AsyncStream:
+        if call.streams:
             return self._async_client.stream(call.attempts.request, **call.options)
-
-        async def kept_back() -> AsyncGenerator[ChatChunk, None]:
-            for chunk in as_chunks(await self._aanswer(call)):
-                yield chunk
-
-        return kept_back()
+        return AsyncStream.of(await self._aanswer(call))
 
     def _call(
         self,

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_core import exceptions as lc
 
 from mimo_core import errors as core
+from mimo_core._redact import one_line
 
 if TYPE_CHECKING:
     from langchain_core.exceptions import ModelInvalidRequestError as _ModelRefusalError
@@ -113,6 +114,10 @@ class MiMoOutputCheckError(MiMoModelError, core.OutputCheckError, lc.OutputParse
     observation: str | None = None
     llm_output: str | None = None
     send_to_llm = False
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.args = (one_line(message),)  # LangChain's class adds a second line
 
 
 _MODEL_ERRORS: dict[type[core.MiMoError], type[MiMoModelError]] = {

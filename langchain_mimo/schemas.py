@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from langchain_mimo.errors import MiMoInvalidRequestError
-from langchain_mimo.requirements import SchemaCheck, ValidObject
 from langchain_mimo.tool_choice import wire_tools
-from mimo_core.structured import parse_object
+from mimo_core.checks import JSONObject, SchemaCheck
+from mimo_core.structured import parse_object, violation
 
 Schema = dict[str, Any] | type
 """A pydantic class (v2 or v1), a TypedDict, a JSON Schema or an OpenAI tool."""
@@ -84,9 +85,32 @@ def _check_schema(schema: Any, param: str) -> None:
         ) from error
 
 
-def check_for(schema: Any, json_schema: dict[str, Any]) -> SchemaCheck:
+@dataclass(frozen=True)
+class ClassCheck:
+    """A `Validate` for objects of a pydantic class: its own validators count, not only its schema.
+
+    A class, not a closure: it can be pickled, and its `repr` is the same in every process.
+    """
+
+    json_schema: dict[str, Any]
+    pydantic_class: Any
+
+    def __call__(self, value: Any) -> str | None:
+        """What is wrong with `value`, in one line, or None."""
+        kind = self.pydantic_class
+        try:
+            if hasattr(kind, "model_validate"):
+                kind.model_validate(value)
+            else:
+                kind.parse_obj(value)  # pydantic v1
+        except ValueError as error:
+            return violation(value, self.json_schema) or " ".join(str(error).split())
+        return None
+
+
+def check_for(schema: Any, json_schema: dict[str, Any]) -> SchemaCheck | ClassCheck:
     """The check of an object against its schema, and against the class with its validators."""
-    return SchemaCheck(json_schema, schema if is_pydantic(schema) else None)
+    return ClassCheck(json_schema, schema) if is_pydantic(schema) else SchemaCheck(json_schema)
 
 
 def wire_format(json_schema: dict[str, Any], strict: bool | None) -> dict[str, Any]:
@@ -116,9 +140,10 @@ class ResponseFormat:
         """The request's `response_format`."""
         return wire_format(self._json_schema, None)
 
-    def requirement(self) -> ValidObject:
+    def check(self) -> JSONObject:
         """What an answer must be."""
-        return ValidObject(self._json_schema, check_for(self._schema, self._json_schema))
+        validate = check_for(self._schema, self._json_schema)
+        return JSONObject(schema=self._json_schema, validate=validate)
 
     def parse(self, text: str) -> Any:
         """The object in an answer, or None where there is none (a tool call, a cut answer)."""

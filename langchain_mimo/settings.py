@@ -35,7 +35,7 @@ from langchain_mimo.credentials import (
 )
 from langchain_mimo.errors import model_errors
 from langchain_mimo.profiles import profile_for
-from langchain_mimo.requirements import Requirement
+from mimo_core.checks import OutputCheck
 from mimo_core.client import AsyncMiMoClient, MiMoClient
 from mimo_core.models import DEFAULT_MODEL
 
@@ -125,7 +125,7 @@ class MiMoSettings(BaseChatModel):
         arbitrary_types_allowed=True, populate_by_name=True, hide_input_in_errors=True
     )
 
-    _check: Requirement | None = PrivateAttr(default=None)
+    _check: OutputCheck | None = PrivateAttr(default=None)
     """What an answer must be, beside what the request says: `with_structured_output` sets it."""
 
     @model_validator(mode="before")
@@ -218,7 +218,7 @@ class MiMoSettings(BaseChatModel):
     def _resolve_model_profile(self) -> ModelProfile | None:
         return profile_for(self.model)
 
-    def with_check(self, check: Requirement) -> Self:
+    def with_check(self, check: OutputCheck) -> Self:
         """A copy whose answers have to pass `check`. It shares the connections."""
         copied = self.model_copy()
         copied._check = check

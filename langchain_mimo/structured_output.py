@@ -20,7 +20,6 @@ from langchain_core.runnables import AddableDict, Runnable, RunnableGenerator, R
 
 from langchain_mimo.chat_models import ChatMiMo
 from langchain_mimo.errors import MiMoContentFilterError, MiMoInvalidRequestError
-from langchain_mimo.requirements import ForcedCall, Requirement, ValidObject
 from langchain_mimo.schemas import (
     Schema,
     check_for,
@@ -31,6 +30,7 @@ from langchain_mimo.schemas import (
     wire_format,
 )
 from langchain_mimo.tool_choice import choose_tool, wire_tools
+from mimo_core.checks import ForcedCall, JSONObject, OutputCheck
 from mimo_core.structured import JSON_OBJECT
 
 Method = Literal["json_mode", "function_calling", "json_schema"]
@@ -64,33 +64,36 @@ def structured_runnable(
     kwargs["ls_structured_output_format"] = {"kwargs": {"method": method}, "schema": tool}
     # invoke() has to be able to ask again, inside a streamed graph too; stream() streams anyway
     kwargs["stream"] = False
-    requirement: Requirement
+    # A pydantic object is given out whole, so nothing is lost by checking it first.
+    options: dict[str, Any] = {
+        "streams": not is_pydantic(schema),
+        "max_attempts": max_attempts,
+        "raises": not include_raw,
+    }
+    check: OutputCheck
     parser: OutputParserLike[Any]
     if method == "function_calling":
-        requirement, parser = _forced_call(schema, cast("Any", tool))
+        check, parser = _forced_call(schema, cast("Any", tool), options)
         kwargs |= _tool_arguments(schema, strict, kwargs.pop("tools", None))
     else:
-        requirement, parser = _valid_object(schema, tool), _parser(schema)
+        check, parser = _json_object(schema, tool, options), _parser(schema)
         kwargs["response_format"] = JSON_OBJECT
         if method == "json_schema":
             described = schema_tool(schema, "schema", strict=strict)
             kwargs["response_format"] = wire_format(json_schema_of(described), strict)
         if "tools" in kwargs:  # ChatOpenAI's: they may be called on the way to the answer
             kwargs["tools"] = wire_tools(kwargs["tools"], strict=strict)
-    requirement.max_attempts = max_attempts
-    requirement.lenient = include_raw
-    bound = model.with_check(requirement).bind(**kwargs)
+    bound = model.with_check(check).bind(**kwargs)
     return _with_raw(bound, parser) if include_raw else bound | parser
 
 
-def _forced_call(schema: Any, tool: dict[str, Any]) -> tuple[Requirement, OutputParserLike[Any]]:
+def _forced_call(
+    schema: Any, tool: dict[str, Any], options: dict[str, Any]
+) -> tuple[OutputCheck, OutputParserLike[Any]]:
     function = tool["function"]
-    requirement = ForcedCall(
-        function["name"],
-        check_for(schema, function.get("parameters") or {}),
-        streams=not is_pydantic(schema),
-    )
-    return requirement, _tool_parser(schema, function["name"])
+    validate = check_for(schema, function.get("parameters") or {})
+    check = ForcedCall(name=function["name"], validate=validate, **options)
+    return check, _tool_parser(schema, function["name"])
 
 
 def _tool_arguments(schema: Any, strict: bool | None, others: Any) -> dict[str, Any]:
@@ -110,12 +113,11 @@ def _tool_parser(schema: Schema, name: str) -> OutputParserLike[Any]:
     return JsonOutputKeyToolsParser(key_name=name, first_tool_only=True)
 
 
-def _valid_object(schema: Any, tool: dict[str, Any] | None) -> ValidObject:
+def _json_object(schema: Any, tool: dict[str, Any] | None, options: dict[str, Any]) -> JSONObject:
     if tool is None:
-        return ValidObject(None)
+        return JSONObject(**{**options, "streams": True})
     json_schema = json_schema_of(tool)
-    # A pydantic object is given out whole, so nothing is lost by checking it first.
-    return ValidObject(json_schema, check_for(schema, json_schema), streams=not is_pydantic(schema))
+    return JSONObject(schema=json_schema, validate=check_for(schema, json_schema), **options)
 
 
 def _parser(schema: Schema | None) -> OutputParserLike[Any]:

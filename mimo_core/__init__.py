@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mimo_core.client import AsyncMiMoClient as AsyncMiMoClient
+    from mimo_core.client import AsyncStream as AsyncStream
     from mimo_core.client import MiMoClient as MiMoClient
+    from mimo_core.client import Stream as Stream
     from mimo_core.endpoint import Endpoint as Endpoint
     from mimo_core.errors import APIConnectionError as APIConnectionError
     from mimo_core.errors import APITimeoutError as APITimeoutError
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from mimo_core.errors import InvalidResponseError as InvalidResponseError
     from mimo_core.errors import MiMoError as MiMoError
     from mimo_core.errors import NotFoundError as NotFoundError
+    from mimo_core.errors import OutputCheckError as OutputCheckError
     from mimo_core.errors import PermissionDeniedError as PermissionDeniedError
     from mimo_core.errors import RateLimitError as RateLimitError
     from mimo_core.errors import ServerError as ServerError
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from mimo_core.response import collect as collect
 
 _MODULES = {
-    "client": ("MiMoClient", "AsyncMiMoClient"),
+    "client": ("MiMoClient", "AsyncMiMoClient", "Stream", "AsyncStream"),
     "endpoint": ("Endpoint",),
     "errors": (
         "APIConnectionError",
@@ -51,6 +54,7 @@ _MODULES = {
         "InvalidResponseError",
         "MiMoError",
         "NotFoundError",
+        "OutputCheckError",
         "PermissionDeniedError",
         "RateLimitError",
         "ServerError",

@@ -77,6 +77,11 @@ def printable(text: str) -> str:
     return "".join(char for char in text if char.isprintable())
 
 
+def one_line(text: str) -> str:
+    """The text of an error: one printable line without keys, at most `LONGEST_LINE` long."""
+    return shortened(printable(without_keys(text)))
+
+
 def shortened(text: str, limit: int = LONGEST_LINE) -> str:
     """The text, with `…` in the place of its middle where it is longer than `limit` characters."""
     if len(text) <= limit:

@@ -57,6 +57,9 @@ class OutputCheck(ABC):
     """Whether chunks may be given out before the whole answer has been checked."""
     max_attempts: int = 2
     """Requests in all."""
+    raises: bool = True
+    """Whether an answer that will not do is an error. Else it is accepted, and `Attempts.failure`
+    says why it will not do."""
 
     @abstractmethod
     def instruction(self) -> str:
@@ -165,7 +168,12 @@ class SingleCall(OutputCheck):
         """This check beside another one, whose attempts and streaming it takes over."""
         if other is None:
             return cls()
-        return cls(other=other, streams=other.streams, max_attempts=other.max_attempts)
+        return cls(
+            other=other,
+            streams=other.streams,
+            max_attempts=other.max_attempts,
+            raises=other.raises,
+        )
 
     def instruction(self) -> str:
         asked = "Call at most one tool in an answer, and wait for its result."
@@ -198,24 +206,18 @@ class Attempts:
         request: what to send next.
         check: what the answer must be; None where there is nothing to check.
         usage: of all answers so far, added up.
-        failure: why the last answer will not do although it was accepted, or None: only where
-            `raises` is False.
+        failure: why the answer that was accepted will not do, or None where it will.
     """
 
-    def __init__(
-        self, request: dict[str, Any], check: OutputCheck | None, *, raises: bool = True
-    ) -> None:
+    def __init__(self, request: dict[str, Any], check: OutputCheck | None) -> None:
         """
         Args:
             request: the first request; it gets the check's instruction.
             check: what the answer must be.
-            raises: False accepts the last answer whatever it is, and leaves why it will not do in
-                `failure`.
         """
         self.check = check
         self.usage: dict[str, Any] = {}
         self.failure: OutputCheckError | ContentFilterError | None = None
-        self._raises = raises
         self._made = 0
         if check is not None and (text := check.instruction()):
             request = {**request, "messages": with_instruction(request["messages"], text)}
@@ -238,6 +240,7 @@ class Attempts:
             OutputCheckError: there are no attempts left, or the answer was cut.
         """
         self._made += 1
+        self.failure = None
         self.usage = add_usage(self.usage, response.get("usage") or {})
         if self.check is None:
             return True
@@ -253,7 +256,7 @@ class Attempts:
         if again:
             problem += " (a stream cannot take back what it gave; unstreamed, it is asked again)"
         self.failure = self._failure(finish_reason, problem, response)
-        if self._raises:
+        if self.check.raises:
             raise self.failure
         return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import aclosing, closing
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +17,7 @@ from mimo_core.call import Answer, ChatCall, Exchange, ModelListCall
 from mimo_core.endpoint import Endpoint
 from mimo_core.errors import InvalidRequestError, MiMoError
 from mimo_core.response import ChatChunk, ChatResponse
-from mimo_core.stream import Stage
+from mimo_core.stream import Stage, as_chunks
 from mimo_core.transport import (
     AsyncClients,
     SyncClients,
@@ -240,15 +240,22 @@ class Stream:
     >>> stream.response["usage"]
     """
 
-    def __init__(self, chunks: Generator[ChatChunk, None, None], call: ChatCall) -> None:
+    def __init__(
+        self, chunks: Generator[ChatChunk, None, None], answer: Callable[[], ChatResponse]
+    ) -> None:
         self._chunks = chunks
-        self._call = call
+        self._answer = answer
+
+    @classmethod
+    def of(cls, response: ChatResponse) -> Self:
+        """The chunks of an answer that is there already, with the promises of a stream's."""
+        return cls((chunk for chunk in as_chunks(response)), lambda: response)
 
     @property
     def response(self) -> ChatResponse:
         """The whole answer so far, final after the last chunk: until then its `finish_reason` is
-        None. Audio data is in the chunks only."""
-        return self._call.response
+        None. Audio data that was streamed is in the chunks only."""
+        return self._answer()
 
     def close(self) -> None:
         """End the request, where it has not ended. Nothing is raised."""
@@ -270,14 +277,26 @@ class Stream:
 class AsyncStream:
     """`Stream`, asynchronously."""
 
-    def __init__(self, chunks: AsyncGenerator[ChatChunk, None], call: ChatCall) -> None:
+    def __init__(
+        self, chunks: AsyncGenerator[ChatChunk, None], answer: Callable[[], ChatResponse]
+    ) -> None:
         self._chunks = chunks
-        self._call = call
+        self._answer = answer
+
+    @classmethod
+    def of(cls, response: ChatResponse) -> Self:
+        """As `Stream.of`."""
+
+        async def chunks() -> AsyncGenerator[ChatChunk, None]:
+            for chunk in as_chunks(response):
+                yield chunk
+
+        return cls(chunks(), lambda: response)
 
     @property
     def response(self) -> ChatResponse:
         """As `Stream.response`."""
-        return self._call.response
+        return self._answer()
 
     async def aclose(self) -> None:
         """End the request, where it has not ended."""
@@ -356,7 +375,7 @@ class MiMoClient(_Settings):
             InvalidRequestError: the request is not one that MiMo takes. Nothing has been sent.
         """
         call = self._call(request, extra_headers, extra_query, timeout, stream=True)
-        return Stream(self._chunks(call), call)
+        return Stream(self._chunks(call), lambda: call.response)
 
     def _chunks(self, call: ChatCall) -> Generator[ChatChunk, None, None]:
         http = self._http()
@@ -440,7 +459,7 @@ class AsyncMiMoClient(_Settings):
     ) -> AsyncStream:
         """`MiMoClient.stream`, asynchronously. `aclose()` and cancellation close the connection."""
         call = self._call(request, extra_headers, extra_query, timeout, stream=True)
-        return AsyncStream(self._chunks(call), call)
+        return AsyncStream(self._chunks(call), lambda: call.response)
 
     async def _chunks(self, call: ChatCall) -> AsyncGenerator[ChatChunk, None]:
         http = await self._http()

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mimo_core._redact import printable, shortened, without_keys
+from mimo_core._redact import one_line
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class MiMoError(Exception):
         retry_after: float | None = None,
     ) -> None:
         # One line without keys, whatever was quoted in it: a user's values end up in errors.
-        super().__init__(shortened(printable(without_keys(message))))
+        super().__init__(one_line(message))
         self.status = status
         self.code = code
         self.param = param

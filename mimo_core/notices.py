@@ -44,7 +44,9 @@ def empty_reason(message: Message, finish_reason: str | None) -> EmptyReason | N
         or a server that takes an answer for reasoning, put everything into the reasoning field;
         None where there is an answer, or nothing says why there is none.
     """
-    if (message.get("content") or "").strip() or message.get("tool_calls") or message.get("audio"):
+    if (message.get("content") or "").strip() or message.get("tool_calls"):
+        return None
+    if message.get("audio") is not None:
         return None
     if finish_reason == "length":
         return "budget"

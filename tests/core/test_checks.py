@@ -187,8 +187,7 @@ def test_the_last_attempt() -> None:
 
 
 def test_an_answer_that_will_not_do_can_be_wanted_all_the_same() -> None:
-    check = JSONObject(max_attempts=1)
-    attempts = Attempts(REQUEST, check, raises=False)
+    attempts = Attempts(REQUEST, JSONObject(max_attempts=1, raises=False))
     assert attempts.accepts(answer("no"))
     assert "after 1 attempt: the answer is not JSON" in str(attempts.failure)
 

@@ -11,7 +11,7 @@ from langchain_core import exceptions as lc
 from langchain_core.tracers.base import BaseTracer
 
 import langchain_mimo
-from langchain_mimo import ChatMiMo, MiMoModelError
+from langchain_mimo import ChatMiMo, MiMoModelError, MiMoOutputCheckError
 from langchain_mimo.errors import as_model_error
 from mimo_core import errors as core
 from mimo_core.testing.fake import FakeMiMo, Fault, Reply
@@ -264,3 +264,18 @@ def test_an_unknown_subclass_is_its_parents() -> None:
         pass
 
     assert type(as_model_error(Special("Said."))) is langchain_mimo.MiMoRateLimitError
+
+
+def test_an_answer_that_will_not_do_is_both(mimo: FakeMiMo, chat: Any) -> None:
+    """Of LangChain's parsers and of ours, on one line, with the answer."""
+    mimo.queue("no", "no")
+    model = chat().with_structured_output({"type": "object", "properties": {"a": {}}})
+    with pytest.raises(lc.OutputParserException) as e:
+        model.invoke("Hi")
+    error = e.value
+    assert isinstance(error, MiMoOutputCheckError)
+    assert "\n" not in str(error)
+    assert error.llm_output == "no"
+    assert error.attempts == 2
+    assert error.problem.startswith("the answer is not JSON")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
