@@ -142,7 +142,7 @@ def test_one(number, mimo_cassette):
         for number in range(5):
             said = {"role": "user", "content": f"Hello {number}"}
             with use_cassette(folder / f"answer {number}.yaml", record_mode="all"):
-                client.chat({"model": "mimo-v2.5-pro", "messages": [said]})
+                client.chat({"model": "mimo-v2.6-pro", "messages": [said]})
     done = project.runpytest_inprocess("--randomly-seed=4")
     done.assert_outcomes(passed=200)
 
@@ -178,7 +178,8 @@ from langchain_mimo import ChatMiMo
 
 @pytest.mark.vcr(*{paths})
 def test_it():
-    assert ChatMiMo().invoke("please introduce yourself").content.startswith("Hello! I'm MiMo")
+    model = ChatMiMo(model="mimo-v2.5-pro")
+    assert model.invoke("please introduce yourself").content.startswith("Hello! I'm MiMo")
     assert ChatMiMo(model="mimo-v2.6-flash").invoke("Paris?").tool_calls[0]["name"] == "get_weather"
 """
     )
