@@ -15,9 +15,10 @@ from llm.utils import simplify_usage_dict
 from llm_mimo.errors import ModelError
 from llm_mimo.notes import after_answer, cut_reason, in_terminal, note_after_answer
 from llm_mimo.web_search import search_events, source_list
+from mimo_core.checks import Attempts
 from mimo_core.models import ModelInfo
 from mimo_core.notices import empty_reason
-from mimo_core.response import CUT_REASONS, Accumulator, ChatChunk, Message, response_from
+from mimo_core.response import CUT_REASONS, ChatChunk, ChatResponse, Message
 from mimo_core.tool_calls import call_problem
 
 _USAGE_TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -26,30 +27,20 @@ _USAGE_TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
 class StreamReader:
     """Reads one answer: `feed` its chunks, then `finish`.
 
-    With `hold_text` the text is not given out but kept in `text`, for an answer that has to be
-    checked first.
+    With `hold_text` the text is not given out, for an answer that has to be checked first.
     """
 
     def __init__(self, *, hold_text: bool = False) -> None:
-        self._folded = Accumulator(keep_audio=False)
         self._hold_text = hold_text
-        self._envelope: dict[str, Any] = {}
-        self._message: Message = {}
+        self._answer: ChatResponse = {}
         self._call_ids: dict[int, str] = {}
         self._named: set[int] = set()
         self._unsaid: list[dict[str, Any]] = []  # sources that no event has reported yet
         self.sources: list[dict[str, Any]] = []
-        self.finish_reason: str | None = None
-        self.usage: dict[str, Any] = {}
 
     def feed(self, chunk: ChatChunk) -> list[StreamEvent]:
         """The events of one chunk."""
-        self._envelope = chunk  # type: ignore[assignment]
-        choice = chunk["choices"][0]
-        self.finish_reason = choice.get("finish_reason") or self.finish_reason
-        self.usage = chunk.get("usage") or self.usage  # type: ignore[assignment]
-        delta = choice["delta"]
-        self._folded.add(delta)
+        delta = chunk["choices"][0]["delta"]
         events: list[StreamEvent] = []
         if sources := delta.get("annotations"):
             self._unsaid.extend(sources)
@@ -63,11 +54,11 @@ class StreamReader:
             events.extend(self._call_events(call))  # type: ignore[arg-type]
         return events
 
-    def finish(self) -> list[StreamEvent]:
-        """The events that are left at the end of the answer."""
-        self._message = self._folded.message()
+    def finish(self, answer: ChatResponse) -> list[StreamEvent]:
+        """The events that are left at the end of the whole answer."""
+        self._answer = answer
         events = self._search()
-        if signature := self._message.get("reasoning_signature"):
+        if signature := self.message.get("reasoning_signature"):
             metadata = {"mimo": {"signature": signature}}  # belongs into the history
             events.append(StreamEvent(type="reasoning", chunk="", provider_metadata=metadata))
         return events
@@ -80,12 +71,17 @@ class StreamReader:
     @property
     def text(self) -> str:
         """The whole text; known once finished."""
-        return self._message.get("content") or ""
+        return self.message.get("content") or ""
 
     @property
-    def message(self) -> dict[str, Any]:
-        """The whole message, as the next request repeats it; known once finished."""
-        return dict(self._message)
+    def message(self) -> Message:
+        """The whole message; known once finished."""
+        return self._answer["choices"][0]["message"] if self._answer else {}
+
+    @property
+    def finish_reason(self) -> str | None:
+        """How the answer ended; known once finished."""
+        return self._answer["choices"][0].get("finish_reason") if self._answer else None
 
     def tool_calls(self, tools: Mapping[str, llm.Tool]) -> list[llm.ToolCall]:
         """The calls, for llm to run; their ids are those of the events.
@@ -105,7 +101,7 @@ class StreamReader:
         """
         calls = []
         for id, call in zip(
-            self._call_ids.values(), self._message.get("tool_calls") or (), strict=True
+            self._call_ids.values(), self.message.get("tool_calls") or (), strict=True
         ):
             name, text = call["function"].get("name") or "", call["function"].get("arguments") or ""
             problem = call_problem(call)
@@ -127,13 +123,8 @@ class StreamReader:
         cut = cut_reason(self.finish_reason)
         return f"The call of {name!r} was not run: {problem}. {cut or 'Ask again.'}"
 
-    def record(self) -> dict[str, Any]:
-        """The answer for the log, without its usage."""
-        envelope = {key: value for key, value in self._envelope.items() if key != "choices"}
-        return dict(response_from(self._message, self.finish_reason, None, envelope))
-
     def _search(self) -> list[StreamEvent]:
-        error = self._message.get("error_message")  # known at the end only
+        error = self.message.get("error_message")  # known at the end only
         if not self._unsaid and not error:
             return []
         said, self._unsaid = self._unsaid, []
@@ -155,33 +146,26 @@ class StreamReader:
 class Turn:
     """One prompt: the request to send next, and what becomes of its answer.
 
-    A model's `execute` sends `request` until it is None, feeds every chunk, and calls `end` after
-    each answer. There is a second request only where an answer misses the prompt's schema.
+    A model's `execute` sends `request` until it is None, feeds every chunk, and calls `end` with
+    each whole answer. There is a second request only where an answer misses the prompt's schema.
     """
 
     def __init__(
-        self,
-        request: dict[str, Any],
-        schema: dict[str, Any] | None,
-        response: Any,
-        tools: Iterable[llm.Tool],
-        info: ModelInfo,
+        self, attempts: Attempts, response: Any, tools: Iterable[llm.Tool], info: ModelInfo
     ) -> None:
         """
         Args:
-            request: the first request.
-            schema: what a final answer must be valid against, or None.
+            attempts: the requests; their check is the prompt's schema.
             response: llm's response, sync or async.
             tools: the prompt's own tools.
             info: the model.
         """
-        self.request: dict[str, Any] | None = request
+        self.request: dict[str, Any] | None = attempts.request
+        self._attempts = attempts
         self._response = response
         self._tools = {tool.name: tool for tool in tools}
-        self._thinks = info.thinks(request.get("thinking"), request.get("reasoning_effort"))
-        self._schema = schema
-        self._attempts_left = 2 if self._schema else 1
-        self._usage: dict[str, Any] = {}
+        first = attempts.request
+        self._thinks = info.thinks(first.get("thinking"), first.get("reasoning_effort"))
         self._last_event: StreamEvent | None = None
         self._reader = self._new_reader()
 
@@ -189,35 +173,51 @@ class Turn:
         """The events of one chunk."""
         return self._given(self._reader.feed(chunk))
 
-    def end(self) -> list[StreamEvent]:
+    def end(self, answer: ChatResponse) -> list[StreamEvent]:
         """The events at the end of an answer; sets `request`.
+
+        Args:
+            answer: the whole of it.
 
         Raises:
             llm.ModelError: the answer is not what the prompt's schema asks for, or calls a tool
                 that may not be run.
         """
-        reader, request = self._reader, self.request
-        assert request is not None
+        reader = self._reader
         self.request = None
-        events = reader.finish()
-        self._usage = _sum(self._usage, reader.usage)
-        self._attempts_left -= 1
+        events = reader.finish(answer)
         calls = reader.tool_calls(self._tools)
-        log_answer(self._response, reader.record() | {"usage": self._usage or None})
-        if self._schema is not None:
-            if calls:
-                events += [reader.text_event(reader.text)] if reader.text else []
-            elif problem := self._problem(self._schema):
-                self._retry(request, problem)
-                self._given(events)
-                return events + self._line_end()
-            else:
-                events.append(reader.text_event(_json_only(reader.text)))
+        accepted = self._accepts(answer)
+        if not accepted:
+            self.request = self._attempts.request
+            self._reader = self._new_reader()
+            self._given(events)
+            return events + self._line_end()
+        if self._attempts.check is not None and reader.text:
+            text = reader.text if calls else _json_only(reader.text)
+            events.append(reader.text_event(text))
         for call in calls:
             self._response.add_tool_call(call)
         self._given(events)
         self._notes()
         return events
+
+    def _accepts(self, answer: ChatResponse) -> bool:
+        from mimo_core.errors import ContentFilterError, OutputCheckError
+
+        try:
+            return self._attempts.accepts(answer)
+        except (OutputCheckError, ContentFilterError) as error:
+            if self._reader.finish_reason in CUT_REASONS:
+                raise ModelError(f"No JSON to the schema: {self._why_incomplete()}") from error
+            problem = getattr(error, "problem", "")
+            raise ModelError(
+                f"The answer does not fit the schema, twice: {problem}. "
+                "Simplify the schema, or say more in the prompt about what belongs into it."
+            ) from error
+        finally:
+            usage = self._attempts.usage or None
+            log_answer(self._response, dict(answer) | {"usage": usage})
 
     def interrupted(self) -> list[StreamEvent]:
         """What ends the line before an error is shown."""
@@ -237,36 +237,7 @@ class Turn:
         return self._given([StreamEvent(type=last.type, chunk="\n")])
 
     def _new_reader(self) -> StreamReader:
-        return StreamReader(hold_text=self._schema is not None)
-
-    def _problem(self, schema: dict[str, Any]) -> str | None:
-        """What is wrong with the answer under the prompt's schema."""
-        from mimo_core.structured import parse_object, violation
-
-        if self._reader.finish_reason in CUT_REASONS:
-            raise ModelError(f"No JSON to the schema: {self._why_incomplete()}")
-        try:
-            value = parse_object(self._reader.text)
-        except ValueError as error:
-            return str(error)
-        return violation(value, schema)
-
-    def _retry(self, request: dict[str, Any], problem: str) -> None:
-        from mimo_core.structured import correction
-
-        if not self._attempts_left:
-            raise ModelError(
-                f"The answer does not fit the schema, twice: {problem}. "
-                "Simplify the schema, or say more in the prompt about what belongs into it."
-            )
-        self.request = request | {
-            "messages": [
-                *request["messages"],
-                self._reader.message,
-                {"role": "user", "content": correction(problem)},
-            ]
-        }
-        self._reader = self._new_reader()
+        return StreamReader(hold_text=self._attempts.check is not None)
 
     def _notes(self) -> None:
         reader = self._reader
@@ -280,7 +251,7 @@ class Turn:
 
     def _why_incomplete(self) -> str:
         """Why an answer is cut or empty; empty where it is whole."""
-        empty = empty_reason(self._reader.message, self._reader.finish_reason)  # type: ignore[arg-type]
+        empty = empty_reason(self._reader.message, self._reader.finish_reason)
         if empty == "budget" and self._thinks:
             return (
                 "thinking used up the limit of tokens before the answer began; "
@@ -333,14 +304,3 @@ def _json_only(text: str) -> str:
     except ValueError:
         return json.dumps(parse_object(text), ensure_ascii=False, indent=2)
     return text.strip()
-
-
-def _sum(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """The usage of two requests together."""
-    total = dict(first)
-    for key, value in second.items():
-        if isinstance(value, dict):
-            total[key] = _sum(total.get(key) or {}, value)
-        elif isinstance(value, int | float):
-            total[key] = (total.get(key) or 0) + value
-    return total

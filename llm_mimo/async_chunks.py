@@ -6,15 +6,15 @@ import asyncio
 from contextlib import aclosing
 from typing import Any, Self
 
-from mimo_core.client import AsyncMiMoClient
-from mimo_core.response import ChatChunk, chunk_from
+from mimo_core.client import AsyncMiMoClient, AsyncStream
+from mimo_core.response import ChatChunk, ChatResponse
 
 _AHEAD = 64  # chunks that are read before they are asked for
 _tasks: set[asyncio.Task[None]] = set()  # an event loop knows its tasks weakly only
 
 
 class AsyncChunks:
-    """The chunks of one answer; one chunk where it is not streamed. `aclose()` ends the request.
+    """The chunks of one answer, streamed or not. `aclose()` ends the request.
 
     A stream is a chain of asynchronous generators, down to the HTTP library's. Where a reader
     leaves its loop with `break`, the event loop finds them all at its end and closes them all at
@@ -29,10 +29,19 @@ class AsyncChunks:
             request: of chat completions.
             stream: whether to stream it.
         """
+        self._client = client
+        self._request = request
+        self._streams = stream
+        self._stream: AsyncStream | None = None
         self._queue: asyncio.Queue[ChatChunk | None] = asyncio.Queue(_AHEAD)
-        self._task = asyncio.create_task(_read(client, request, self._queue, stream=stream))
+        self._task = asyncio.create_task(self._read())
         _tasks.add(self._task)
         self._task.add_done_callback(_tasks.discard)
+
+    @property
+    def response(self) -> ChatResponse:
+        """The whole answer so far; final after the last chunk."""
+        return {} if self._stream is None else self._stream.response
 
     def __aiter__(self) -> Self:
         return self
@@ -56,24 +65,21 @@ class AsyncChunks:
         if not self._task.cancelled():
             self._task.exception()  # raised already, or of no interest to one who has left
 
-
-async def _read(
-    client: AsyncMiMoClient,
-    request: dict[str, Any],
-    queue: asyncio.Queue[ChatChunk | None],
-    *,
-    stream: bool,
-) -> None:
-    try:
-        if stream:
-            async with aclosing(client.stream(request)) as chunks:
+    async def _read(self) -> None:
+        try:
+            async with aclosing(await self._open()) as chunks:
                 async for chunk in chunks:
-                    await queue.put(chunk)
+                    await self._queue.put(chunk)
+        except asyncio.CancelledError:
+            raise  # nobody waits for the end
+        except BaseException:
+            await self._queue.put(None)
+            raise
+        await self._queue.put(None)
+
+    async def _open(self) -> AsyncStream:
+        if self._streams:
+            self._stream = self._client.stream(self._request)
         else:
-            await queue.put(chunk_from(await client.chat(request)))
-    except asyncio.CancelledError:
-        raise  # nobody waits for the end
-    except BaseException:
-        await queue.put(None)
-        raise
-    await queue.put(None)
+            self._stream = AsyncStream.of(await self._client.chat(self._request))
+        return self._stream

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any
 
 import llm
@@ -23,8 +23,7 @@ from mimo_core.models import ModelInfo
 
 if TYPE_CHECKING:
     from llm_mimo.answers import Turn
-    from mimo_core.client import MiMoClient
-    from mimo_core.response import ChatChunk
+    from mimo_core.client import MiMoClient, Stream
 
 
 class MiMoModel:
@@ -94,6 +93,7 @@ class _Chat(MiMoModel):
 
     def _turn(self, prompt: llm.Prompt, response: Any, conversation: Any) -> Turn:
         from llm_mimo.answers import Turn
+        from mimo_core.checks import Attempts, JSONObject, SchemaCheck
         from mimo_core.notices import without_effect
         from mimo_core.structured import schema_problem
 
@@ -102,17 +102,23 @@ class _Chat(MiMoModel):
         if schema and (problem := schema_problem(schema)):
             raise InputError(f"The schema cannot be used: {problem}.")
         request = self._request(prompt, schema)
+        check = None
+        if schema:
+            check = JSONObject(schema=schema, validate=SchemaCheck(schema), streams=False)
+        attempts = Attempts(request, check)
+        if prompt.options.cache:  # type: ignore[attr-defined]
+            mark_for_cache(attempts.request["messages"])
         for name in without_effect(request):
             note(
                 f"{name} has no effect while {self.model_id} thinks: the service uses its own. "
                 "Add -o thinking false to set it."
             )
         tools = [tool for tool in prompt.tools if isinstance(tool, llm.Tool)]
-        return Turn(request, schema, response, tools, self.info)
+        return Turn(attempts, response, tools, self.info)
 
     def _request(self, prompt: llm.Prompt, schema: dict[str, Any] | None) -> dict[str, Any]:
         from llm_mimo.options import sampling_fields
-        from mimo_core.structured import JSON_OBJECT, schema_instruction, with_instruction
+        from mimo_core.structured import JSON_OBJECT
 
         options: Any = prompt.options
         video = {name: getattr(options, name, None) for name in ("fps", "media_resolution")}
@@ -132,10 +138,6 @@ class _Chat(MiMoModel):
             request["tools"] = tools
         if options.json_object or schema:
             request["response_format"] = JSON_OBJECT
-        if schema:
-            request["messages"] = with_instruction(request["messages"], schema_instruction(schema))
-        if options.cache:
-            mark_for_cache(request["messages"])
         return request
 
     def _tool(self, tool: llm.Tool | llm.ServerSideTool) -> dict[str, Any]:
@@ -172,9 +174,10 @@ class ChatModel(_Chat, llm.KeyModel):
             client = sync_client(key, prompt.options.timeout)  # type: ignore[attr-defined]
             while turn.request is not None:
                 try:
-                    for chunk in _chunks(client, turn.request, stream=stream):
-                        yield from turn.feed(chunk)
-                    yield from turn.end()
+                    with closing(_stream(client, turn.request, stream=stream)) as chunks:
+                        for chunk in chunks:
+                            yield from turn.feed(chunk)
+                    yield from turn.end(chunks.response)
                 except Exception:
                     yield from turn.interrupted()
                     raise
@@ -207,7 +210,7 @@ class AsyncChatModel(_Chat, llm.AsyncKeyModel):
                         async for chunk in chunks:
                             for event in turn.feed(chunk):
                                 yield event
-                    for event in turn.end():
+                    for event in turn.end(chunks.response):
                         yield event
                 except Exception:
                     for event in turn.interrupted():
@@ -235,10 +238,7 @@ def _schema(prompt: llm.Prompt, conversation: Any) -> dict[str, Any] | None:
     return prompt.schema or None  # type: ignore[return-value]
 
 
-def _chunks(client: MiMoClient, request: dict[str, Any], *, stream: bool) -> Iterator[ChatChunk]:
-    from mimo_core.response import chunk_from
+def _stream(client: MiMoClient, request: dict[str, Any], *, stream: bool) -> Stream:
+    from mimo_core.client import Stream
 
-    if stream:
-        yield from client.stream(request)
-    else:
-        yield chunk_from(client.chat(request))
+    return client.stream(request) if stream else Stream.of(client.chat(request))
