@@ -24,10 +24,10 @@ from langchain_core.messages import (
 
 from langchain_mimo.fast_chunks import PROVIDER
 from langchain_mimo.media import FILE_BLOCKS, file_unsent, media_part
-from mimo_core.arguments import arguments_text
+from mimo_core._request.arguments import arguments_text
+from mimo_core._request.parts import adapt_part
 from mimo_core.errors import InvalidRequestError
 from mimo_core.models import ModelInfo
-from mimo_core.parts import adapt_part
 
 _ROLES = "user, system, developer, assistant, tool and function"
 # The last two are the Responses API's.

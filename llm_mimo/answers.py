@@ -15,11 +15,11 @@ from llm.utils import simplify_usage_dict
 from llm_mimo.errors import ModelError
 from llm_mimo.notes import after_answer, cut_reason, in_terminal, note_after_answer
 from llm_mimo.web_search import search_events, source_list
+from mimo_core._response.accumulate import CUT_REASONS, ChatChunk, ChatResponse, Message
+from mimo_core._response.repair import call_problem
 from mimo_core.checks import Attempts
 from mimo_core.models import ModelInfo
 from mimo_core.notices import empty_reason
-from mimo_core.response import CUT_REASONS, ChatChunk, ChatResponse, Message
-from mimo_core.tool_calls import call_problem
 
 _USAGE_TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
 

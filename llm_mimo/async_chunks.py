@@ -6,8 +6,8 @@ import asyncio
 from contextlib import aclosing
 from typing import Any, Self
 
+from mimo_core._response.accumulate import ChatChunk, ChatResponse
 from mimo_core.client import AsyncMiMoClient, AsyncStream
-from mimo_core.response import ChatChunk, ChatResponse
 
 _AHEAD = 64  # chunks that are read before they are asked for
 _tasks: set[asyncio.Task[None]] = set()  # an event loop knows its tasks weakly only

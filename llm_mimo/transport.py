@@ -8,8 +8,8 @@ import threading
 from typing import Any
 
 from mimo_core.client import AsyncMiMoClient, MiMoClient
-from mimo_core.endpoint import Endpoint
 from mimo_core.errors import MiMoError
+from mimo_core.gateways import Endpoint
 
 _clients: dict[tuple[Any, ...], Any] = {}
 _lock = threading.Lock()

@@ -10,11 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mimo_core._request.prepare import ChatRequest as ChatRequest
+    from mimo_core._request.prepare import prepare as prepare
+    from mimo_core._response.accumulate import ChatChunk as ChatChunk
+    from mimo_core._response.accumulate import ChatResponse as ChatResponse
+    from mimo_core._response.accumulate import collect as collect
     from mimo_core.client import AsyncMiMoClient as AsyncMiMoClient
     from mimo_core.client import AsyncStream as AsyncStream
     from mimo_core.client import MiMoClient as MiMoClient
     from mimo_core.client import Stream as Stream
-    from mimo_core.endpoint import Endpoint as Endpoint
     from mimo_core.errors import APIConnectionError as APIConnectionError
     from mimo_core.errors import APITimeoutError as APITimeoutError
     from mimo_core.errors import AuthenticationError as AuthenticationError
@@ -31,18 +35,14 @@ if TYPE_CHECKING:
     from mimo_core.errors import ServerError as ServerError
     from mimo_core.errors import StreamInterruptedError as StreamInterruptedError
     from mimo_core.errors import UnsupportedInputError as UnsupportedInputError
+    from mimo_core.gateways import Endpoint as Endpoint
     from mimo_core.models import MODELS as MODELS
     from mimo_core.models import ModelInfo as ModelInfo
     from mimo_core.models import model_info as model_info
-    from mimo_core.request import ChatRequest as ChatRequest
-    from mimo_core.request import prepare as prepare
-    from mimo_core.response import ChatChunk as ChatChunk
-    from mimo_core.response import ChatResponse as ChatResponse
-    from mimo_core.response import collect as collect
 
 _MODULES = {
     "client": ("MiMoClient", "AsyncMiMoClient", "Stream", "AsyncStream"),
-    "endpoint": ("Endpoint",),
+    "gateways": ("Endpoint",),
     "errors": (
         "APIConnectionError",
         "APITimeoutError",
@@ -62,8 +62,8 @@ _MODULES = {
         "UnsupportedInputError",
     ),
     "models": ("MODELS", "ModelInfo", "model_info"),
-    "request": ("ChatRequest", "prepare"),
-    "response": ("ChatChunk", "ChatResponse", "collect"),
+    "_request.prepare": ("ChatRequest", "prepare"),
+    "_response.accumulate": ("ChatChunk", "ChatResponse", "collect"),
 }
 _HOME = {name: f"mimo_core.{module}" for module, names in _MODULES.items() for name in names}
 

@@ -16,8 +16,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mimo_core._response.accumulate import CUT_REASONS, ChatResponse, Message, ToolCall
+from mimo_core._response.repair import call_problem
 from mimo_core.errors import ContentFilterError, OutputCheckError
-from mimo_core.response import CUT_REASONS, ChatResponse, Message, ToolCall
 from mimo_core.structured import (
     correction,
     parse_object,
@@ -25,7 +26,6 @@ from mimo_core.structured import (
     violation,
     with_instruction,
 )
-from mimo_core.tool_calls import call_problem
 
 Validate = Callable[[Any], str | None]
 """Says in one line what is wrong with a value; None where nothing is."""

@@ -10,15 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode
 
-from mimo_core._redact import printable
-from mimo_core._version import __version__
-from mimo_core.body import LargeBody
-from mimo_core.call import Answer, ChatCall, Exchange, ModelListCall
-from mimo_core.endpoint import Endpoint
-from mimo_core.errors import InvalidRequestError, MiMoError
-from mimo_core.response import ChatChunk, ChatResponse
-from mimo_core.stream import Stage, as_chunks
-from mimo_core.transport import (
+from mimo_core._http.clients import (
     AsyncClients,
     SyncClients,
     Timeout,
@@ -29,6 +21,14 @@ from mimo_core.transport import (
     own_request,
     timeout_for,
 )
+from mimo_core._http.exchange import Answer, ChatCall, Exchange, ModelListCall
+from mimo_core._redact import printable
+from mimo_core._request.body import LargeBody
+from mimo_core._response.accumulate import ChatChunk, ChatResponse
+from mimo_core._response.decode import Stage, as_chunks
+from mimo_core._version import __version__
+from mimo_core.errors import InvalidRequestError, MiMoError
+from mimo_core.gateways import Endpoint
 
 USER_AGENT = f"mimo-plugins/{__version__}"
 _DEFAULT_RETRIES = 2

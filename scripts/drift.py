@@ -25,7 +25,7 @@ from scenarios import all_scenarios
 from scenarios_media import media
 
 from mimo_core import MiMoError
-from mimo_core.endpoint import Endpoint
+from mimo_core.gateways import Endpoint
 from mimo_core.testing.cassette_file import read
 from mimo_core.testing.payloads import restore_large
 from mimo_core.testing.provenance import Provenance

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from scenarios import Gateway, Scenario, all_scenarios
 
-from mimo_core.endpoint import Endpoint
+from mimo_core.gateways import Endpoint
 from mimo_core.testing import FakeMiMo, use_cassette
 
 CASSETTES = Path(__file__).resolve().parent.parent / "cassettes"

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import trustme
 
-from mimo_core.network.asyncio_backend import AsyncioBackend
+from mimo_core._http.network.asyncio_backend import AsyncioBackend
 
 Script = Callable[[socket.socket], object]
 _AUTHORITY = trustme.CA()

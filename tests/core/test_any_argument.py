@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import mimo_core
 from mimo_core import AsyncMiMoClient, MiMoClient, MiMoError, prepare
-from mimo_core.request import ChatRequest
+from mimo_core._request.prepare import ChatRequest
 from mimo_core.testing.fake import FakeMiMo
 
 KEY = "sk-0123456789abcdefSECRET"

@@ -13,8 +13,8 @@ from typing import Any
 import httpcore2
 import pytest
 
-from mimo_core.network.asyncio_backend import AsyncioBackend
-from mimo_core.network.asyncio_protocol import READ_SIZE
+from mimo_core._http.network.asyncio_backend import AsyncioBackend
+from mimo_core._http.network.asyncio_protocol import READ_SIZE
 from tests.core.conftest import Run
 from tests.core.peer import (
     Peer,

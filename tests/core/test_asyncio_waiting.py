@@ -11,7 +11,7 @@ import anyio
 import httpcore2
 import pytest
 
-from mimo_core.network.asyncio_backend import AsyncioBackend
+from mimo_core._http.network.asyncio_backend import AsyncioBackend
 from tests.core.conftest import Run
 from tests.core.peer import (
     FullListener,

@@ -33,7 +33,7 @@ from mimo_core import (
     StreamInterruptedError,
     UnsupportedInputError,
 )
-from mimo_core.classify import error_for, error_in_answer, seconds_to_wait
+from mimo_core._http.errors import error_for, error_in_answer, seconds_to_wait
 from mimo_core.errors import ErrorResponse
 
 KEY = "sk-secret0123456789"

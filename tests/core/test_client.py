@@ -42,8 +42,8 @@ from mimo_core import (
     StreamInterruptedError,
     collect,
 )
+from mimo_core._http.clients import own_request
 from mimo_core.testing.fake import FakeMiMo, Fault, Reply
-from mimo_core.transport import own_request
 
 KEY = "sk-secret0123456789abcdef"
 Connect = Callable[..., Any]
@@ -783,7 +783,7 @@ def test_threads_that_start_together_make_one_http_client(
         made.append(httpx2.Client())
         return made[-1]
 
-    monkeypatch.setattr("mimo_core.transport._new_client", slow)
+    monkeypatch.setattr("mimo_core._http.clients._new_client", slow)
     client = MiMoClient(KEY)
     barrier = threading.Barrier(6)
 
@@ -885,7 +885,7 @@ async def test_an_async_client_that_is_dropped_closes_its_connections(
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_opens_its_own_connections(fake: FakeMiMo, hello: Request) -> None:
-    from mimo_core import transport
+    from mimo_core._http import clients as transport
 
     with MiMoClient(KEY, base_url=fake.base_url) as client:
         client.chat(hello)
@@ -1080,7 +1080,7 @@ from mimo_core import AsyncMiMoClient, MiMoClient
 MiMoClient("sk-0123456789").close()
 AsyncMiMoClient("sk-0123456789")
 assert not {"httpx2", "httpcore2", "httpx", "httpcore"} & set(sys.modules), "clients"
-from mimo_core import transport
+from mimo_core._http import clients as transport
 assert transport._context.cache_info().misses == 0
 assert transport.ssl_context() is transport.ssl_context()
 assert transport._context.cache_info().misses == 1

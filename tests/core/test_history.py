@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from mimo_core import InvalidRequestError, UnsupportedInputError, history, parts, prepare
+from mimo_core import InvalidRequestError, UnsupportedInputError, prepare
+from mimo_core._request import history, parts
 
 USER = {"role": "user", "content": "Hi"}
 CALL = {

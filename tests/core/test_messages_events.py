@@ -16,10 +16,10 @@ from mimo_core import (
     StreamInterruptedError,
     collect,
 )
-from mimo_core.classify import error_in_answer
-from mimo_core.protocols.messages_events import EventTranslator, response_of
-from mimo_core.stream import Stage, StreamDecoder
-from mimo_core.tool_calls import ToolCallRepair, call_problem
+from mimo_core._http.errors import error_in_answer
+from mimo_core._protocols.messages_events import EventTranslator, response_of
+from mimo_core._response.decode import Stage, StreamDecoder
+from mimo_core._response.repair import ToolCallRepair, call_problem
 
 TEXT = {"type": "text", "text": "Hi"}
 THINKING = {"type": "thinking", "thinking": "hm", "signature": ""}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mimo_core import InvalidRequestError, UnsupportedInputError
-from mimo_core.protocols.messages_request import messages_body
-from mimo_core.request import prepare
+from mimo_core._protocols.messages_request import messages_body
+from mimo_core._request.prepare import prepare
 from mimo_core.structured import schema_instruction
 
 USER = {"role": "user", "content": "Hello"}

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mimo_core import MiMoError, collect
-from mimo_core.classify import error_in_answer
-from mimo_core.protocols.messages import Messages
-from mimo_core.protocols.messages_events import EventTranslator, response_of
-from mimo_core.protocols.messages_request import messages_body
-from mimo_core.request import prepare
-from mimo_core.stream import StreamDecoder
+from mimo_core._http.errors import error_in_answer
+from mimo_core._protocols.messages import Messages
+from mimo_core._protocols.messages_events import EventTranslator, response_of
+from mimo_core._protocols.messages_request import messages_body
+from mimo_core._request.prepare import prepare
+from mimo_core._response.decode import StreamDecoder
 from mimo_core.testing.fake.messages_protocol import shape_refusal, to_chat
 from mimo_core.testing.fake.policy import Policy
 from mimo_core.testing.fake.refusals import chat_refusal

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mimo_core import collect
-from mimo_core.response import chunk_from
+from mimo_core._response.accumulate import chunk_from
 
 
 def chunk(finish_reason: str | None = None, usage: Any = None, **delta: Any) -> Any:

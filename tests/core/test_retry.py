@@ -14,7 +14,7 @@ from mimo_core import (
     ServerError,
     StreamInterruptedError,
 )
-from mimo_core.retry import delay_before_retry
+from mimo_core._http.retry import delay_before_retry
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from mimo_core import MiMoClient
-from mimo_core.network.socket_backend import SocketBackend
+from mimo_core._http.network.socket_backend import SocketBackend
 from mimo_core.testing.fake import FakeMiMo
 from tests.core.conftest import KEY
 from tests.core.peer import Peer, receive, reset, trusting_context

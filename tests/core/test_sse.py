@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mimo_core.sse import SSEParser
+from mimo_core._response.sse import SSEParser
 
 
 def payloads(*pieces: bytes) -> list[bytes]:

@@ -17,8 +17,8 @@ from mimo_core import (
     StreamInterruptedError,
     collect,
 )
-from mimo_core.classify import error_in_answer
-from mimo_core.stream import BodyDecoder, Stage, StreamDecoder, parse_json
+from mimo_core._http.errors import error_in_answer
+from mimo_core._response.decode import BodyDecoder, Stage, StreamDecoder, parse_json
 
 KEY = "sk-secret0123456789"
 DONE = b"data: [DONE]\n\n"

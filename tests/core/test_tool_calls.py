@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mimo_core.response import ChatChunk, collect
-from mimo_core.stream import ChunkNormaliser
-from mimo_core.tool_calls import ToolCallRepair, call_problem
+from mimo_core._response.accumulate import ChatChunk, collect
+from mimo_core._response.decode import ChunkNormaliser
+from mimo_core._response.repair import ToolCallRepair, call_problem
 
 SEARCH = {
     "type": "function",

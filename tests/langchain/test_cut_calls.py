@@ -21,8 +21,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_mimo import ChatMiMo
 from langchain_mimo.answers import ChunkMapper
+from mimo_core._response.repair import call_problem
 from mimo_core.testing.fake import FakeMiMo, Reply
-from mimo_core.tool_calls import call_problem
 from tests.langchain.conftest import added_up
 from tests.langchain.test_agents import CONFIG, WAYS
 

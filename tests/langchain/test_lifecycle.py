@@ -28,7 +28,7 @@ def test_construction_imports_no_http_and_no_tls() -> None:
     """The TLS context costs 20 ms; it is built with the first request."""
     program = (
         "from langchain_mimo import ChatMiMo\n"
-        "from mimo_core import transport\n"
+        "from mimo_core._http import clients\n"
         "import httpx2\n"
         "def refuse(*_, **__): raise AssertionError('a client or a context was made')\n"
         "httpx2.Client.__init__ = httpx2.AsyncClient.__init__ = refuse\n"
@@ -36,7 +36,7 @@ def test_construction_imports_no_http_and_no_tls() -> None:
         "model = ChatMiMo(api_key='sk-test')\n"
         "repr(model), model.bind_tools([]), model.with_structured_output(), model.profile\n"
         "model._identifying_params, model._get_ls_params()\n"
-        "assert transport._context.cache_info().currsize == 0\n"
+        "assert clients._context.cache_info().currsize == 0\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=60)
 

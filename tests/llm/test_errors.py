@@ -133,7 +133,7 @@ def test_a_saved_key_is_used(
 
 
 def test_the_wrong_kind_of_key_is_named(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mimo_core.endpoint import Endpoint
+    from mimo_core.gateways import Endpoint
 
     assert "tp-" in Endpoint.resolve("tp-key", "xiaomi", environ={}).hint_on_401()
 

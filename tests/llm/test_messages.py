@@ -9,8 +9,8 @@ from llm.parts import Message, ReasoningPart, TextPart, ToolCallPart, ToolResult
 
 from llm_mimo.messages import request_messages, system_prompt
 from llm_mimo.models import ChatModel
+from mimo_core._request.prepare import prepare
 from mimo_core.models import model_info
-from mimo_core.request import prepare
 
 
 def _prompt(*messages: Message, system: str | None = None) -> llm.Prompt:

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mimo_core import InvalidRequestError, prepare
+from mimo_core._protocols.messages_request import messages_body
 from mimo_core.models import MODELS, model_info
-from mimo_core.protocols.messages_request import messages_body
 from mimo_core.testing.fake import service
 from mimo_core.testing.fake.policy import Policy, Refusal
 from mimo_core.testing.fake.refusals import chat_refusal

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mimo_core import InvalidRequestError, UnsupportedInputError, prepare
+from mimo_core._protocols.messages_request import messages_body
 from mimo_core.models import MODELS
-from mimo_core.protocols.messages_request import messages_body
 from mimo_core.testing.fake.messages_protocol import shape_refusal, to_chat
 from mimo_core.testing.fake.policy import Policy, Refusal
 from mimo_core.testing.fake.refusals import chat_refusal

@@ -14,8 +14,8 @@ import httpx2
 import pytest
 
 from mimo_core import MiMoClient, ServerError, StreamInterruptedError, collect
+from mimo_core._response.repair import call_problem
 from mimo_core.testing import FakeMiMo, Fault, Reply
-from mimo_core.tool_calls import call_problem
 
 # Loopback has no TLS, whose context would cost 40 ms a call.
 post = partial(httpx2.post, verify=False)

@@ -10,11 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from mimo_core.arguments import arguments_text
-from mimo_core.errors import InvalidRequestError, UnsupportedInputError
-from mimo_core.media import PART_KINDS
-from mimo_core.models import ModelInfo
-from mimo_core.parts import (
+from mimo_core._request.arguments import arguments_text
+from mimo_core._request.parts import (
     NO_TEXT,
     adapt_part,
     adapt_result_part,
@@ -22,6 +19,9 @@ from mimo_core.parts import (
     text_of,
     without_empty_texts,
 )
+from mimo_core.errors import InvalidRequestError, UnsupportedInputError
+from mimo_core.media import PART_KINDS
+from mimo_core.models import ModelInfo
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _NOT_ANSWERED = "This call was not answered."

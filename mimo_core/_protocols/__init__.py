@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from mimo_core.endpoint import Endpoint
-from mimo_core.protocols.chat_completions import ChatCompletions
-from mimo_core.response import ChatChunk, ChatResponse
+from mimo_core._protocols.chat_completions import ChatCompletions
+from mimo_core._response.accumulate import ChatChunk, ChatResponse
+from mimo_core.gateways import Endpoint
 
 Translate = Callable[[dict[str, Any]], Iterable[ChatChunk] | None]
 """One event's payload to the chunks it means; None where it says that the answer is complete."""
@@ -40,6 +40,6 @@ def protocol_for(endpoint: Endpoint) -> WireProtocol:
     """The protocol that `endpoint` asks for."""
     if endpoint.protocol == "chat_completions":
         return ChatCompletions()
-    from mimo_core.protocols.messages import Messages  # few ask for it
+    from mimo_core._protocols.messages import Messages  # few ask for it
 
     return Messages()

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mimo_core.endpoint import Endpoint
-from mimo_core.protocols.messages_events import EventTranslator, response_of
-from mimo_core.protocols.messages_request import messages_body
-from mimo_core.response import ChatResponse
+from mimo_core._protocols.messages_events import EventTranslator, response_of
+from mimo_core._protocols.messages_request import messages_body
+from mimo_core._response.accumulate import ChatResponse
+from mimo_core.gateways import Endpoint
 
 VERSION = "2023-06-01"
 

@@ -21,9 +21,9 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from mimo_core.network import pool_options
-from mimo_core.network.asyncio_protocol import READ_SIZE, Protocol
-from mimo_core.network.asyncio_streams import TCPStream
+from mimo_core._http.network import pool_options
+from mimo_core._http.network.asyncio_protocol import READ_SIZE, Protocol
+from mimo_core._http.network.asyncio_streams import TCPStream
 
 Attempt = Callable[[], Awaitable[Protocol]]
 _NEXT_ADDRESS = 0.25  # seconds until the next address is tried beside the last (RFC 8305)

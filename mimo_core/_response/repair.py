@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import uuid4
 
-from mimo_core.response import Message, ToolCall
+from mimo_core._response.accumulate import Message, ToolCall
 
 _OPEN = "<tool_call>"
 _CALL = re.compile(r"<tool_call>\s*<function=([^>\s]+)>(.*?)</function>\s*</tool_call>", re.DOTALL)

@@ -9,10 +9,15 @@ from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 from urllib.parse import urljoin
 
+from mimo_core._http.errors import error_for, error_in_answer
+from mimo_core._http.retry import delay_before_retry
+from mimo_core._protocols import protocol_for
 from mimo_core._redact import credentials_in, without_keys
-from mimo_core.body import LargeBody, encode_body
-from mimo_core.classify import error_for, error_in_answer
-from mimo_core.endpoint import Endpoint
+from mimo_core._request.body import LargeBody, encode_body
+from mimo_core._request.prepare import prepare
+from mimo_core._response.accumulate import ChatResponse, empty_response
+from mimo_core._response.decode import BodyDecoder, Stage, StreamDecoder, parse_json
+from mimo_core._response.repair import ToolCallRepair
 from mimo_core.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -21,12 +26,7 @@ from mimo_core.errors import (
     MiMoError,
     NotFoundError,
 )
-from mimo_core.protocols import protocol_for
-from mimo_core.request import prepare
-from mimo_core.response import ChatResponse, empty_response
-from mimo_core.retry import delay_before_retry
-from mimo_core.stream import BodyDecoder, Stage, StreamDecoder, parse_json
-from mimo_core.tool_calls import ToolCallRepair
+from mimo_core.gateways import Endpoint
 
 Answer = TypeVar("Answer")
 

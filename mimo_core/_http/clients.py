@@ -128,10 +128,10 @@ def _transport(name: str, context: ssl.SSLContext, limits: httpx2.Limits, *, dir
     if not direct and getproxies():
         return None
     if name == "Client":
-        from mimo_core.network.socket_backend import SocketTransport
+        from mimo_core._http.network.socket_backend import SocketTransport
 
         return SocketTransport(context, limits)
-    from mimo_core.network.asyncio_backend import AsyncioTransport, serves
+    from mimo_core._http.network.asyncio_backend import AsyncioTransport, serves
 
     return AsyncioTransport(context, limits) if serves(asyncio.get_running_loop()) else None
 

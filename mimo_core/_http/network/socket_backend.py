@@ -13,7 +13,7 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from mimo_core.network import pool_options, shorter
+from mimo_core._http.network import pool_options, shorter
 
 _UNKNOWN = -1.0  # the socket's timeout may have been changed by httpcore2
 

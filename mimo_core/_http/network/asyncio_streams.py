@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import httpcore2
 
-from mimo_core.network import shorter
-from mimo_core.network.asyncio_protocol import READ_SIZE, Protocol
+from mimo_core._http.network import shorter
+from mimo_core._http.network.asyncio_protocol import READ_SIZE, Protocol
 
 Result = TypeVar("Result")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mimo_core.response import (
+from mimo_core._response.accumulate import (
     CUT_REASONS,
     ChatChunk,
     ChatResponse,

@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from mimo_core.endpoint import ProtocolName
+from mimo_core._request.history import adapt_messages
 from mimo_core.errors import InvalidRequestError
-from mimo_core.history import adapt_messages
+from mimo_core.gateways import ProtocolName
 from mimo_core.models import DEFAULT_MODEL, ModelInfo, model_info
 
 

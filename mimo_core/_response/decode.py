@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from mimo_core.errors import InvalidResponseError, MiMoError, StreamInterruptedError
-from mimo_core.response import (
+from mimo_core._response.accumulate import (
     Accumulator,
     ChatChunk,
     ChatResponse,
@@ -26,11 +25,12 @@ from mimo_core.response import (
     empty_response,
     response_from,
 )
-from mimo_core.sse import SSEParser
-from mimo_core.tool_calls import ToolCallRepair, ToolCallStream
+from mimo_core._response.repair import ToolCallRepair, ToolCallStream
+from mimo_core._response.sse import SSEParser
+from mimo_core.errors import InvalidResponseError, MiMoError, StreamInterruptedError
 
 if TYPE_CHECKING:
-    from mimo_core.protocols import Translate
+    from mimo_core._protocols import Translate
 
 _DONE = b"[DONE]"
 ErrorEvent = Callable[[dict[str, Any]], MiMoError]

@@ -1,0 +1,1 @@
+"""One exchange over HTTP: its requests, retries, errors and connections."""

@@ -1,0 +1,1 @@
+"""What goes out: requests, checked and adapted to what MiMo takes."""
