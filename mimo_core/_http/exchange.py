@@ -16,6 +16,7 @@ from mimo_core._redact import credentials_in, without_keys
 from mimo_core._request.body import LargeBody, encode_body
 from mimo_core._request.prepare import prepare
 from mimo_core._response.accumulate import ChatResponse, empty_response
+from mimo_core._response.calls import with_own_ids
 from mimo_core._response.decode import BodyDecoder, Stage, StreamDecoder, parse_json
 from mimo_core._response.repair import ToolCallRepair
 from mimo_core.errors import (
@@ -164,8 +165,9 @@ class ChatCall(Exchange[ChatResponse]):
         response = self._protocol.response(payload)
         if response is None:
             raise self._unusable(payload, self._protocol.answer_holds)
+        choice = response["choices"][0]
+        choice["message"] = with_own_ids(choice["message"])
         if self._repair:
-            choice = response["choices"][0]
             reason = choice.get("finish_reason")
             choice["message"] = self._repair.message(choice["message"], reason)
             if choice["message"].get("tool_calls") and reason == "stop":

@@ -10,7 +10,6 @@ import json
 from typing import Any
 
 from mimo_core._response.accumulate import (
-    CUT_REASONS,
     ChatChunk,
     ChatResponse,
     ContradictionError,
@@ -28,7 +27,9 @@ _FINISH_REASONS = {
     "max_tokens": "length",
     "tool_use": "tool_calls",
     "refusal": "content_filter",
+    "model_context_window_exceeded": "length",
 }
+_COMPLETE = frozenset({"stop", "tool_calls"})
 _TRANSLATED = frozenset({"type", "role", "content", "stop_reason", "usage", "object"})
 _COUNTS = (
     "input_tokens",
@@ -48,7 +49,7 @@ def response_of(payload: dict[str, Any]) -> ChatResponse | None:
     blocks = [block for block in content if isinstance(block, dict)]
     message = _message(blocks)
     finish_reason = _finish_reason(payload.get("stop_reason"))
-    if finish_reason in CUT_REASONS and blocks and blocks[-1].get("type") == "tool_use":
+    if finish_reason not in _COMPLETE and _ends_with_a_call(blocks):
         _cut_last_call(message)
     return response_from(message, finish_reason, usage.usage(), _envelope(payload))
 
@@ -77,8 +78,14 @@ def _tool_call(block: dict[str, Any]) -> ToolCall:
     return {"id": block.get("id"), "type": "function", "function": function}
 
 
+def _ends_with_a_call(blocks: list[dict[str, Any]]) -> bool:
+    """Whether the last thing said was a call. (Servers were seen to put the thinking last.)"""
+    said = [b for b in blocks if b.get("type") == "tool_use" or (b.get("text") or "").strip()]
+    return bool(said) and said[-1].get("type") == "tool_use"
+
+
 def _cut_last_call(message: Message) -> None:
-    """The answer was cut in its last call, whose `input` holds what could be saved of it. As cut
+    """The answer was cut, so the `input` of its last call may be what could be saved of it. As cut
     text it is what chat completions give there, and no host runs it."""
     call = message["tool_calls"][-1]  # type: ignore[index]
     call["function"]["arguments"] = call["function"]["arguments"].removesuffix("}")
@@ -140,7 +147,7 @@ class _Counts:
 
 
 class _OpenCall:
-    """A tool call whose block has not been closed."""
+    """A tool call that is not over: whose block is open, or whose arguments stood in its start."""
 
     __slots__ = ("index", "input", "streamed")
 
@@ -154,7 +161,18 @@ class EventTranslator:
     """Translates the events of one stream. A call gives the chunks of an event, or None for the
     event that ends the answer."""
 
-    __slots__ = ("_calls", "_counts", "_envelope", "_ignored", "_in_call", "_role", "_signatures")
+    __slots__ = (
+        "_calls",
+        "_counts",
+        "_ends_with_call",
+        "_envelope",
+        "_given",
+        "_ignored",
+        "_in_call",
+        "_is_over",
+        "_role",
+        "_signatures",
+    )
 
     def __init__(self) -> None:
         self._envelope: dict[str, Any] = {"object": "chat.completion.chunk"}
@@ -162,6 +180,9 @@ class EventTranslator:
         self._role = True  # not said yet
         self._calls = 0
         self._in_call: dict[Any, _OpenCall] = {}  # by the block's index
+        self._given: list[_OpenCall] = []  # calls whose arguments came whole, with their start
+        self._is_over = False  # a reason for the end has come
+        self._ends_with_call = False  # no text has come since the last call began
         self._ignored: set[Any] = set()  # indices of open blocks that we do not know
         self._signatures: list[str] = []
 
@@ -181,7 +202,9 @@ class EventTranslator:
             self._envelope |= _envelope(message)
             # No piece of an answer yet: what fails now can still be tried again.
             return [self._count()]
-        return None if kind == "message_stop" else []
+        if kind == "message_stop":
+            return None
+        return []
 
     def _start(self, block: dict[str, Any], index: Any) -> list[ChatChunk]:
         kind = block.get("type")
@@ -195,8 +218,11 @@ class EventTranslator:
                 "type": "function",
                 "function": {"name": block.get("name"), "arguments": ""},
             }
+            if self._is_over:
+                raise ContradictionError("a tool call begins after the answer's end")
             self._in_call[index] = _OpenCall(self._calls, block.get("input"))
             self._calls += 1
+            self._ends_with_call = True
             return [self._chunk({"tool_calls": [call]})]
         if kind == "thinking":
             self._signatures.append(block.get("signature") or "")
@@ -209,6 +235,7 @@ class EventTranslator:
     def _delta(self, delta: dict[str, Any], index: Any) -> list[ChatChunk]:
         kind = delta.get("type")
         if kind == "text_delta":
+            self._ends_with_call = self._ends_with_call and not (delta.get("text") or "").strip()
             return self._text("content", delta.get("text"))
         if kind == "thinking_delta":
             return self._text("reasoning_content", delta.get("thinking"))
@@ -231,18 +258,33 @@ class EventTranslator:
         )
 
     def _close_call(self, index: Any) -> list[ChatChunk]:
-        """Arguments that did not come in pieces: whole in the block's start, or there are none."""
-        call = self._in_call.pop(index, None)
-        if call is None or call.streamed or not call.input:
-            return []
-        return [self._arguments(call, _arguments(call.input))]
+        """Arguments that did not come in pieces stood in the block's start, or there are none.
 
-    def _close_all(self, finish_reason: str) -> list[ChatChunk]:
-        """What is left of the calls that no event has closed."""
+        Whether they are all of them, the end of the answer tells.
+        """
+        call = self._in_call.pop(index, None)
+        if call is not None and not call.streamed and call.input:
+            self._given.append(call)
+        return []
+
+    def _give_whole_arguments(self, finish_reason: str) -> list[ChatChunk]:
+        """The arguments that came with their calls. Those of the last call of an answer that was
+        cut may be what could be saved of them: they are given out as cut text."""
+        chunks = []
+        for call in self._given:
+            arguments = _arguments(call.input)
+            is_last = self._ends_with_call and call.index == self._calls - 1
+            if is_last and finish_reason not in _COMPLETE:
+                arguments = arguments.removesuffix("}")
+            chunks.append(self._arguments(call, arguments))
+        self._given = []
+        return chunks
+
+    def _check_closed(self) -> None:
+        """A block that was never closed may lack its arguments; those that came tell themselves."""
         for index, call in self._in_call.items():
-            if not (call.streamed or call.input or finish_reason in CUT_REASONS):
+            if not call.streamed:
                 raise ContradictionError(f"the tool call in block {index!r} was not closed")
-        return [chunk for index in list(self._in_call) for chunk in self._close_call(index)]
 
     def _end(self, event: dict[str, Any]) -> list[ChatChunk]:
         delta = event.get("delta") or {}
@@ -251,7 +293,10 @@ class EventTranslator:
         reason = _finish_reason(delta.get("stop_reason"))
         if reason is None:
             return [self._count()]
-        chunks = self._close_all(reason)
+        self._is_over = True
+        if reason in _COMPLETE:
+            self._check_closed()
+        chunks = self._give_whole_arguments(reason)
         signature, self._signatures = _one_signature(self._signatures), []
         if signature:
             chunks.append(self._chunk({"reasoning_signature": signature}))

@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from mimo_core._response.accumulate import (
+    CUT_REASONS,
     Accumulator,
     ChatChunk,
     ChatResponse,
     ChunkChoice,
     ContradictionError,
     Message,
-    ToolCall,
     Usage,
     chunk_from,
     empty_response,
     response_from,
 )
+from mimo_core._response.calls import CallNumbering
 from mimo_core._response.repair import ToolCallRepair, ToolCallStream
 from mimo_core._response.sse import SSEParser
 from mimo_core.errors import InvalidResponseError, MiMoError, StreamInterruptedError
@@ -73,11 +74,11 @@ class ChunkNormaliser:
 
     __slots__ = (
         "_arrived",
+        "_choice",
         "_ended_with",
         "_envelope",
         "_finish_reason",
-        "_last_id",
-        "_numbered",
+        "_numbering",
         "_repair",
         "_usage",
         "started",
@@ -85,8 +86,8 @@ class ChunkNormaliser:
 
     def __init__(self, repair: ToolCallRepair | None = None) -> None:
         self._repair = ToolCallStream(repair) if repair else None
-        self._numbered = 0  # tool calls that came without an index and were given one
-        self._last_id: str | None = None  # of such a call; some repeat it on every piece
+        self._numbering = CallNumbering()
+        self._choice: Any = None  # the index of the one choice, once it is known
         self.started = False
         self._arrived = Accumulator(keep_audio=False)
         self._envelope: dict[str, Any] = {}
@@ -105,30 +106,54 @@ class ChunkNormaliser:
         choice = choices[0]
         if len(choices) > 1:
             chunk["choices"] = [choice]
+        if (number := choice.get("index")) != self._choice:
+            self._check_choice(number)
         delta = choice.get("delta")
         if reason := choice.get("finish_reason"):
-            self._finish_reason = reason
+            self._end_with(reason)
             choice["finish_reason"] = None
             if not delta or not any(v for k, v in delta.items() if k != "role"):
                 return
         if delta is None:
             return
         if "tool_calls" in delta and (calls := delta["tool_calls"]):
-            self._number(calls)
+            delta["tool_calls"] = [self._numbering.number(call) for call in calls]
         if self._repair is not None:
             self._repair.delta(delta)
         self._arrived.add(delta)
         self.started = True
         out.append(chunk)
 
-    def end(self) -> list[ChatChunk]:
-        """The chunks that end the answer. Raises `StreamInterruptedError` where it has no end."""
+    def _check_choice(self, number: Any) -> None:
+        """There is one choice: pieces of a second one would be mixed into its text and calls."""
+        if number is None:
+            return
+        if self._choice is not None:
+            raise ContradictionError("it holds a second choice, which was not asked for")
+        self._choice = number
+
+    def _end_with(self, reason: str) -> None:
+        """Some say twice why an answer ended. That it was cut is never taken back."""
+        if reason != "null" and self._finish_reason not in CUT_REASONS:
+            self._finish_reason = reason
+
+    def end(self, *, said: bool) -> list[ChatChunk]:
+        """The chunks that end the answer.
+
+        Args:
+            said: whether the wire said that this is the end (`[DONE]`, `message_stop`), or the body
+                just ended. Only then can a call without arguments be one that takes none.
+
+        Raises:
+            StreamInterruptedError: no finish reason has come.
+        """
         if self._finish_reason is None:
             raise self.interrupted("it ended without a finish reason")
         chunks = []
         rest: Message = {}
         if self._repair is not None:
-            rest = self._repair.rest(self._finish_reason)
+            ended_with = self._finish_reason if said else None
+            rest = self._repair.rest(ended_with, self._numbering.doubtful)
         if rest:
             self._arrived.add(rest)
             chunks.append(self._chunk(rest, None))
@@ -142,15 +167,6 @@ class ChunkNormaliser:
     def _chunk(self, delta: Message, finish_reason: str | None) -> ChatChunk:
         choice: ChunkChoice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
         return {**self._envelope, "choices": [choice]}  # type: ignore[typeddict-item]
-
-    def _number(self, calls: list[ToolCall]) -> None:
-        """Some relays leave the index out: a new id opens a call, anything else goes on."""
-        for call in calls:
-            if call.get("index") is None:
-                if call.get("id") not in (None, "", self._last_id):
-                    self._last_id = call["id"]
-                    self._numbered += 1
-                call["index"] = max(self._numbered - 1, 0)
 
     def interrupted(self, reason: str) -> StreamInterruptedError:
         """The error for a stream that broke, with what had arrived."""
@@ -166,7 +182,7 @@ class ChunkNormaliser:
     def partial(self) -> ChatResponse:
         """What has arrived, when nothing more will."""
         if self._repair is not None:
-            self._arrived.add(self._repair.rest(None))
+            self._arrived.add(self._repair.rest(None, frozenset()))
         return self.response()
 
     def response(self) -> ChatResponse:
@@ -180,7 +196,7 @@ def as_chunks(response: ChatResponse) -> list[ChatChunk]:
     normaliser = ChunkNormaliser()
     chunks: list[ChatChunk] = []
     normaliser.add(chunk_from(response), chunks)
-    return chunks + normaliser.end()
+    return chunks + normaliser.end(said=True)
 
 
 class StreamDecoder:
@@ -254,7 +270,7 @@ class StreamDecoder:
             if self._failure is not None:
                 raise self._failure
             if self.stage is not Stage.COMPLETE:
-                chunks += self._normaliser.end()
+                chunks += self._normaliser.end(said=False)
         self.stage = Stage.COMPLETE
         return chunks
 
@@ -281,7 +297,7 @@ class StreamDecoder:
             for payload in payloads:
                 pieces = None if payload == _DONE else self._translate(self._event(payload))
                 if pieces is None:
-                    chunks += self._normaliser.end()
+                    chunks += self._normaliser.end(said=True)
                     self.stage = Stage.COMPLETE
                     return chunks
                 for chunk in pieces:

@@ -13,15 +13,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
-from uuid import uuid4
 
 from mimo_core._response.accumulate import Message, ToolCall
+from mimo_core._response.calls import new_call_id
 
 _OPEN = "<tool_call>"
-_CALL = re.compile(r"<tool_call>\s*<function=([^>\s]+)>(.*?)</function>\s*</tool_call>", re.DOTALL)
-_PARAMETER = re.compile(r"<parameter=([^>\s]+)>(.*?)</parameter>", re.DOTALL)
+_CLOSE = "</tool_call>"
+_CALL = re.compile(r"<tool_call>\s*<function=([^>\s]+)>(.*)</function>\s*</tool_call>", re.DOTALL)
+_PARAMETER = re.compile(r"\s*<parameter=([^>\s]+)>")
+_END_OF_PARAMETER = "</parameter>"
 _COMPLETE = frozenset({"tool_calls", "stop"})  # the finish reasons of an answer that was not cut
 _ANY = frozenset({"string", "object", "array", "number", "integer", "boolean", "null"})
 _JSON_TYPES: dict[type, set[str]] = {
@@ -77,7 +79,7 @@ class ToolCallRepair:
             finish_reason: how its answer ended.
         """
         repaired: Message = {**message}
-        text, leaked = self.split(message.get("content") or "")
+        text, leaked = self.split(message.get("content") or "", finish_reason)
         calls = [self._call(call, finish_reason) for call in message.get("tool_calls") or ()]
         if leaked:
             repaired["content"] = text
@@ -85,21 +87,39 @@ class ToolCallRepair:
             repaired["tool_calls"] = calls + leaked
         return repaired
 
-    def split(self, text: str) -> tuple[str, list[ToolCall]]:
-        """A text without the calls written into it, and those calls."""
-        calls: list[ToolCall] = []
-        if _OPEN not in text:
-            return text, calls
+    def split(
+        self, text: str, finish_reason: str | None, *, quoted: bool = False
+    ) -> tuple[str, list[ToolCall]]:
+        """A text without the calls that it ends with, and those calls.
 
-        def take(match: re.Match[str]) -> str:
-            name = match.group(1)
-            if name not in self._schemas:
-                return match.group(0)  # some text about tool calls
-            calls.append(_new_call(name, self._leaked_arguments(name, match.group(2))))
-            return ""
+        Only what the model wrote in place of calls: well-formed, of tools that were offered, with
+        what they require, at the end of an answer that was not cut. A call in the middle of a text
+        or inside a code block is something that the model tells or quotes.
 
-        rest = _CALL.sub(take, text)
-        return (rest.strip() if calls else text), calls
+        Args:
+            text: a text, or what follows in it from the first `<tool_call>` on.
+            finish_reason: how its answer ended.
+            quoted: whether the text begins inside of a code block or between backticks.
+        """
+        if _OPEN not in text or finish_reason not in _COMPLETE:
+            return text, []
+        before, written = _calls_at_the_end(text)
+        quoted = before.endswith("`") or bool(before.count("```") % 2) or quoted
+        if not written or quoted:
+            return text, []
+        calls = []
+        for name, parameters in written:
+            if name not in self._schemas or parameters is None:
+                return text, []
+            arguments = self._leaked_arguments(name, parameters)
+            if self._lacks_something(name, arguments):
+                return text, []
+            calls.append(_new_call(name, json.dumps(arguments, ensure_ascii=False)))
+        return before.strip(), calls
+
+    def _lacks_something(self, name: str, arguments: Mapping[str, Any]) -> bool:
+        required = self._schemas[name].get("required")
+        return isinstance(required, list) and any(key not in arguments for key in required)
 
     def arguments(self, name: str, arguments: str) -> str:
         """The arguments of a call of `name`, with objects where the schema wants objects."""
@@ -143,13 +163,13 @@ class ToolCallRepair:
             arguments = "{}" if self.takes_nothing(name, finish_reason) else ""
         return {**call, "function": {**function, "arguments": arguments}}
 
-    def _leaked_arguments(self, name: str, text: str) -> str:
+    def _leaked_arguments(self, name: str, parameters: dict[str, str]) -> dict[str, Any]:
         properties = self._schemas[name].get("properties") or {}
         values = {}
-        for key, raw in _PARAMETER.findall(text):
+        for key, raw in parameters.items():
             types = _types(properties.get(key, {}), self._schemas[name])
             values[key] = _typed(raw.removeprefix("\n").removesuffix("\n"), types)
-        return json.dumps(values, ensure_ascii=False)
+        return values
 
 
 class _StreamedCall:
@@ -173,6 +193,8 @@ class ToolCallStream:
     def __init__(self, repair: ToolCallRepair) -> None:
         self._repair = repair
         self._text = ""  # held back
+        self._fences = 0  # of code blocks, in the text that was passed on
+        self._ticks = 0  # backticks at its end, that are not a fence
         self._calls: dict[int, _StreamedCall] = {}
 
     def delta(self, delta: Message) -> None:
@@ -182,19 +204,22 @@ class ToolCallStream:
         if calls := delta.get("tool_calls"):
             delta["tool_calls"] = [call for call in calls if self._keep(call)] or None
 
-    def rest(self, finish_reason: str | None) -> Message:
+    def rest(self, finish_reason: str | None, doubtful: Set[int]) -> Message:
         """What was held back, repaired, and `{}` for each call whose empty arguments mean that.
 
         Args:
             finish_reason: how the answer ended; None where it broke off.
+            doubtful: the indices of calls of which it is not sure that nothing is missing.
         """
-        text, leaked = self._repair.split(self._text)
+        quoted = bool(self._fences % 2 or self._ticks)
+        text, leaked = self._repair.split(self._text, finish_reason, quoted=quoted)
         rest: Message = {}
         if text:
             rest["content"] = text
         calls: list[ToolCall] = []
         for index, call in self._calls.items():
-            if arguments := self._rest_of(call, finish_reason):
+            ended_with = None if index in doubtful else finish_reason
+            if arguments := self._rest_of(call, ended_with):
                 calls.append({"index": index, "function": {"arguments": arguments}})
         first = max(self._calls, default=-1) + 1
         calls += [{**call, "index": index} for index, call in enumerate(leaked, first)]
@@ -213,7 +238,15 @@ class ToolCallStream:
         if start < 0:
             start = len(text) - _overlap(text)
         self._text = text[start:]
-        return text[:start]
+        passed = text[:start]
+        if passed and (self._ticks or "`" in passed):
+            self._count_fences(passed)
+        return passed
+
+    def _count_fences(self, passed: str) -> None:
+        text = "`" * self._ticks + passed
+        self._fences += text.count("```")
+        self._ticks = (len(text) - len(text.rstrip("`"))) % 3
 
     def _keep(self, fragment: ToolCall) -> bool:
         """Whether anything of `fragment` goes on now."""
@@ -235,6 +268,34 @@ class ToolCallStream:
         return opens
 
 
+def _calls_at_the_end(text: str) -> tuple[str, list[tuple[str, dict[str, str] | None]]]:
+    """What stands before the calls that a text ends with, and these: their names and parameters,
+    None where the parameters are not well-formed. Linear: each call is looked at once."""
+    calls: list[tuple[str, dict[str, str] | None]] = []
+    before = text
+    while (rest := before.rstrip()).endswith(_CLOSE):
+        start = rest.rfind(_OPEN)
+        found = _CALL.fullmatch(rest, start) if start >= 0 else None
+        if found is None:
+            break
+        calls.insert(0, (found.group(1), _parameters(found.group(2))))
+        before = rest[:start]
+    return before, calls
+
+
+def _parameters(body: str) -> dict[str, str] | None:
+    """The parameters that a call is written with; None where it holds anything else."""
+    parameters: dict[str, str] = {}
+    position = 0
+    while (opening := _PARAMETER.match(body, position)) is not None:
+        end = body.find(_END_OF_PARAMETER, opening.end())
+        if end < 0 or opening.group(1) in parameters:
+            return None
+        parameters[opening.group(1)] = body[opening.end() : end]
+        position = end + len(_END_OF_PARAMETER)
+    return None if body[position:].strip() else parameters
+
+
 def _overlap(text: str) -> int:
     """How many characters at the end of `text` may be the beginning of `<tool_call>`."""
     at = text.rfind("<", -len(_OPEN))
@@ -243,7 +304,7 @@ def _overlap(text: str) -> int:
 
 def _new_call(name: str, arguments: str) -> ToolCall:
     return {
-        "id": f"call_{uuid4().hex[:24]}",
+        "id": new_call_id(),
         "type": "function",
         "function": {"name": name, "arguments": arguments},
     }

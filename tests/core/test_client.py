@@ -231,22 +231,21 @@ def test_a_call_that_the_model_wrote_as_text(
     tools = [{"type": "function", "function": {"name": "now", "parameters": parameters}}]
     reply = Reply(f"Let me see. {written}", finish_reason="stop")
     driver = connect()
-    if cut:  # what had arrived is in the error, the call in it too
+    if cut:  # what had arrived is in the error, as the model wrote it: it is not a call to run
         fake.queue(Fault(reply=reply, cut="mid_stream", after=-1))
-        answers = [streamed(driver, {**hello, "tools": tools})[1].partial]
-        ends = [None]
-    else:
-        fake.queue(reply, reply)
-        answers = [
-            collect(driver.stream({**hello, "tools": tools})),
-            driver.chat({**hello, "tools": tools}),
-        ]
-        ends = ["tool_calls"] * 2
-    for answer, end in zip(answers, ends, strict=True):
+        partial = streamed(driver, {**hello, "tools": tools})[1].partial
+        assert "tool_calls" not in partial["choices"][0]["message"]
+        assert text_of(partial).startswith("Let me see. <tool_call>")
+        return
+    fake.queue(reply, reply)
+    for answer in (
+        collect(driver.stream({**hello, "tools": tools})),
+        driver.chat({**hello, "tools": tools}),
+    ):
         [call] = answer["choices"][0]["message"]["tool_calls"]
         assert call["function"] == {"name": "now", "arguments": '{"zone": "CET"}'}
         assert text_of(answer).strip() == "Let me see."
-        assert answer["choices"][0]["finish_reason"] == end
+        assert answer["choices"][0]["finish_reason"] == "tool_calls"
 
 
 # Before anything is sent

@@ -60,7 +60,7 @@ def test_a_call_written_as_text_becomes_a_call_with_arguments_of_the_schemas_typ
 
 def test_text_about_tool_calls_stays_text() -> None:
     text = "Write <tool_call><function=other></function></tool_call> to call it."
-    assert ToolCallRepair([SEARCH]).split(text) == (text, [])
+    assert ToolCallRepair([SEARCH]).split(text, "stop") == (text, [])
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def chunks_of(pieces: list[dict[str, Any]]) -> list[ChatChunk]:
             {"id": "1", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}, out
         )
     normaliser.add({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}, out)
-    return out + normaliser.end()
+    return out + normaliser.end(said=True)
 
 
 @given(st.lists(st.integers(0, len(LEAK)), max_size=12))
@@ -214,7 +214,7 @@ def test_empty_arguments_are_an_object_only_where_they_can_mean_one(
         for delta, reason in (({"tool_calls": [{**call, "index": 0}]}, None), ({}, finish_reason)):
             choice: Any = {"index": 0, "delta": delta, "finish_reason": reason}
             normaliser.add({"choices": [choice]}, chunks)
-        message = collect(chunks + normaliser.end())["choices"][0]["message"]
+        message = collect(chunks + normaliser.end(said=True))["choices"][0]["message"]
     else:
         message = repair.message({"role": "assistant", "tool_calls": [call]}, finish_reason)
     [found] = message["tool_calls"] or []

@@ -1,0 +1,158 @@
+"""Tool calls off the wire, each told from the others, whatever a server numbers them by.
+
+Seen of relays and servers: no index; index 0 for every call; the id or the name on every piece; no
+id at all; arguments as an object. Each gets one form here, which the repair and the hosts rely on:
+an index of its own, an id, and its name once. What cannot be told apart is a `ContradictionError`:
+to guess would be to run a call with another one's arguments.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+from mimo_core._response.accumulate import ContradictionError, FunctionCall, Message, ToolCall
+
+
+def new_call_id() -> str:
+    """An id for a call that came without one, or with another one's."""
+    return f"call_{uuid4().hex[:24]}"
+
+
+def with_own_ids(message: Message) -> Message:
+    """A whole message whose calls have an id of their own each, and arguments that are texts."""
+    calls = message.get("tool_calls")
+    if not calls:
+        return message
+    taken: set[str] = set()
+    told_apart = []
+    for call in calls:
+        id_ = call.get("id")
+        if not id_ or id_ in taken:
+            id_ = new_call_id()
+        taken.add(id_)
+        function: FunctionCall = {**(call.get("function") or {})}
+        function["arguments"] = _text(function.get("arguments"))
+        told_apart.append({**call, "id": id_, "function": function})
+    return {**message, "tool_calls": told_apart}  # type: ignore[typeddict-item]
+
+
+class _Call:
+    """What is known of one call of a stream."""
+
+    __slots__ = ("has_arguments", "index", "name", "wire_id")
+
+    def __init__(self, index: int, wire_id: str | None) -> None:
+        self.index = index
+        self.wire_id = wire_id
+        self.name: str | None = None
+        self.has_arguments = False
+
+
+class CallNumbering:
+    """Gives each call of one stream its index.
+
+    Attributes:
+        doubtful: the indices of calls whose place another one took before their arguments came:
+            that they have none is not sure.
+    """
+
+    __slots__ = ("_by_id", "_by_index", "_calls", "_ids", "doubtful")
+
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+        self._by_index: dict[Any, _Call] = {}  # the index on the wire
+        self._by_id: dict[str, _Call] = {}
+        self._ids: set[str] = set()
+        self.doubtful: set[int] = set()
+
+    def number(self, piece: ToolCall) -> ToolCall:
+        """One piece in the form that is relied on: `id`, `type` and `name` stand in the first
+        piece that has them, and only there.
+
+        Raises:
+            ContradictionError: the piece fits no call, or two.
+        """
+        index, id_ = piece.get("index"), piece.get("id") or None
+        function = piece.get("function") or {}
+        name = function.get("name") or None
+        call = self._found(index, id_, name)
+        numbered: ToolCall = {}
+        if call is None:
+            call = self._opened(index, id_)
+            numbered = {**piece, "type": piece.get("type") or "function"}
+            numbered["id"] = self._own_id(id_)
+        numbered["index"] = call.index
+        said: FunctionCall = {"arguments": _text(function.get("arguments"))}
+        if name is not None and call.name is None:
+            call.name = said["name"] = name
+        elif name is not None and name != call.name:
+            raise ContradictionError(f"a call of {call.name!r} goes on as one of {name!r}")
+        if said["arguments"]:
+            call.has_arguments = True
+        numbered["function"] = said
+        return numbered
+
+    def _found(self, index: Any, id_: str | None, name: str | None) -> _Call | None:
+        """The call that a piece goes on with; None where it opens one."""
+        if index is None:
+            return self._found_without_index(id_, name)
+        call = self._by_index.get(index)
+        if call is None:
+            if name is None and id_ in self._by_id:
+                raise ContradictionError(f"the call {id_!r} goes on under another index")
+            return None
+        if id_ is None or id_ == call.wire_id:
+            return call
+        if call.wire_id is None and name in (None, call.name):
+            self._adopt(call, id_)  # it came late
+            return call
+        if name is None:
+            raise ContradictionError(f"two calls share the index {index!r}")
+        return None
+
+    def _found_without_index(self, id_: str | None, name: str | None) -> _Call | None:
+        last = self._calls[-1] if self._calls else None
+        if id_ is not None:
+            if (call := self._by_id.get(id_)) is not None:
+                return call
+            if last is not None and last.wire_id is None and name is None:
+                self._adopt(last, id_)
+                return last
+            return None
+        if last is not None and name is not None and (last.name != name or last.has_arguments):
+            return None if last.name is not None else last
+        return last
+
+    def _opened(self, index: Any, id_: str | None) -> _Call:
+        call = _Call(len(self._calls), id_)
+        self._calls.append(call)
+        if index is not None:
+            before = self._by_index.get(index)
+            if before is not None and not before.has_arguments:
+                self.doubtful.add(before.index)
+            self._by_index[index] = call
+        if id_ is not None:
+            self._by_id[id_] = call
+        return call
+
+    def _adopt(self, call: _Call, id_: str) -> None:
+        call.wire_id = id_
+        self._by_id[id_] = call
+
+    def _own_id(self, id_: str | None) -> str:
+        own = id_ if id_ is not None and id_ not in self._ids else new_call_id()
+        self._ids.add(own)
+        return own
+
+
+def _text(arguments: Any) -> str:
+    """The arguments as a text: some relays send the object that they should be the text of."""
+    if isinstance(arguments, str):
+        return arguments
+    if arguments is None:
+        return ""
+    if isinstance(arguments, dict):
+        return json.dumps(arguments, ensure_ascii=False)
+    raise ContradictionError(f"arguments are of type {type(arguments).__name__}, not a text")
