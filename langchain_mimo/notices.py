@@ -6,6 +6,7 @@ import sys
 import warnings
 
 from mimo_core._response.accumulate import CUT_REASONS, Message
+from mimo_core._response.repair import call_problem
 from mimo_core.models import model_info
 from mimo_core.notices import empty_reason
 
@@ -35,6 +36,11 @@ _EMPTY = {
     "own may take answers for reasoning: check its reasoning parser.)",
 }
 _WHAT = {"tts": ("audio", "text"), "asr": ("text", "recording")}
+_WHY_CALL_CUT = {
+    "length": "at max_tokens",
+    "repetition_truncation": "because it repeated itself",
+    "content_filter": "by the content filter",
+}
 _WHY_CUT = {
     "length": "at the limit of tokens; split the {given}",
     "repetition_truncation": "by the service, because the model repeated itself; ask again",
@@ -54,9 +60,24 @@ def tell_of_answer(model: str, message: Message, finish_reason: str | None) -> N
         made, given = what
         why = _WHY_CUT[finish_reason].format(given=given)
         warn_once(model, f"cut {finish_reason}", f"The {made} of {model} was cut {why}.")
+    elif finish_reason in CUT_REASONS and (name := _call_that_was_cut(message)):
+        why = _WHY_CALL_CUT[finish_reason]
+        warn_once(
+            model,
+            f"cut call {finish_reason}",
+            f"{model} was cut {why} in its call of {name!r}, which is not run: it is in "
+            "invalid_tool_calls.",
+        )
     elif reason := empty_reason(message, finish_reason):
         text = _EMPTY[reason].format(model=model)
         warn_once(model, f"empty {reason}", text[0].upper() + text[1:])
+
+
+def _call_that_was_cut(message: Message) -> str | None:
+    for call in message.get("tool_calls") or ():
+        if call_problem(call) is not None:
+            return (call.get("function") or {}).get("name") or "a tool"
+    return None
 
 
 def begin_anew() -> None:

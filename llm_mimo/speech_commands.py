@@ -140,7 +140,7 @@ class _Speech:
             return
         answer = self._client.chat(self._request)
         self.finish_reason = answer["choices"][0].get("finish_reason")
-        yield audio_bytes(answer)
+        yield audio_bytes(answer, self._request["audio"].get("format"))
 
     def _watched(self, chunks: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         for chunk in chunks:

@@ -100,7 +100,7 @@ class _Speech(_OneAnswer):
         from mimo_core.speech import audio_bytes
 
         file = self._file(prompt)
-        audio = audio_bytes(answer)
+        audio = audio_bytes(answer, file.format)
         path = os.path.abspath(file.write(audio))  # the log is read from elsewhere
         choice = answer["choices"][0]
         record: dict[str, Any] = {

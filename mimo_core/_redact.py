@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from urllib.parse import quote
 
 # Pay as you go (`sk-`), Token Plan (`tp-`) and its teams (`ttp-`).
 KEY_PREFIXES = ("sk-", "tp-", "ttp-")
@@ -15,11 +16,13 @@ LONGEST_LINE = 1000
 """Characters of an error's text: it is one line for a person."""
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 
-# Headers that authenticate somebody, whoever their server is.
-_CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "api-key"})
+# Words in the names of headers and parameters that authenticate somebody.
 _CREDENTIAL_WORDS = frozenset(
-    {"key", "apikey", "token", "secret", "auth", "password", "credential"}
+    {"key", "apikey", "auth", "authorization", "authentication", "cookie", "jwt", "session"}
+    | {"secret", "password", "passwd", "credential", "credentials", "sig", "signature", "token"}
 )
+_CREDENTIAL_ENDINGS = ("token", "apikey", "secret", "password")
+_WORDS = re.compile(r"[-_. ]|(?<=[a-z0-9])(?=[A-Z])")
 
 
 def without_keys(text: str, key: str | Iterable[str] | None = None) -> str:
@@ -33,9 +36,10 @@ def without_keys(text: str, key: str | Iterable[str] | None = None) -> str:
     Returns:
         The text, with `***` in the place of each key; the prefix of a MiMo key stays (`sk-***`).
     """
-    for secret in (key,) if isinstance(key, str) else key or ():
+    for secret in (key,) if isinstance(key, str) else sorted(key or (), key=len, reverse=True):
         if len(secret) >= _SHORT_KEY:
-            text = text.replace(secret, "***").replace(secret.replace("/", r"\/"), "***")
+            for form in (secret, secret.replace("/", r"\/"), quote(secret, safe="")):
+                text = text.replace(form, "***")
         elif secret:
             text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
     return KEY_PATTERN.sub(r"\1-***", text)
@@ -49,21 +53,21 @@ def credentials_in(headers: Mapping[str, str]) -> list[str]:
     """
     secrets: list[str] = []
     for name, value in headers.items():
-        if is_credential_header(name):
+        if name.lower() == "cookie":
+            secrets += [pair.partition("=")[2].strip() for pair in value.split(";")]
+        if is_credential_header(name) or KEY_PATTERN.search(value):
             secrets += dict.fromkeys((value.rpartition(" ")[2], value))
     return [secret for secret in secrets if secret]
 
 
 def is_credential_header(name: str) -> bool:
-    """Whether a header of this name authenticates: `authorization`, `x-api-key`, `x-auth-token`.
+    """Whether what has this name authenticates: `authorization`, `x-api-key`, `accessToken`.
 
     Args:
-        name: the header's name, in any case.
+        name: of a header, in any case, or of a parameter of a URL.
     """
-    name = name.lower()
-    if name in _CREDENTIAL_HEADERS:
-        return True
-    return not _CREDENTIAL_WORDS.isdisjoint(re.split(r"[-_]", name))
+    words = [word.lower() for word in _WORDS.split(name)]
+    return any(word in _CREDENTIAL_WORDS or word.endswith(_CREDENTIAL_ENDINGS) for word in words)
 
 
 def printable(text: str) -> str:
@@ -79,7 +83,8 @@ def printable(text: str) -> str:
 
 def one_line(text: str) -> str:
     """The text of an error: one printable line without keys, at most `LONGEST_LINE` long."""
-    return shortened(printable(without_keys(text)))
+    # Twice: printable() takes out what a key may have been split by.
+    return shortened(without_keys(printable(without_keys(text))))
 
 
 def shortened(text: str, limit: int = LONGEST_LINE) -> str:

@@ -66,8 +66,13 @@ class OutputCheck(ABC):
         """What the request says about it; empty where the request says it already."""
 
     @abstractmethod
-    def problem(self, message: Message) -> str | None:
-        """What is wrong with a whole answer, in one line; None where nothing is."""
+    def problem(self, message: Message, *, was_cut: bool = False) -> str | None:
+        """What is wrong with an answer, in one line; None where nothing is.
+
+        Args:
+            message: the assistant message.
+            was_cut: whether its answer was cut, so that a call in it may not be whole.
+        """
 
     @abstractmethod
     def correction(self, problem: str) -> str:
@@ -99,14 +104,16 @@ class ForcedCall(OutputCheck):
     def instruction(self) -> str:
         return f"Answer by calling {self._tool}, not with text."
 
-    def problem(self, message: Message) -> str | None:
+    def problem(self, message: Message, *, was_cut: bool = False) -> str | None:
         wanted = [call for call in message.get("tool_calls") or () if self._is_wanted(call)]
         if not wanted:
             return f"the answer does not call {self._tool}"
-        if self.validate is None:
-            return None
+        if self.validate is None and not was_cut:
+            return None  # wrong arguments are told to the model by whoever runs the tool
         if (incomplete := call_problem(wanted[0])) is not None:
             return f"{self._tool} was called, but {incomplete}"
+        if self.validate is None:
+            return None
         return self.validate(json.loads(wanted[0]["function"]["arguments"], strict=False))
 
     def correction(self, problem: str) -> str:
@@ -136,7 +143,7 @@ class JSONObject(OutputCheck):
     def instruction(self) -> str:
         return schema_instruction(dict(self.schema)) if self.schema else ""
 
-    def problem(self, message: Message) -> str | None:
+    def problem(self, message: Message, *, was_cut: bool = False) -> str | None:
         if message.get("tool_calls"):
             return None
         try:
@@ -180,10 +187,10 @@ class SingleCall(OutputCheck):
         other = self.other.instruction() if self.other else ""
         return f"{other}\n\n{asked}" if other else asked
 
-    def problem(self, message: Message) -> str | None:
+    def problem(self, message: Message, *, was_cut: bool = False) -> str | None:
         if len(message.get("tool_calls") or ()) > 1:
             return self._PROBLEM
-        return self.other.problem(message) if self.other else None
+        return self.other.problem(message, was_cut=was_cut) if self.other else None
 
     def correction(self, problem: str) -> str:
         if self.other is None or problem == self._PROBLEM:
@@ -246,10 +253,11 @@ class Attempts:
             return True
         choice = response["choices"][0]
         finish_reason = choice.get("finish_reason")
-        problem = self.check.problem(choice["message"])
+        was_cut = finish_reason in CUT_REASONS
+        problem = self.check.problem(choice["message"], was_cut=was_cut)
         if problem is None:
             return True
-        again = self._made < self.check.max_attempts and finish_reason not in CUT_REASONS
+        again = self._made < self.check.max_attempts and not was_cut
         if again and not given_out:
             self._ask_again(choice["message"], self.check.correction(problem))
             return False

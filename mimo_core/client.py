@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import aclosing, closing
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode
 
 from mimo_core._http.clients import (
     AsyncClients,
@@ -22,16 +21,19 @@ from mimo_core._http.clients import (
     timeout_for,
 )
 from mimo_core._http.exchange import Answer, ChatCall, Exchange, ModelListCall
-from mimo_core._redact import printable
+from mimo_core._http.options import RequestOptions, request_options
 from mimo_core._request.body import LargeBody
 from mimo_core._response.accumulate import ChatChunk, ChatResponse
-from mimo_core._response.decode import Stage, as_chunks
+from mimo_core._response.decode import BodyDecoder, Stage, StreamDecoder
+from mimo_core._response.stream import AsyncStream as AsyncStream
+from mimo_core._response.stream import Stream as Stream
 from mimo_core._version import __version__
 from mimo_core.errors import InvalidRequestError, MiMoError
 from mimo_core.gateways import Endpoint
 
 USER_AGENT = f"mimo-plugins/{__version__}"
 _DEFAULT_RETRIES = 2
+_LINE_ENDS = 4  # bytes that may follow the last event of a stream
 
 
 class _Settings:
@@ -76,15 +78,13 @@ class _Settings:
             InvalidRequestError: an argument is not what it should be.
         """
         self.endpoint = Endpoint.resolve(api_key, base_url, protocol, auth)
-        self._headers = {"user-agent": USER_AGENT, **self.endpoint.headers()}
-        given = _checked_headers(default_headers, "default_headers")
-        if not _AUTHENTICATE.isdisjoint(given):  # the user's choice alone
-            self._headers = _with_headers(self._headers, given)
-        else:
+        given = request_options(default_headers, default_query, "default")
+        if not given.authenticate:  # else the user's choice alone
             self.endpoint.require_key()
-            self._headers |= given
-        self.endpoint.check_headers(self._headers)
-        self._query = _checked_query(default_query, "default_query")
+        own = {"user-agent": USER_AGENT, **self.endpoint.headers()}
+        secrets = frozenset([self.endpoint.api_key] if self.endpoint.api_key else [])
+        self._options = given.over(RequestOptions(own, secrets=secrets))
+        self.endpoint.check_credentials(given.secrets)
         if not isinstance(max_retries, int) or max_retries < 0:
             raise InvalidRequestError(
                 f"max_retries is {max_retries!r}; it must be 0 or more.", param="max_retries"
@@ -115,30 +115,22 @@ class _Settings:
         *,
         stream: bool,
     ) -> ChatCall:
-        headers, query = self._headers, self._query
-        if extra_headers:
-            headers = _with_headers(headers, _checked_headers(extra_headers, "extra_headers"))
-        if extra_query:
-            query = query | _checked_query(extra_query, "extra_query")
+        options = self._options
+        if extra_headers is not None or extra_query is not None:
+            options = request_options(extra_headers, extra_query, "extra").over(options)
         call = ChatCall(
             self.endpoint,
             request,
             stream=stream,
             max_retries=self._max_retries,
-            headers=headers,
-            query=_encoded(query),
+            options=options,
         )
         if timeout is not None:
             call.timeout = timeout_for(timeout)
         return call
 
     def _model_list(self) -> ModelListCall:
-        return ModelListCall(
-            self.endpoint,
-            max_retries=self._max_retries,
-            headers=self._headers,
-            query=_encoded(self._query),
-        )
+        return ModelListCall(self.endpoint, max_retries=self._max_retries, options=self._options)
 
     def _request(self, http: Any, call: Exchange[Any]) -> Any:
         content: Any = call.content
@@ -164,9 +156,12 @@ def _delay_or_raise(call: Exchange[Any], cause: Exception) -> float:
     raise error from cause
 
 
-def _is_over(stage: Stage, response: Any) -> bool:
-    """Whether there is no point in reading on. A body that ends leaves its connection usable."""
-    return stage is Stage.FAILED or (stage is Stage.COMPLETE and not ends_soon(response))
+def _is_over(decoder: StreamDecoder | BodyDecoder, response: Any) -> bool:
+    """Whether there is no point in reading on. A body that ends leaves its connection usable; one
+    that goes on after its answer is closed."""
+    if decoder.stage is Stage.COMPLETE:
+        return decoder.trailing > _LINE_ENDS or not ends_soon(response)
+    return decoder.stage is Stage.FAILED
 
 
 def _options(http: Any) -> dict[str, Any]:
@@ -174,145 +169,6 @@ def _options(http: Any) -> dict[str, Any]:
     if getattr(http, "follow_redirects", False):  # it would take `api-key` along to another host
         options["follow_redirects"] = False
     return options
-
-
-_AUTHENTICATE = frozenset({"api-key", "authorization"})
-
-
-def _checked_headers(given: Mapping[str, Any] | None, param: str) -> dict[str, str]:
-    """Headers by lower-cased name; a `SecretStr` gives its secret.
-
-    Raises:
-        InvalidRequestError: one is not a printable ASCII text.
-    """
-    if given is not None and not isinstance(given, Mapping):
-        raise InvalidRequestError(
-            f"{param} is a {type(given).__name__}; it must be a dict of names and texts.",
-            param=param,
-        )
-    headers = {}
-    for name, value in (given or {}).items():
-        text = value.get_secret_value() if hasattr(value, "get_secret_value") else value
-        if not all(isinstance(t, str) and t.isascii() and t.isprintable() for t in (name, text)):
-            raise InvalidRequestError(  # without the value: it may be a key
-                f"{param}: {printable(str(name))[:80]} must be a printable ASCII text.", param=param
-            )
-        headers[name.lower()] = text
-    return headers
-
-
-def _with_headers(headers: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    """Headers over others: a key among them is the only one that is sent."""
-    kept = headers
-    if not _AUTHENTICATE.isdisjoint(given):
-        kept = {name: value for name, value in headers.items() if name not in _AUTHENTICATE}
-    return {**kept, **given}
-
-
-def _checked_query(given: Mapping[str, Any] | None, param: str) -> dict[str, Any]:
-    """Parameters of a URL: texts, numbers and lists of them.
-
-    Raises:
-        InvalidRequestError: it is not a dict.
-    """
-    if given is not None and not isinstance(given, Mapping):
-        raise InvalidRequestError(
-            f"{param} is a {type(given).__name__}; it must be a dict of names and values.",
-            param=param,
-        )
-    return {str(name): value for name, value in (given or {}).items() if value is not None}
-
-
-def _encoded(query: Mapping[str, Any]) -> str:
-    """What follows a URL's path; empty where there is no parameter."""
-    if not query:
-        return ""
-    shown = {k: str(v).lower() if isinstance(v, bool) else v for k, v in query.items()}
-    return f"?{urlencode(shown, doseq=True, errors='replace')}"
-
-
-class Stream:
-    """The chunks of one answer: iterate it once, from one thread at a time.
-
-    >>> with client.stream(request) as stream:
-    ...     for chunk in stream:
-    ...         print(chunk["choices"][0]["delta"].get("content") or "", end="")
-    >>> stream.response["usage"]
-    """
-
-    def __init__(
-        self, chunks: Generator[ChatChunk, None, None], answer: Callable[[], ChatResponse]
-    ) -> None:
-        self._chunks = chunks
-        self._answer = answer
-
-    @classmethod
-    def of(cls, response: ChatResponse) -> Self:
-        """The chunks of an answer that is there already, with the promises of a stream's."""
-        return cls((chunk for chunk in as_chunks(response)), lambda: response)
-
-    @property
-    def response(self) -> ChatResponse:
-        """The whole answer so far, final after the last chunk: until then its `finish_reason` is
-        None. Audio data that was streamed is in the chunks only."""
-        return self._answer()
-
-    def close(self) -> None:
-        """End the request, where it has not ended. Nothing is raised."""
-        self._chunks.close()
-
-    def __iter__(self) -> Iterator[ChatChunk]:
-        return self._chunks  # itself: a `__next__` of ours would cost each chunk a call
-
-    def __next__(self) -> ChatChunk:
-        return next(self._chunks)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-
-class AsyncStream:
-    """`Stream`, asynchronously."""
-
-    def __init__(
-        self, chunks: AsyncGenerator[ChatChunk, None], answer: Callable[[], ChatResponse]
-    ) -> None:
-        self._chunks = chunks
-        self._answer = answer
-
-    @classmethod
-    def of(cls, response: ChatResponse) -> Self:
-        """As `Stream.of`."""
-
-        async def chunks() -> AsyncGenerator[ChatChunk, None]:
-            for chunk in as_chunks(response):
-                yield chunk
-
-        return cls(chunks(), lambda: response)
-
-    @property
-    def response(self) -> ChatResponse:
-        """As `Stream.response`."""
-        return self._answer()
-
-    async def aclose(self) -> None:
-        """End the request, where it has not ended."""
-        await self._chunks.aclose()
-
-    def __aiter__(self) -> AsyncIterator[ChatChunk]:
-        return self._chunks
-
-    async def __anext__(self) -> ChatChunk:
-        return await anext(self._chunks)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self.aclose()
 
 
 class MiMoClient(_Settings):
@@ -386,7 +242,7 @@ class MiMoClient(_Settings):
                     decoder = call.decoder(response.status_code, response.headers)
                     for data in body_of(response):
                         yield from decoder.feed(data)
-                        if _is_over(decoder.stage, response):
+                        if _is_over(decoder, response):
                             break
                     yield from decoder.close()
                 return
@@ -473,7 +329,7 @@ class AsyncMiMoClient(_Settings):
                     async for data in abody_of(response):
                         for chunk in decoder.feed(data):
                             yield chunk
-                        if _is_over(decoder.stage, response):
+                        if _is_over(decoder, response):
                             break
                     for chunk in decoder.close():
                         yield chunk

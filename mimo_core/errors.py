@@ -7,11 +7,11 @@ the API key: not in its text, not in its `response`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
-from mimo_core._redact import one_line
+from mimo_core._redact import one_line, without_keys
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,23 @@ class MiMoError(Exception):
         self.request_id = request_id
         self.response = response
         self.retry_after = retry_after
+
+    def without(self, secrets: Iterable[str]) -> Self:
+        """This error, without credentials in any of its texts.
+
+        Args:
+            secrets: as they were sent.
+        """
+        secrets = list(secrets)
+        self.args = (without_keys(str(self), secrets), *self.args[1:])
+        for name in ("code", "param", "request_id"):
+            if (text := getattr(self, name)) is not None:
+                setattr(self, name, without_keys(text, secrets))
+        if (response := self.response) is not None:
+            headers = {k: without_keys(v, secrets) for k, v in response.headers.items()}
+            text = without_keys(response.text, secrets)
+            self.response = ErrorResponse(response.status_code, headers, text)
+        return self
 
 
 class AuthenticationError(MiMoError):

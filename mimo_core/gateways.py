@@ -5,12 +5,12 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
-from mimo_core._redact import is_credential_header, without_keys
+from mimo_core._redact import without_keys
 from mimo_core.errors import AuthenticationError, InvalidRequestError
 
 ProtocolName = Literal["chat_completions", "messages"]
@@ -119,7 +119,7 @@ class Endpoint:
             gateway=gateway,
             carries_credentials=_carries_credentials(url, environ),
         )
-        endpoint.check_headers(endpoint.headers())
+        endpoint.check_credentials([key] if key else [])
         return endpoint
 
     @property
@@ -127,16 +127,16 @@ class Endpoint:
         """Whether it is on this machine: no proxy stands between."""
         return _is_loopback(urlsplit(self.base_url).hostname or "")
 
-    def check_headers(self, headers: Mapping[str, str]) -> None:
-        """Check the headers of a request against the address that they go to.
+    def check_credentials(self, secrets: Collection[str]) -> None:
+        """Check what a request holds against the address that it goes to.
 
         Args:
-            headers: by name, in any case.
+            secrets: the credentials in its headers and its query.
 
         Raises:
             InvalidRequestError: a credential would go unencrypted over a network.
         """
-        if self.carries_credentials or not any(map(is_credential_header, headers)):
+        if self.carries_credentials or not secrets:
             return
         host = urlsplit(self.base_url).hostname
         raise InvalidRequestError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,6 +33,7 @@ MAX_ENCODED = MAX_RECORDING
 """The most characters of base64 that a sample or a recording may have."""
 
 _DATA_URL = re.compile(r"data:([^;,]*)[^,]*;base64,", re.IGNORECASE)
+_AUDIO_OPTIONS = frozenset({"voice", "format", "optimize_text_preview"})
 _NO_AUDIO = "The answer holds no audio. Check the model id, or send the request again."
 Audio = bytes | str | os.PathLike[str]
 """Bytes of a WAV or MP3 file, the path of one, or a data URL."""
@@ -155,7 +157,14 @@ def check_speech(body: Mapping[str, Any], info: ModelInfo) -> None:
             param="messages",
         )
     audio = body.get("audio") or {}
-    voice = audio.get("voice") if isinstance(audio, dict) else None
+    if not isinstance(audio, Mapping):
+        raise InvalidRequestError("audio must be an object.", param="audio")
+    for name in audio.keys() - _AUDIO_OPTIONS:  # what the service may learn passes, a typo does not
+        if close := get_close_matches(str(name), _AUDIO_OPTIONS, n=1, cutoff=0.75):
+            raise InvalidRequestError(
+                f"audio has no {str(name)[:80]!r}; did you mean {close[0]!r}?", param="audio"
+            )
+    voice = audio.get("voice")
     if info.known and info.voices and voice is not None and voice not in info.voices:
         raise InvalidRequestError(
             f"{voice!r:.80} is not a voice of {info.id}; its voices are {', '.join(info.voices)}.",
@@ -297,17 +306,27 @@ def _check_size(encoded: int) -> None:
 # Answers
 
 
-def audio_bytes(response: Mapping[str, Any]) -> bytes:
+def audio_bytes(response: Mapping[str, Any], format: str | None = None) -> bytes:
     """The audio in a whole answer.
 
+    Args:
+        response: a `ChatResponse`.
+        format: what was asked for; None for no check. Samples without a header are not checked.
+
     Raises:
-        InvalidResponseError: there is none, or it is not base64.
+        InvalidResponseError: there is none, or it is not base64, or it is not of that format.
     """
     message = response["choices"][0].get("message") or {}
     data = (message.get("audio") or {}).get("data")
     if not data:
         raise InvalidResponseError(_NO_AUDIO)
-    return decode_audio(data)
+    audio = decode_audio(data)
+    if format in ("wav", "mp3") and audio_format(audio[:16]) is None:
+        raise InvalidResponseError(
+            f"The answer holds something that is neither WAV nor MP3 ({audio[:16]!r}). "
+            "Send the request again."
+        )
+    return audio
 
 
 def audio_pieces(chunks: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:

@@ -48,8 +48,8 @@ def with_instruction(messages: list[dict[str, Any]], text: str) -> list[dict[str
 def parse_object(text: str) -> Any:
     """The JSON value in an answer. Raises `ValueError` that says where it stops being JSON."""
     text = text.strip()
-    if (opening := _FENCE.match(text)) and text.endswith("```"):
-        text = text[opening.end() : -3]
+    if text.count("```") == 2 and (opening := _FENCE.search(text)):  # one block, and maybe prose
+        text = text[opening.end() : text.rindex("```")]
     if not text:
         raise ValueError("the answer is empty")
     try:

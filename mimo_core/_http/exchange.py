@@ -10,9 +10,10 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urljoin
 
 from mimo_core._http.errors import error_for, error_in_answer
+from mimo_core._http.options import RequestOptions
 from mimo_core._http.retry import delay_before_retry
 from mimo_core._protocols import protocol_for
-from mimo_core._redact import credentials_in, without_keys
+from mimo_core._redact import without_keys
 from mimo_core._request.body import LargeBody, encode_body
 from mimo_core._request.prepare import prepare
 from mimo_core._response.accumulate import ChatResponse, empty_response
@@ -49,14 +50,14 @@ class Exchange(Generic[Answer]):
         endpoint: Endpoint,
         *,
         max_retries: int,
-        headers: Mapping[str, str],
-        query: str = "",
+        options: RequestOptions,
     ) -> None:
-        endpoint.check_headers(headers)
+        endpoint.check_credentials(options.secrets)
         self._endpoint = endpoint
         self._max_retries = max_retries
         self._attempt = 0
-        self.headers = {"accept": "application/json", **headers}
+        self._secrets = options.secrets
+        self.headers = {"accept": "application/json", **options.headers}
         self.url = ""
 
     def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -66,10 +67,12 @@ class Exchange(Generic[Answer]):
     def failure(self, cause: Exception) -> MiMoError:
         """The error of the family for what went wrong; `cause` loses the key that it holds."""
         if isinstance(cause, MiMoError):
-            return cause
+            return cause.without(self._secrets)
         error = self._transport_error(cause)
         _forget_headers(cause)
-        return error
+        if any(secret in str(cause) for secret in self._secrets):  # a status line that echoes it
+            cause.args = (without_keys(str(cause), self._secrets),)
+        return error.without(self._secrets)
 
     def delay_before_retry(self, error: MiMoError) -> float | None:
         """Seconds to wait before the next attempt, which this begins; None where there is none."""
@@ -77,11 +80,6 @@ class Exchange(Generic[Answer]):
         if delay is not None:
             self._attempt += 1
         return delay
-
-    @property
-    def _key(self) -> list[str]:
-        """The keys as they are sent, to keep them out of errors."""
-        return credentials_in(self.headers)
 
     def _payload(self, status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
         """The JSON object in an answer. Raises the error that the answer means instead."""
@@ -92,22 +90,26 @@ class Exchange(Generic[Answer]):
             except ValueError:
                 payload = None
         if not isinstance(payload, dict):
-            raise error_for(status, headers, body, key=self._key, hint=self._endpoint.hint_on_401())
+            raise error_for(
+                status, headers, body, key=self._secrets, hint=self._endpoint.hint_on_401()
+            )
         if payload.get("error"):
             raise self._error_in(payload, headers)
         return payload
 
     def _error_in(self, payload: dict[str, Any], headers: Mapping[str, str]) -> MiMoError:
-        return error_in_answer(payload, headers, key=self._key, hint=self._endpoint.hint_on_401())
+        return error_in_answer(
+            payload, headers, key=self._secrets, hint=self._endpoint.hint_on_401()
+        )
 
     def _unusable(self, payload: dict[str, Any], lacks: str) -> InvalidResponseError:
-        shown = without_keys(str(payload)[:200], self._key)
+        shown = without_keys(str(payload), self._secrets)[:200]
         return InvalidResponseError(f"The answer holds no {lacks}: {shown}. Check base_url.")
 
     def _transport_error(self, cause: Exception) -> MiMoError:
         """The error for an exception of httpx2 or httpx, told apart by the names they share."""
         names = {kind.__name__ for kind in type(cause).__mro__}
-        reason = without_keys(str(cause) or type(cause).__name__, self._key).rstrip(".")
+        reason = without_keys(str(cause) or type(cause).__name__, self._secrets).rstrip(".")
         host = self._endpoint.base_url
         if names & {"ConnectTimeout", "PoolTimeout"}:
             return APITimeoutError(
@@ -141,15 +143,14 @@ class ChatCall(Exchange[ChatResponse]):
         *,
         stream: bool,
         max_retries: int,
-        headers: Mapping[str, str],
-        query: str = "",
+        options: RequestOptions,
     ) -> None:
-        super().__init__(endpoint, max_retries=max_retries, headers=headers, query=query)
+        super().__init__(endpoint, max_retries=max_retries, options=options)
         self._protocol = protocol_for(endpoint)
         prepared = prepare(request, endpoint.protocol)
         self._repair = ToolCallRepair(prepared.get("tools"))
         body = self._protocol.body(prepared, endpoint, stream=stream)
-        self.url = self._protocol.url(endpoint) + query
+        self.url = self._protocol.url(endpoint) + options.query_string
         self.content = encode_body(body)
         self.headers = {**self._protocol.headers(), **self.headers}
         self.headers["content-type"] = "application/json"
@@ -225,12 +226,11 @@ class ModelListCall(Exchange[list[str]]):
         endpoint: Endpoint,
         *,
         max_retries: int,
-        headers: Mapping[str, str],
-        query: str = "",
+        options: RequestOptions,
     ) -> None:
-        super().__init__(endpoint, max_retries=max_retries, headers=headers, query=query)
-        self.url = endpoint.url("/models") + query
-        self._at_root = urljoin(endpoint.base_url, "/models") + query
+        super().__init__(endpoint, max_retries=max_retries, options=options)
+        self.url = endpoint.url("/models") + options.query_string
+        self._at_root = urljoin(endpoint.base_url, "/models") + options.query_string
 
     def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> list[str]:
         """The ids. Raises the error that the answer means where it is no list."""

@@ -77,9 +77,9 @@ def prepare(
         raise InvalidRequestError("extra_body must be a dict of fields.", param="extra_body")
     extra = dict(extra)
     for name in _KNOWN_FIELDS & extra.keys():
-        value = extra.pop(name)  # e.g. thinking, where OpenAI's clients have to put it
+        value = extra.pop(name)  # it wins, as with OpenAI's clients
         if value is not None:
-            body.setdefault(name, value)
+            body[name] = value
     _check_names(body)
     model = body.get("model")
     if not isinstance(model, str) or not model:

@@ -210,6 +210,7 @@ class StreamDecoder:
 
     Attributes:
         stage: how far the answer has come.
+        trailing: bytes that came after the answer's end; blank ones belong to a stream's format.
     """
 
     __slots__ = (
@@ -223,6 +224,7 @@ class StreamDecoder:
         "_translate",
         "_whole",
         "stage",
+        "trailing",
     )
 
     def __init__(
@@ -249,6 +251,7 @@ class StreamDecoder:
         self._bare: list[bytes] | None = None
         self._bare_answer: ChatResponse | None = None
         self.stage = Stage.WAITING
+        self.trailing = 0
 
     def response(self) -> ChatResponse:
         """The answer so far, without audio data."""
@@ -256,6 +259,9 @@ class StreamDecoder:
 
     def feed(self, data: bytes) -> list[ChatChunk]:
         """The chunks that `data` completes."""
+        if self.stage is Stage.COMPLETE:
+            self.trailing += len(data)
+            return []
         if not self._is_events and self._take_bare(data):
             return []
         return self._decode(self._sse.feed(data))
@@ -337,13 +343,14 @@ class BodyDecoder:
     It has `StreamDecoder`'s interface, so that the clients need not know which one they feed.
     """
 
-    __slots__ = ("_answer", "_body", "_response", "stage")
+    __slots__ = ("_answer", "_body", "_response", "stage", "trailing")
 
     def __init__(self, answer: Callable[[bytes], ChatResponse]) -> None:
         self._answer = answer
         self._body: list[bytes] = []
         self._response: ChatResponse | None = None
         self.stage = Stage.WAITING
+        self.trailing = 0
 
     def response(self) -> ChatResponse:
         """The answer; an empty one until the body has been read."""

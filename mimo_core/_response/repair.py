@@ -259,8 +259,10 @@ class ToolCallStream:
             name = function.get("name") or ""
             held: list[str] | None = [] if self._repair.has_nested(name) else None
             call = self._calls[index] = _StreamedCall(name, held)
-        if piece and not call.has_arguments:
-            call.has_arguments = not piece.isspace()
+        if piece and not call.has_arguments and (begun := piece.lstrip()):
+            call.has_arguments = True
+            if begun[0] == '"' and call.held is None:  # an object written as a JSON string
+                call.held = []
         if call.held is None:
             return True
         call.held.append(piece)

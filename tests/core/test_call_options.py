@@ -142,7 +142,11 @@ def test_what_is_not_a_timeout(connect: Connect, hello: Request, timeout: Any) -
 
 
 @pytest.mark.parametrize(
-    "name", ["authorization", "api-key", "x-api-key", "x-auth-token", "cookie"]
+    "name",
+    [
+        *("authorization", "api-key", "x-api-key", "x-auth-token", "cookie", "X-Authorization"),
+        *("x-credentials", "x-jwt-assertion", "apiToken", "x-passwd", "x-session-id"),
+    ],
 )
 def test_no_credential_goes_unencrypted_to_another_machine(name: str, hello: Request) -> None:
     where = "http://relay.test/v1"
@@ -153,6 +157,68 @@ def test_no_credential_goes_unencrypted_to_another_machine(name: str, hello: Req
         client = MiMoClient(base_url=where, default_headers={"x-team": "a"}, http_client=http)
         with pytest.raises(InvalidRequestError, match=r"unencrypted to relay\.test"):
             client.chat(hello, extra_headers={name: SecretStr("not-to-be-seen")})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"default_headers": {"x-tenant": SecretStr("not-to-be-seen")}},
+        {"default_headers": {"x-foo": "sk-0123456789"}},
+        {"default_query": {"key": "not-to-be-seen"}},
+        {"default_query": {"accessToken": "not-to-be-seen"}},
+        {"default_query": {"tenant": SecretStr("not-to-be-seen")}},
+    ],
+)
+def test_a_secret_is_one_under_any_name(options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequestError, match=r"unencrypted to relay\.test") as e:
+        MiMoClient(base_url="http://relay.test/v1", **options)
+    assert "not-to-be-seen" not in str(e.value)
+
+
+ECHO = "echo-me-0123456789"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"extra_headers": {"x-tenant": SecretStr(ECHO)}},
+        {"extra_headers": {"cookie": f"a=b; sid={ECHO}; c=d"}},
+        {"extra_query": {"key": ECHO}},
+    ],
+)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {
+            "status": 401,
+            "body": f"No: {ECHO}",
+            "headers": {"x-request-id": ECHO},
+        },
+        {
+            "status": 200,
+            "body": f"data: no: {ECHO}\n\n",
+            "content_type": "text/event-stream",
+        },
+        {"status": 200, "body": {"odd": ECHO * 15}},
+        {"status": 400, "body": "No: echo-me%2D0123456789 echo-me-\u200b0123456789"},
+    ],
+)
+def test_no_error_echoes_a_secret(
+    connect: Connect, fake: FakeMiMo, hello: Request, options: dict[str, Any], fault: dict[str, Any]
+) -> None:
+    fake.queue(Fault(**fault))
+    with pytest.raises(MiMoError) as e:
+        list(connect(max_retries=0).stream(hello, **options))
+    error = e.value
+    seen = f"{error} {error!r} {error.response} {error.request_id} {error.code} {error.param}"
+    assert ECHO not in seen
+    assert "echo-me-01" not in str(error)
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "host", "Transfer-Encoding"])
+def test_headers_that_are_http_s_own(connect: Connect, name: str) -> None:
+    with pytest.raises(InvalidRequestError, match="is set for each request"):
+        connect(default_headers={name: "5"})
 
 
 def test_a_trusted_network_may_have_it(monkeypatch: pytest.MonkeyPatch) -> None:

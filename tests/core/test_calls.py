@@ -305,3 +305,12 @@ def test_arguments_that_stood_in_the_start_of_a_block_that_was_cut(
     data = b"".join(b"data: " + json.dumps(each).encode() + b"\n\n" for each in events)
     message = collect([*decoder.feed(data), *decoder.close()])["choices"][0]["message"]
     assert runnable(message) == []
+
+
+def test_arguments_that_are_encoded_twice_are_decoded_in_a_stream_too() -> None:
+    pieces = ['"{\\"pa', 'th\\": \\"/tmp', '\\"}"']
+    first = piece(0, "a", "delete", pieces[0])
+    rest = [piece(0, None, None, each) for each in pieces[1:]]
+    assert runnable(answered(calls(first, *rest), end("tool_calls"), DONE)) == [
+        ("delete", '{"path": "/tmp"}')
+    ]

@@ -70,7 +70,10 @@ def problem_of(check: OutputCheck, response: Any) -> str | None:
             answer(tool_calls=[call(arguments='{"city": "P')]),
             "the tool 'find' was called, but its arguments are not JSON",
         ),
+        (ForcedCall(), answer(tool_calls=[call(arguments="[1]")]), None),
         (WHOLE_OBJECT, answer('{"city": "Paris"}'), None),
+        (WHOLE_OBJECT, answer('Here it is:\n```json\n{"city": "Paris"}\n```\nEnjoy.'), None),
+        (WHOLE_OBJECT, answer("```\n{}\n``` or ```\n{}\n```"), "the answer is not JSON"),
         (WHOLE_OBJECT, answer('```json\n{"city": "Paris"}\n```'), None),
         (WHOLE_OBJECT, answer(tool_calls=[call()]), None),
         (WHOLE_OBJECT, answer("{}"), "$: 'city' is a required property"),
@@ -203,6 +206,15 @@ def test_what_was_cut_is_not_asked_for_again(finish_reason: str, said: str) -> N
     with pytest.raises(OutputCheckError) as e:
         Attempts(REQUEST, JSONObject()).accepts(answer("{", finish_reason=finish_reason))
     assert said in str(e.value)
+
+
+def test_a_forced_call_that_was_cut_is_an_error() -> None:
+    """An agent would ask for it again and again, and each answer would be cut."""
+    cut = answer(tool_calls=[call(arguments='{"city": "P')], finish_reason="length")
+    with pytest.raises(OutputCheckError, match=r"The answer was cut \(length\)"):
+        Attempts(REQUEST, ForcedCall()).accepts(cut)
+    whole = answer(tool_calls=[call()], finish_reason="length")
+    assert Attempts(REQUEST, ForcedCall()).accepts(whole)
 
 
 def test_what_the_filter_withheld() -> None:

@@ -374,7 +374,7 @@ def test_a_key_that_is_echoed_is_not_repeated(
     ):
         error = failed(lambda options=options: connect(**options).chat(hello))
         assert secret not in f"{error} {error.response}"
-        assert "Bad key: Bearer ***" in str(error)
+        assert "***" in str(error)
 
 
 def test_a_key_of_another_host_is_named(monkeypatch: pytest.MonkeyPatch, hello: Request) -> None:

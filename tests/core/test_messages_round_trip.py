@@ -269,9 +269,16 @@ def test_a_stream_is_the_answer_it_amounts_to(
     whole = response_of(message)
     assert whole is not None
     got = decoded(as_bytes(events))
+    was_cut = whole["choices"][0]["finish_reason"] not in ("stop", "tool_calls")
     for response in (got, whole):  # the spaces between keys are the backend's own
         for call in response["choices"][0]["message"].get("tool_calls") or ():
-            call["function"]["arguments"] = json.loads(call["function"]["arguments"])
+            text = call["function"]["arguments"]
+            try:
+                call["function"]["arguments"] = json.loads(text)
+            except ValueError:  # whole in the stream, which is text; an object does not tell
+                assert response is whole
+                assert was_cut
+                call["function"]["arguments"] = json.loads(text + "}")
     assert got == whole
 
 

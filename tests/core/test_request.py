@@ -346,4 +346,6 @@ def test_speech_has_two_roles_and_voices_with_names() -> None:
     assert "style" in str(refused(model="mimo-v2.5-tts", messages=[told, spoken]))
     error = refused(model="mimo-v2.5-tts", messages=[spoken], audio={"voice": "Nobody"})
     assert "its voices are mimo_default," in str(error)
+    error = refused(model="mimo-v2.5-tts", messages=[spoken], audio={"voise": "Mia"})
+    assert "did you mean 'voice'?" in str(error)
     prepared(model="mimo-v2.5-tts", messages=[spoken], audio={"voice": "Mia"})

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from mimo_core import MiMoClient, MiMoError, RateLimitError, collect
 from mimo_core.testing.fake import FakeMiMo, Fault, Reply
+from tests.core.peer import Peer
 
 Connect = Callable[..., Any]
 Request = dict[str, Any]
@@ -156,3 +160,28 @@ def test_a_stream_is_a_context_manager(fake: FakeMiMo, hello: Request) -> None:
         assert first["choices"]
         assert list(stream) == []  # it is closed
     assert fake.wait_for_idle(5)
+
+
+def test_a_body_that_goes_on_after_its_answer_is_closed(connect: Connect, hello: Request) -> None:
+    """Comments that keep a connection alive do not keep the caller."""
+    answer = (
+        b'data: {"choices": [{"delta": {"content": "Hi"}, "finish_reason": "stop"}]}\n\n'
+        b"data: [DONE]\n\n"
+    )
+    closed = threading.Event()
+
+    def goes_on(connection: socket.socket) -> None:
+        connection.recv(65536)
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+        with suppress(OSError):
+            connection.sendall(head + answer)
+            for _ in range(300):
+                time.sleep(0.05)
+                connection.sendall(b": ping\n\n")
+            return
+        closed.set()
+
+    with Peer(goes_on) as peer:
+        driver = connect(base_url=f"http://127.0.0.1:{peer.port}/v1", max_retries=0)
+        assert content(collect(driver.stream(hello))) == "Hi"
+        assert closed.wait(5)

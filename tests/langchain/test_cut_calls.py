@@ -21,6 +21,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_mimo import ChatMiMo
 from langchain_mimo.answers import ChunkMapper
+from langchain_mimo.notices import begin_anew
 from mimo_core._response.repair import call_problem
 from mimo_core.testing.fake import FakeMiMo, Reply
 from tests.langchain.conftest import added_up
@@ -32,6 +33,7 @@ pytestmark = [
     pytest.mark.protocols("chat_completions", "messages"),
     pytest.mark.filterwarnings("ignore:.*is in beta.*"),
     pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning"),
+    pytest.mark.filterwarnings("ignore:.*which is not run"),
 ]
 
 CUT = ["length", "content_filter", "repetition_truncation"]
@@ -157,3 +159,15 @@ async def test_no_arguments_are_none_where_the_answer_is_whole(
     message: AIMessage = await ask(chat().bind_tools([Runs().tool]))
     assert [call["args"] for call in message.tool_calls] == [{}]
     assert message.invalid_tool_calls == []
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_cut_call_is_told(mimo: FakeMiMo, chat: Chat, streamed: bool) -> None:
+    """An agent ends there with an empty answer, and says nothing."""
+    begin_anew()
+    mimo.queue(Reply(tool_calls=[("delete_files", '{"pattern": "*')], finish_reason="length"))
+    model = chat().bind_tools([Runs().tool])
+    told = r"was cut at max_tokens in its call of 'delete_files', which is not run"
+    with pytest.warns(UserWarning, match=told):
+        list(model.stream("Tidy up")) if streamed else model.invoke("Tidy up")

@@ -13,6 +13,7 @@ import llm
 import pytest
 
 from llm_mimo.errors import file_error, for_the_shell, shown
+from mimo_core.audio import wav_header
 from mimo_core.testing import FakeMiMo, Fault, Reply
 
 pytestmark = pytest.mark.protocols("chat_completions", "messages")
@@ -128,7 +129,7 @@ class TestFullDisk:
     @pytest.mark.protocols("chat_completions")
     @pytest.mark.parametrize("format", ["wav", "pcm"])
     def test_speech(self, run: Any, mimo: FakeMiMo, mode: tuple[str, ...], format: str) -> None:
-        mimo.queue(Reply(audio=bytes(9600)), Reply(audio=bytes(9600)))
+        mimo.queue(*[Reply(audio=wav_header(9600) + bytes(9600))] * 2)
         error = run.fails("mimo", "speak", "Hi", "-o", "/dev/full", "--format", format)
         assert "/dev/full was not written: No space left on device. Free some space" in error
         if format == "wav":
@@ -138,7 +139,7 @@ class TestFullDisk:
 
     @pytest.mark.protocols("chat_completions")
     def test_stdout(self, mimo: FakeMiMo) -> None:
-        mimo.queue(Reply(audio=bytes(96_000)))
+        mimo.queue(Reply(audio=wav_header(96_000) + bytes(96_000)))
         done = _llm("mimo", "speak", "Hi", "-o", "-", stdout="/dev/full")
         assert done.stderr == b"Error: A file cannot be used: No space left on device. " + (
             b"Free some space, or choose another place.\n"
@@ -227,3 +228,15 @@ def test_errors_name_what_a_user_of_llm_sets() -> None:
     assert for_the_shell("set base_url='token-plan-cn'") == "set MIMO_BASE_URL='token-plan-cn'"
     assert "llm keys set mimo" in for_the_shell("No API key. Set MIMO_API_KEY or pass api_key=…;")
     assert str(file_error(OSError("odd"))) == "A file cannot be used: odd."
+
+
+@pytest.mark.protocols("chat_completions")
+def test_what_is_not_audio_does_not_replace_a_recording(
+    run: Any, mimo: FakeMiMo, tmp_path: Path
+) -> None:
+    """A gateway's page in the place of the audio."""
+    old = tmp_path / "old.wav"
+    old.write_bytes(b"the old recording")
+    mimo.queue(Reply(audio=b"<html>Busy</html>"))
+    assert "neither WAV nor MP3" in run.fails("mimo", "speak", "Hi", "-o", str(old))
+    assert old.read_bytes() == b"the old recording"
