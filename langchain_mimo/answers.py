@@ -18,10 +18,9 @@ from langchain_core.utils.json import parse_partial_json
 from langchain_mimo.fast_chunks import PROVIDER, make_chunk
 from langchain_mimo.notices import tell_of_answer
 from langchain_mimo.speech import AudioPieces, spoken_format
-from mimo_core._response.accumulate import ChatChunk, ChatResponse, Message, ToolCall, Usage
-from mimo_core._response.repair import call_problem
-from mimo_core.checks import Attempts
+from mimo_core.checks import Attempts, call_problem
 from mimo_core.client import AsyncStream, Stream
+from mimo_core.types import ChatChunk, ChatResponse, Message, ToolCall, Usage
 
 _ENVELOPE = frozenset({"choices", "usage", "object", "model"})
 _HELD_BACK = frozenset({"annotations", "audio", "final_text_preview"})

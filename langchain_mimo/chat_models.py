@@ -33,9 +33,9 @@ from langchain_mimo.fast_chunks import PROVIDER
 from langchain_mimo.messages import to_request_messages
 from langchain_mimo.settings import MiMoSettings
 from langchain_mimo.tool_choice import choose_tool, wire_tools
-from mimo_core._response.accumulate import ChatResponse
 from mimo_core.checks import add_usage
 from mimo_core.client import AsyncStream, Stream
+from mimo_core.types import ChatResponse
 
 if TYPE_CHECKING:
     from typing import Unpack

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core import exceptions as lc
 
 from mimo_core import errors as core
-from mimo_core._redact import one_line
+from mimo_core.errors import one_line
 
 if TYPE_CHECKING:
     from langchain_core.exceptions import ModelInvalidRequestError as _ModelRefusalError

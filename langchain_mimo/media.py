@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from langchain_mimo.errors import model_errors
-from mimo_core.base64_audio import encode_file
+from mimo_core.audio import encode_file
 from mimo_core.errors import InvalidRequestError
 
 _PARTS = {"image": "image_url", "audio": "input_audio", "video": "video_url"}

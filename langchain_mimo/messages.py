@@ -24,9 +24,8 @@ from langchain_core.messages import (
 
 from langchain_mimo.fast_chunks import PROVIDER
 from langchain_mimo.media import FILE_BLOCKS, file_unsent, media_part
-from mimo_core._request.arguments import arguments_text
-from mimo_core._request.parts import adapt_part
 from mimo_core.errors import InvalidRequestError
+from mimo_core.history import adapt_part, arguments_text
 from mimo_core.models import ModelInfo
 
 _ROLES = "user, system, developer, assistant, tool and function"

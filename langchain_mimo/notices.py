@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import warnings
 
-from mimo_core._response.accumulate import CUT_REASONS, Message
-from mimo_core._response.repair import call_problem
+from mimo_core.checks import call_problem
 from mimo_core.models import model_info
 from mimo_core.notices import empty_reason
+from mimo_core.types import CUT_REASONS, Message
 
 _told: set[tuple[str, str]] = set()
 _INSIDE = ("langchain_mimo", "langchain_core", "langchain", "langgraph", "contextlib", "asyncio")

@@ -12,7 +12,7 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from langchain_mimo.errors import MiMoInvalidRequestError
 from langchain_mimo.tool_choice import wire_tools
 from mimo_core.checks import JSONObject, SchemaCheck
-from mimo_core.structured import parse_object, violation
+from mimo_core.schemas import parse_object, violation
 
 Schema = dict[str, Any] | type
 """A pydantic class (v2 or v1), a TypedDict, a JSON Schema or an OpenAI tool."""

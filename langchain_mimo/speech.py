@@ -13,10 +13,10 @@ from typing import Any
 from langchain_core.messages import AIMessage
 
 from langchain_mimo.errors import model_errors
-from mimo_core.audio import MIME_TYPES, audio_format, wav_header
-from mimo_core.base64_audio import AudioDecoder, decode_audio, encode_file
+from mimo_core.audio import AudioDecoder, audio_format, decode_audio, encode_file, wav_header
 from mimo_core.errors import InvalidRequestError, InvalidResponseError
 from mimo_core.files import replacing
+from mimo_core.media import SPEECH_FORMATS
 from mimo_core.models import model_info
 from mimo_core.speech import speech_request, transcription_request
 
@@ -201,13 +201,13 @@ def audio_block(audio: Mapping[str, Any], *, streamed: bool) -> dict[str, Any] |
         return {"type": "audio", "base64": data, "mime_type": _mime_type(data, audio)}
     block = {"type": "audio", "data": data}
     if "format" in audio:  # the first piece: said once, merging puts texts together
-        block["mime_type"] = MIME_TYPES[audio["format"]]
+        block["mime_type"] = SPEECH_FORMATS[audio["format"]]
     return block
 
 
 def _mime_type(data: str, audio: Mapping[str, Any]) -> str:
     """The type of whole audio in base64."""
-    return MIME_TYPES[_format(base64.b64decode(data[:16]), audio)]
+    return SPEECH_FORMATS[_format(base64.b64decode(data[:16]), audio)]
 
 
 def _format(head: bytes, audio: Mapping[str, Any]) -> str:

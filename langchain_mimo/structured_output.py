@@ -31,7 +31,7 @@ from langchain_mimo.schemas import (
 )
 from langchain_mimo.tool_choice import choose_tool, wire_tools
 from mimo_core.checks import ForcedCall, JSONObject, OutputCheck
-from mimo_core.structured import JSON_OBJECT
+from mimo_core.schemas import JSON_OBJECT
 
 Method = Literal["json_mode", "function_calling", "json_schema"]
 

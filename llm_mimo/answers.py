@@ -15,11 +15,10 @@ from llm.utils import simplify_usage_dict
 from llm_mimo.errors import ModelError
 from llm_mimo.notes import after_answer, cut_reason, in_terminal, note_after_answer
 from llm_mimo.web_search import search_events, source_list
-from mimo_core._response.accumulate import CUT_REASONS, ChatChunk, ChatResponse, Message
-from mimo_core._response.repair import call_problem
-from mimo_core.checks import Attempts
+from mimo_core.checks import Attempts, call_problem
 from mimo_core.models import ModelInfo
 from mimo_core.notices import empty_reason
+from mimo_core.types import CUT_REASONS, ChatChunk, ChatResponse, Message
 
 _USAGE_TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
@@ -32,7 +31,7 @@ class StreamReader:
 
     def __init__(self, *, hold_text: bool = False) -> None:
         self._hold_text = hold_text
-        self._answer: ChatResponse = {}
+        self._answer: ChatResponse | None = None
         self._call_ids: dict[int, str] = {}
         self._named: set[int] = set()
         self._unsaid: list[dict[str, Any]] = []  # sources that no event has reported yet
@@ -297,7 +296,7 @@ def log_answer(response: Any, record: dict[str, Any]) -> None:
 
 def _json_only(text: str) -> str:
     """A valid answer without the fence that the model may have put around it."""
-    from mimo_core.structured import parse_object
+    from mimo_core.schemas import parse_object
 
     try:
         json.loads(text)

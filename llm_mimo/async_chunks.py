@@ -6,8 +6,8 @@ import asyncio
 from contextlib import aclosing
 from typing import Any, Self
 
-from mimo_core._response.accumulate import ChatChunk, ChatResponse
 from mimo_core.client import AsyncMiMoClient, AsyncStream
+from mimo_core.types import ChatChunk, ChatResponse
 
 _AHEAD = 64  # chunks that are read before they are asked for
 _tasks: set[asyncio.Task[None]] = set()  # an event loop knows its tasks weakly only
@@ -41,7 +41,8 @@ class AsyncChunks:
     @property
     def response(self) -> ChatResponse:
         """The whole answer so far; final after the last chunk."""
-        return {} if self._stream is None else self._stream.response
+        assert self._stream is not None, "there are no chunks yet"
+        return self._stream.response
 
     def __aiter__(self) -> Self:
         return self

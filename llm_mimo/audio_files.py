@@ -139,12 +139,13 @@ def _new_names(ending: str) -> Iterator[str]:
 
 def audio_record(path: str, audio: bytes, format: str) -> dict[str, Any]:
     """What the log says of audio that was written: path, type, bytes and seconds."""
-    from mimo_core.audio import MIME_TYPES, audio_seconds
+    from mimo_core.audio import audio_seconds
+    from mimo_core.media import SPEECH_FORMATS
 
     seconds = audio_seconds(audio, format)
     return {
         "path": os.path.abspath(path),
-        "type": MIME_TYPES[format],
+        "type": SPEECH_FORMATS[format],
         "bytes": len(audio),
         "seconds": None if seconds is None else round(seconds, 3),
     }

@@ -49,9 +49,9 @@ class InputError(ModelError, ValueError):
 
 def shown(text: str) -> str:
     """A text as a terminal may have it: one line without escape sequences and without keys."""
-    from mimo_core._redact import printable, without_keys
+    from mimo_core.errors import one_line
 
-    return without_keys(printable(text))
+    return one_line(text)
 
 
 def for_the_shell(text: str) -> str:

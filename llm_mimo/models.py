@@ -95,7 +95,7 @@ class _Chat(MiMoModel):
         from llm_mimo.answers import Turn
         from mimo_core.checks import Attempts, JSONObject, SchemaCheck
         from mimo_core.notices import without_effect
-        from mimo_core.structured import schema_problem
+        from mimo_core.schemas import schema_problem
 
         keep_system_prompt(prompt)
         schema = _schema(prompt, conversation)
@@ -118,7 +118,7 @@ class _Chat(MiMoModel):
 
     def _request(self, prompt: llm.Prompt, schema: dict[str, Any] | None) -> dict[str, Any]:
         from llm_mimo.options import sampling_fields
-        from mimo_core.structured import JSON_OBJECT
+        from mimo_core.schemas import JSON_OBJECT
 
         options: Any = prompt.options
         video = {name: getattr(options, name, None) for name in ("fps", "media_resolution")}

@@ -19,7 +19,7 @@ from mimo_core.models import ModelInfo
 
 if TYPE_CHECKING:
     from llm_mimo.audio_files import AudioFile
-    from mimo_core._response.accumulate import ChatResponse
+    from mimo_core.types import ChatResponse
 
 
 class _OneAnswer(MiMoModel):

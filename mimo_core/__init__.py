@@ -10,10 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mimo_core._request.prepare import ChatRequest as ChatRequest
     from mimo_core._request.prepare import prepare as prepare
-    from mimo_core._response.accumulate import ChatChunk as ChatChunk
-    from mimo_core._response.accumulate import ChatResponse as ChatResponse
     from mimo_core._response.accumulate import collect as collect
     from mimo_core.client import AsyncMiMoClient as AsyncMiMoClient
     from mimo_core.client import AsyncStream as AsyncStream
@@ -39,6 +36,9 @@ if TYPE_CHECKING:
     from mimo_core.models import MODELS as MODELS
     from mimo_core.models import ModelInfo as ModelInfo
     from mimo_core.models import model_info as model_info
+    from mimo_core.types import ChatChunk as ChatChunk
+    from mimo_core.types import ChatRequest as ChatRequest
+    from mimo_core.types import ChatResponse as ChatResponse
 
 _MODULES = {
     "client": ("MiMoClient", "AsyncMiMoClient", "Stream", "AsyncStream"),
@@ -62,8 +62,9 @@ _MODULES = {
         "UnsupportedInputError",
     ),
     "models": ("MODELS", "ModelInfo", "model_info"),
-    "_request.prepare": ("ChatRequest", "prepare"),
-    "_response.accumulate": ("ChatChunk", "ChatResponse", "collect"),
+    "_request.prepare": ("prepare",),
+    "_response.accumulate": ("collect",),
+    "types": ("ChatChunk", "ChatRequest", "ChatResponse"),
 }
 _HOME = {name: f"mimo_core.{module}" for module, names in _MODULES.items() for name in names}
 

@@ -16,16 +16,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mimo_core._response.accumulate import CUT_REASONS, ChatResponse, Message, ToolCall
-from mimo_core._response.repair import call_problem
 from mimo_core.errors import ContentFilterError, OutputCheckError
-from mimo_core.structured import (
+from mimo_core.schemas import (
     correction,
     parse_object,
     schema_instruction,
     violation,
     with_instruction,
 )
+from mimo_core.types import CUT_REASONS, ChatResponse, Message, ToolCall
 
 Validate = Callable[[Any], str | None]
 """Says in one line what is wrong with a value; None where nothing is."""
@@ -346,3 +345,29 @@ def add_usage(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, An
         else:
             total.setdefault(key, value)
     return total
+
+
+# Calls
+
+
+def call_problem(call: ToolCall) -> str | None:
+    """Why a tool call may not be run.
+
+    Args:
+        call: a whole call from the core, or the pieces of a streamed one put together.
+
+    Returns:
+        The reason, to be read after "the call of NAME: "; None where the call names a tool and its
+        arguments are a whole JSON object.
+    """
+    function = call.get("function") or {}
+    if not function.get("name"):
+        return "it does not name a tool"
+    arguments = function.get("arguments")
+    if not arguments:
+        return "its arguments did not arrive"
+    try:
+        value = json.loads(arguments, strict=False)  # models write line breaks into strings
+    except (ValueError, RecursionError) as error:
+        return f"its arguments are not JSON ({error})"
+    return None if isinstance(value, dict) else "its arguments are not a JSON object"

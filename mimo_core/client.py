@@ -23,13 +23,13 @@ from mimo_core._http.clients import (
 from mimo_core._http.exchange import Answer, ChatCall, Exchange, ModelListCall
 from mimo_core._http.options import RequestOptions, request_options
 from mimo_core._request.body import LargeBody
-from mimo_core._response.accumulate import ChatChunk, ChatResponse
 from mimo_core._response.decode import BodyDecoder, Stage, StreamDecoder
 from mimo_core._response.stream import AsyncStream as AsyncStream
 from mimo_core._response.stream import Stream as Stream
 from mimo_core._version import __version__
 from mimo_core.errors import InvalidRequestError, MiMoError
 from mimo_core.gateways import Endpoint
+from mimo_core.types import ChatChunk, ChatResponse
 
 USER_AGENT = f"mimo-plugins/{__version__}"
 _DEFAULT_RETRIES = 2

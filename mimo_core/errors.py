@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from mimo_core._redact import one_line, without_keys
+from mimo_core._redact import one_line as one_line
+from mimo_core._redact import without_keys
 
 
 @dataclass(frozen=True)

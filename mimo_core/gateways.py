@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
+from mimo_core._redact import is_credential_header as is_credential_header
 from mimo_core._redact import without_keys
 from mimo_core.errors import AuthenticationError, InvalidRequestError
 

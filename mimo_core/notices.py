@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from mimo_core._response.accumulate import Message
 from mimo_core.models import model_info
+from mimo_core.types import Message
 
 EmptyReason = Literal["budget", "only_reasoning"]
 _OVERRIDDEN = ("temperature", "top_p")

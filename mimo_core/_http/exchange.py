@@ -16,7 +16,7 @@ from mimo_core._protocols import protocol_for
 from mimo_core._redact import without_keys
 from mimo_core._request.body import LargeBody, encode_body
 from mimo_core._request.prepare import prepare
-from mimo_core._response.accumulate import ChatResponse, empty_response
+from mimo_core._response.accumulate import empty_response
 from mimo_core._response.calls import with_own_ids
 from mimo_core._response.decode import BodyDecoder, Stage, StreamDecoder, parse_json
 from mimo_core._response.repair import ToolCallRepair
@@ -29,6 +29,7 @@ from mimo_core.errors import (
     NotFoundError,
 )
 from mimo_core.gateways import Endpoint
+from mimo_core.types import ChatResponse
 
 Answer = TypeVar("Answer")
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from mimo_core._protocols.chat_completions import ChatCompletions
-from mimo_core._response.accumulate import ChatChunk, ChatResponse
 from mimo_core.gateways import Endpoint
+from mimo_core.types import ChatChunk, ChatResponse
 
 Translate = Callable[[dict[str, Any]], Iterable[ChatChunk] | None]
 """One event's payload to the chunks it means; None where it says that the answer is complete."""

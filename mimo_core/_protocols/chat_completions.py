@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, cast
 
-from mimo_core._response.accumulate import ChatChunk, ChatResponse
 from mimo_core.gateways import Endpoint
+from mimo_core.types import ChatChunk, ChatResponse
 
 
 class ChatCompletions:

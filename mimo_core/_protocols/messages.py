@@ -11,8 +11,8 @@ from typing import Any
 
 from mimo_core._protocols.messages_events import EventTranslator, response_of
 from mimo_core._protocols.messages_request import messages_body
-from mimo_core._response.accumulate import ChatResponse
 from mimo_core.gateways import Endpoint
+from mimo_core.types import ChatResponse
 
 VERSION = "2023-06-01"
 

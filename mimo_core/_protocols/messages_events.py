@@ -9,16 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from mimo_core._response.accumulate import (
-    ChatChunk,
-    ChatResponse,
-    ContradictionError,
-    FunctionCall,
-    Message,
-    ToolCall,
-    Usage,
-    response_from,
-)
+from mimo_core._response.accumulate import ContradictionError, response_from
+from mimo_core.types import ChatChunk, ChatResponse, FunctionCall, Message, ToolCall, Usage
 
 # `refusal` and `content_filter` are possible, not documented. Unknown reasons pass through.
 _FINISH_REASONS = {

@@ -12,7 +12,7 @@ from typing import Any
 
 from mimo_core.errors import InvalidRequestError, UnsupportedInputError
 from mimo_core.models import ModelInfo, model_info
-from mimo_core.structured import JSON_ONLY, schema_instruction
+from mimo_core.schemas import JSON_ONLY, schema_instruction
 
 # The service's own default for its multimodal models. Only for ids that the table does not know:
 # a server of one's own refuses a `max_tokens` that is larger than its context window.

@@ -6,41 +6,13 @@ vendor's parameter reference (3 June 2026) where not said otherwise.
 
 import re
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any
 
 from mimo_core._request.history import adapt_messages
 from mimo_core.errors import InvalidRequestError
 from mimo_core.gateways import ProtocolName
 from mimo_core.models import DEFAULT_MODEL, ModelInfo, model_info
-
-
-class ChatRequest(TypedDict, total=False):
-    """A request in the shape of `POST /chat/completions`. Unset fields are not sent.
-
-    `thinking` may also be a bool, and `extra_body` holds fields for a gateway, sent unchecked.
-    """
-
-    model: str
-    messages: list[dict[str, Any]]
-    temperature: float | None
-    top_p: float | None
-    max_completion_tokens: int | None
-    max_tokens: int | None
-    stop: str | list[str] | None
-    frequency_penalty: float | None
-    presence_penalty: float | None
-    thinking: bool | dict[str, Any] | None
-    reasoning_effort: str | None
-    response_format: dict[str, Any] | None
-    tools: list[dict[str, Any]] | None
-    tool_choice: str | dict[str, Any] | None
-    parallel_tool_calls: bool | None
-    audio: dict[str, Any] | None
-    asr_options: dict[str, Any] | None
-    stream: bool | None
-    stream_options: dict[str, Any] | None
-    extra_body: dict[str, Any] | None
-
+from mimo_core.types import ChatRequest
 
 _RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0, 1.5),

@@ -1,106 +1,10 @@
-"""Answers in the one inner shape, and a stream folded into such an answer.
-
-The shapes are those of `POST /chat/completions` (vendor's reference, 3 June 2026). They are plain
-dicts: fields that are not named here pass through untouched.
-"""
+"""A stream folded into the answer that it amounts to."""
 
 from collections.abc import Iterable
-from typing import Any, TypedDict
+from typing import Any
 
-from mimo_core.base64_audio import joined
-
-
-class FunctionCall(TypedDict, total=False):
-    """`arguments` is a JSON text, in a stream a piece of one."""
-
-    name: str | None
-    arguments: str
-
-
-class ToolCall(TypedDict, total=False):
-    """A call of one tool. `index` is there in streams only."""
-
-    index: int
-    id: str | None
-    type: str
-    function: FunctionCall
-
-
-class Message(TypedDict, total=False):
-    """An assistant message; in a stream (`delta`) a piece of one.
-
-    `reasoning_signature` is there where the messages protocol signed the reasoning (MiMo does not)
-    and belongs into the history beside `reasoning_content`.
-    """
-
-    role: str
-    content: str | None
-    reasoning_content: str | None
-    reasoning_signature: str
-    tool_calls: list[ToolCall] | None
-    annotations: list[dict[str, Any]]
-    error_message: str
-    audio: dict[str, Any] | None
-    final_text_preview: str
-
-
-class Usage(TypedDict, total=False):
-    """Counts of tokens; `details` split the two totals and need not sum up to them."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-    prompt_tokens_details: dict[str, int] | None
-    completion_tokens_details: dict[str, int] | None
-    web_search_usage: dict[str, int]
-    seconds: float
-
-
-CUT_REASONS = frozenset({"length", "content_filter", "repetition_truncation"})
-"""The finish reasons of an answer that was cut."""
-
-
-class Choice(TypedDict, total=False):
-    """The one choice of an answer. `finish_reason` is one of `stop`, `length`, `tool_calls`,
-    `content_filter` and `repetition_truncation`."""
-
-    index: int
-    message: Message
-    finish_reason: str | None
-
-
-class ChatResponse(TypedDict, total=False):
-    """A whole answer."""
-
-    id: str
-    object: str
-    created: int
-    model: str
-    choices: list[Choice]
-    usage: Usage | None
-
-
-class ChunkChoice(TypedDict, total=False):
-    """The one choice of a chunk; `finish_reason` is set in a stream's last chunk only."""
-
-    index: int
-    delta: Message
-    finish_reason: str | None
-
-
-class ChatChunk(TypedDict, total=False):
-    """One piece of a streamed answer.
-
-    What `stream()` promises, whatever the wire did: `choices` holds exactly one choice;
-    `finish_reason` and `usage` come once, both in the last chunk, whose `delta` is empty.
-    """
-
-    id: str
-    object: str
-    created: int
-    model: str
-    choices: list[ChunkChoice]
-    usage: Usage | None
+from mimo_core.audio import joined
+from mimo_core.types import ChatChunk, ChatResponse, Choice, FunctionCall, Message, ToolCall, Usage
 
 
 class ContradictionError(Exception):
@@ -223,7 +127,7 @@ def collect(chunks: Iterable[ChatChunk]) -> ChatResponse:
     """
     accumulator = Accumulator()
     add = accumulator.add
-    last: ChatChunk = {}
+    last: ChatChunk = {"choices": []}
     usage: Usage | None = None
     finish_reason: str | None = None
     extra: dict[str, Any] = {}

@@ -12,7 +12,8 @@ import json
 from typing import Any
 from uuid import uuid4
 
-from mimo_core._response.accumulate import ContradictionError, FunctionCall, Message, ToolCall
+from mimo_core._response.accumulate import ContradictionError
+from mimo_core.types import FunctionCall, Message, ToolCall
 
 
 def new_call_id() -> str:

@@ -13,14 +13,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from mimo_core._response.accumulate import (
-    CUT_REASONS,
     Accumulator,
-    ChatChunk,
-    ChatResponse,
-    ChunkChoice,
     ContradictionError,
-    Message,
-    Usage,
     chunk_from,
     empty_response,
     response_from,
@@ -29,6 +23,7 @@ from mimo_core._response.calls import CallNumbering
 from mimo_core._response.repair import ToolCallRepair, ToolCallStream
 from mimo_core._response.sse import SSEParser
 from mimo_core.errors import InvalidResponseError, MiMoError, StreamInterruptedError
+from mimo_core.types import CUT_REASONS, ChatChunk, ChatResponse, ChunkChoice, Message, Usage
 
 if TYPE_CHECKING:
     from mimo_core._protocols import Translate

@@ -16,8 +16,8 @@ import re
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
-from mimo_core._response.accumulate import Message, ToolCall
 from mimo_core._response.calls import new_call_id
+from mimo_core.types import Message, ToolCall
 
 _OPEN = "<tool_call>"
 _CLOSE = "</tool_call>"
@@ -34,29 +34,6 @@ _JSON_TYPES: dict[type, set[str]] = {
     float: {"number"},
     type(None): {"null"},
 }
-
-
-def call_problem(call: ToolCall) -> str | None:
-    """Why a tool call may not be run.
-
-    Args:
-        call: a whole call from the core, or the pieces of a streamed one put together.
-
-    Returns:
-        The reason, to be read after "the call of NAME: "; None where the call names a tool and its
-        arguments are a whole JSON object.
-    """
-    function = call.get("function") or {}
-    if not function.get("name"):
-        return "it does not name a tool"
-    arguments = function.get("arguments")
-    if not arguments:
-        return "its arguments did not arrive"
-    try:
-        value = json.loads(arguments, strict=False)  # models write line breaks into strings
-    except (ValueError, RecursionError) as error:
-        return f"its arguments are not JSON ({error})"
-    return None if isinstance(value, dict) else "its arguments are not a JSON object"
 
 
 class ToolCallRepair:

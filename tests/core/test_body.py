@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from mimo_core import AsyncMiMoClient, MiMoClient
 from mimo_core._request.body import LARGE, LargeBody, encode_body
-from mimo_core.base64_audio import decode_audio, encode_file
+from mimo_core.audio import decode_audio, encode_file
 from mimo_core.errors import InvalidRequestError
 from mimo_core.testing import FakeMiMo, Fault, use_cassette
 

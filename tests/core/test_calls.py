@@ -15,7 +15,8 @@ from mimo_core._http.errors import error_in_answer
 from mimo_core._protocols.messages_events import EventTranslator, response_of
 from mimo_core._response.calls import with_own_ids
 from mimo_core._response.decode import StreamDecoder
-from mimo_core._response.repair import ToolCallRepair, call_problem
+from mimo_core._response.repair import ToolCallRepair
+from mimo_core.checks import call_problem
 
 TOOLS = [
     {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}

@@ -9,7 +9,7 @@ import pytest
 from mimo_core import InvalidRequestError, UnsupportedInputError
 from mimo_core._protocols.messages_request import messages_body
 from mimo_core._request.prepare import prepare
-from mimo_core.structured import schema_instruction
+from mimo_core.schemas import schema_instruction
 
 USER = {"role": "user", "content": "Hello"}
 EPHEMERAL = {"type": "ephemeral"}

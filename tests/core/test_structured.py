@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mimo_core.structured import (
+from mimo_core.schemas import (
     correction,
     parse_object,
     schema_instruction,

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mimo_core._response.accumulate import ChatChunk, collect
+from mimo_core._response.accumulate import collect
 from mimo_core._response.decode import ChunkNormaliser
-from mimo_core._response.repair import ToolCallRepair, call_problem
+from mimo_core._response.repair import ToolCallRepair
+from mimo_core.checks import call_problem
+from mimo_core.types import ChatChunk
 
 SEARCH = {
     "type": "function",

@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any
 
-from mimo_core.structured import JSON_ONLY
+from mimo_core.schemas import JSON_ONLY
 from mimo_core.testing.fake import RecordedRequest, Reply
 
 _SCHEMA = re.compile(r"valid against this JSON Schema:\n(\{.*\})\n", re.DOTALL)

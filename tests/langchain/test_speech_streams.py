@@ -21,9 +21,10 @@ from langchain_core.messages import AIMessageChunk, HumanMessage
 from langchain_mimo import ChatMiMo, audio_of, save_audio
 from langchain_mimo.answers import ChunkMapper
 from langchain_mimo.speech import AudioPieces
-from mimo_core._response.accumulate import ChatChunk, collect
+from mimo_core._response.accumulate import collect
 from mimo_core.audio import BYTES_PER_SECOND, wav_header
 from mimo_core.testing.fake import FakeMiMo, Reply
+from mimo_core.types import ChatChunk
 from tests.langchain.conftest import added_up
 
 Chat = Callable[..., ChatMiMo]

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from mimo_core import MiMoClient, ServerError, StreamInterruptedError, collect
-from mimo_core._response.repair import call_problem
+from mimo_core.checks import call_problem
 from mimo_core.testing import FakeMiMo, Fault, Reply
 
 # Loopback has no TLS, whose context would cost 40 ms a call.

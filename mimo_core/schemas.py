@@ -1,8 +1,7 @@
-"""Structured output on a service that promises JSON, but not your keys.
+"""Answers to a JSON Schema on a service that promises JSON, but not your keys.
 
 `response_format: {"type": "json_object"}` guarantees JSON only: the schema belongs into the prompt
-and the answer is validated here (vendor's page on structured outputs, 22 June 2026). Both hosts
-use these functions; what they do with a violation is theirs.
+and the answer is validated here (vendor's page on structured outputs, 22 June 2026).
 """
 
 from __future__ import annotations
