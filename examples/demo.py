@@ -39,7 +39,7 @@ def introduce() -> int:
     say(f"$ {' '.join(command[:-1])} '{command[-1]}'")
     runner = [sys.executable, "-m"]
     if not LIVE:
-        runner += ["mimo_core.testing.replay", str(INTRODUCTION), "--"]
+        runner += ["mimo_core.testing.cassettes.replay", str(INTRODUCTION), "--"]
     with tempfile.TemporaryDirectory() as folder:  # your llm's logs and settings stay as they are
         environment = {**os.environ, "LLM_USER_PATH": folder}
         done = subprocess.run(

@@ -145,7 +145,7 @@ def a_model() -> Iterator[tuple[ChatMiMo, str]]:
         model = ChatMiMo(max_retries=5)
         yield model, model._identifying_params["base_url"]
         return
-    from mimo_core.testing.fake import FakeMiMo
+    from mimo_core.testing.emulator import FakeMiMo
 
     with FakeMiMo() as mimo:
         print("No MIMO_API_KEY: asking the emulator.", file=sys.stderr)

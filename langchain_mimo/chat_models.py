@@ -22,16 +22,16 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import BaseModel
 
+from langchain_mimo._compat import register
 from langchain_mimo.aliases import check_collisions, under_field_names
 from langchain_mimo.answers import AnswerStream, to_result
 from langchain_mimo.calls import Call, make_call
-from langchain_mimo.content_blocks import register
-from langchain_mimo.counting import tokens_in_request, tokens_in_text
 from langchain_mimo.credentials import sealed_arguments
 from langchain_mimo.errors import MiMoInvalidRequestError, model_errors
 from langchain_mimo.fast_chunks import PROVIDER
 from langchain_mimo.messages import to_request_messages
 from langchain_mimo.settings import MiMoSettings
+from langchain_mimo.token_estimate import tokens_in_request, tokens_in_text
 from langchain_mimo.tool_choice import choose_tool, wire_tools
 from mimo_core.checks import add_usage
 from mimo_core.client import AsyncStream, Stream

@@ -148,6 +148,6 @@ def client_for(model_id: str, key: str | None, timeout: float | None = None) -> 
     Raises:
         ModelError: the model is not MiMo's, or there is no key.
     """
-    from llm_mimo.transport import sync_client
+    from llm_mimo.clients import sync_client
 
     return sync_client(mimo_model(model_id).get_key(key), timeout)

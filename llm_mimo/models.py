@@ -50,7 +50,7 @@ class MiMoModel:
         try:
             return super().get_key(explicit_key)  # type: ignore[misc,no-any-return]
         except llm.NeedsKeyException as error:
-            from llm_mimo.transport import key_is_optional
+            from llm_mimo.clients import key_is_optional
 
             if key_is_optional():
                 return None
@@ -168,7 +168,7 @@ class ChatModel(_Chat, llm.KeyModel):
             llm.ModelError: no answer, or not the one that was asked for; one line.
         """
         with llm_errors():
-            from llm_mimo.transport import sync_client
+            from llm_mimo.clients import sync_client
 
             turn = self._turn(prompt, response, conversation)
             client = sync_client(key, prompt.options.timeout)  # type: ignore[attr-defined]
@@ -199,7 +199,7 @@ class AsyncChatModel(_Chat, llm.AsyncKeyModel):
         """`ChatModel.execute`, asynchronously."""
         with llm_errors():
             from llm_mimo.async_chunks import AsyncChunks
-            from llm_mimo.transport import async_client
+            from llm_mimo.clients import async_client
 
             turn = self._turn(prompt, response, conversation)
             client = async_client(key, prompt.options.timeout)  # type: ignore[attr-defined]

@@ -50,7 +50,7 @@ class _Sync(_OneAnswer, llm.KeyModel):
             llm.ModelError: no answer, or nowhere to put it; one line.
         """
         with llm_errors():
-            from llm_mimo.transport import sync_client
+            from llm_mimo.clients import sync_client
 
             request = self._request(prompt)
             client = sync_client(key, prompt.options.timeout)  # type: ignore[attr-defined]
@@ -69,7 +69,7 @@ class _Async(_OneAnswer, llm.AsyncKeyModel):
     ) -> AsyncGenerator[str | StreamEvent, None]:
         """`execute` of the synchronous model, asynchronously."""
         with llm_errors():
-            from llm_mimo.transport import async_client
+            from llm_mimo.clients import async_client
 
             request = self._request(prompt)
             client = async_client(key, prompt.options.timeout)  # type: ignore[attr-defined]

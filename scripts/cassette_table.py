@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from mimo_core.testing.cassette_file import read
+from mimo_core.testing.cassettes.file import read
+from mimo_core.testing.cassettes.provenance import Provenance
 from mimo_core.testing.errors import CassetteError
-from mimo_core.testing.provenance import Provenance
 
 CASSETTES = Path(__file__).resolve().parent.parent / "cassettes"
 BEGIN, END = "<!-- table: make tables -->\n", "<!-- end of table -->\n"

@@ -22,13 +22,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import httpx2
 from scenarios import all_scenarios
-from scenarios_media import media
+from scenarios.media import media
 
 from mimo_core import MiMoError
 from mimo_core.gateways import Endpoint
-from mimo_core.testing.cassette_file import read
-from mimo_core.testing.payloads import restore_large
-from mimo_core.testing.provenance import Provenance
+from mimo_core.testing.cassettes.file import read
+from mimo_core.testing.cassettes.payloads import restore_large
+from mimo_core.testing.cassettes.provenance import Provenance
 
 CASSETTES = Path(__file__).resolve().parent.parent / "cassettes"
 # Fields whose value is part of the shape: a word out of a few.

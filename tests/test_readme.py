@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mimo_core.testing.fake import FakeMiMo
+from mimo_core.testing.emulator import FakeMiMo
 from tests.langchain.pretend_model import respond
 
 README = (Path(__file__).parents[1] / "README.md").read_text()

@@ -10,23 +10,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mimo_core.testing.cassettes import provenance_of as provenance_of
-    from mimo_core.testing.cassettes import register as register
-    from mimo_core.testing.cassettes import use_cassette as use_cassette
-    from mimo_core.testing.cassettes import vcr_settings as vcr_settings
+    from mimo_core.testing.cassettes.provenance import Provenance as Provenance
+    from mimo_core.testing.cassettes.use import provenance_of as provenance_of
+    from mimo_core.testing.cassettes.use import register as register
+    from mimo_core.testing.cassettes.use import use_cassette as use_cassette
+    from mimo_core.testing.cassettes.use import vcr_settings as vcr_settings
+    from mimo_core.testing.emulator import FakeMiMo as FakeMiMo
+    from mimo_core.testing.emulator import Fault as Fault
+    from mimo_core.testing.emulator import RecordedRequest as RecordedRequest
+    from mimo_core.testing.emulator import Reply as Reply
     from mimo_core.testing.errors import CassetteError as CassetteError
     from mimo_core.testing.errors import NoRecordedAnswer as NoRecordedAnswer
-    from mimo_core.testing.fake import FakeMiMo as FakeMiMo
-    from mimo_core.testing.fake import Fault as Fault
-    from mimo_core.testing.fake import RecordedRequest as RecordedRequest
-    from mimo_core.testing.fake import Reply as Reply
-    from mimo_core.testing.provenance import Provenance as Provenance
 
 _MODULES = {
-    "cassettes": ("provenance_of", "register", "use_cassette", "vcr_settings"),
+    "cassettes.use": ("provenance_of", "register", "use_cassette", "vcr_settings"),
     "errors": ("CassetteError", "NoRecordedAnswer"),
-    "fake": ("FakeMiMo", "Fault", "RecordedRequest", "Reply"),
-    "provenance": ("Provenance",),
+    "emulator": ("FakeMiMo", "Fault", "RecordedRequest", "Reply"),
+    "cassettes.provenance": ("Provenance",),
 }
 _HOME = {
     name: f"mimo_core.testing.{module}" for module, names in _MODULES.items() for name in names

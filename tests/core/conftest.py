@@ -19,7 +19,7 @@ import pytest
 import uvloop
 
 from mimo_core import AsyncMiMoClient, MiMoClient
-from mimo_core.testing.fake import FakeMiMo
+from mimo_core.testing.emulator import FakeMiMo
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 KEY = "sk-secret0123456789abcdef"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import mimo_core
 from mimo_core import AsyncMiMoClient, MiMoClient, MiMoError, prepare
-from mimo_core.testing.fake import FakeMiMo
+from mimo_core.testing.emulator import FakeMiMo
 from mimo_core.types import ChatRequest
 
 KEY = "sk-0123456789abcdefSECRET"

@@ -19,7 +19,7 @@ import pytest
 from mimo_core import AsyncMiMoClient, StreamInterruptedError
 from mimo_core._http.network import asyncio_backend as module
 from mimo_core._http.network.asyncio_backend import AsyncioBackend, AsyncioTransport, serves
-from mimo_core.testing.fake import FakeMiMo
+from mimo_core.testing.emulator import FakeMiMo
 from tests.core.conftest import KEY, Run
 from tests.core.peer import (
     FullListener,

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from mimo_core import APITimeoutError, InvalidRequestError, MiMoClient, MiMoError
-from mimo_core.testing.fake import FakeMiMo, Fault
+from mimo_core.testing.emulator import FakeMiMo, Fault
 
 from .peer import Peer
 

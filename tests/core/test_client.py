@@ -43,7 +43,7 @@ from mimo_core import (
     collect,
 )
 from mimo_core._http.clients import own_request
-from mimo_core.testing.fake import FakeMiMo, Fault, Reply
+from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
 
 KEY = "sk-secret0123456789abcdef"
 Connect = Callable[..., Any]

@@ -22,7 +22,7 @@ import httpx2
 import pytest
 
 from mimo_core import InvalidRequestError, MiMoClient, RateLimitError, collect
-from mimo_core.testing.fake import FakeMiMo, Reply
+from mimo_core.testing.emulator import FakeMiMo, Reply
 
 KEY = "sk-litellm-0123456789"
 PROTOCOLS = ("chat_completions", "messages")

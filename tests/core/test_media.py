@@ -8,8 +8,8 @@ import pytest
 
 from mimo_core import prepare
 from mimo_core.media import MEDIA_TYPES, TYPE_OF_ENDING, canonical_type, is_taken
-from mimo_core.testing.fake.policy import Policy
-from mimo_core.testing.fake.refusals import chat_refusal
+from mimo_core.testing.emulator.policy import Policy
+from mimo_core.testing.emulator.refusals import chat_refusal
 
 
 @pytest.mark.parametrize(

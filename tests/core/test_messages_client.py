@@ -21,7 +21,7 @@ from mimo_core import (
     UnsupportedInputError,
     collect,
 )
-from mimo_core.testing.fake import FakeMiMo, Fault, Reply
+from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
 
 PROTOCOLS = ["chat_completions", "messages"]
 PNG = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}

@@ -21,9 +21,9 @@ from mimo_core._protocols.messages_events import EventTranslator, response_of
 from mimo_core._protocols.messages_request import messages_body
 from mimo_core._request.prepare import prepare
 from mimo_core._response.decode import StreamDecoder
-from mimo_core.testing.fake.messages_protocol import shape_refusal, to_chat
-from mimo_core.testing.fake.policy import Policy
-from mimo_core.testing.fake.refusals import chat_refusal
+from mimo_core.testing.emulator.messages_protocol import shape_refusal, to_chat
+from mimo_core.testing.emulator.policy import Policy
+from mimo_core.testing.emulator.refusals import chat_refusal
 
 # Surrogates have a test of their own (test_sse); whitespace-only texts mean nothing.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(str.strip)

@@ -14,7 +14,7 @@ import pytest
 
 from mimo_core import MiMoClient
 from mimo_core._http.network.socket_backend import SocketBackend
-from mimo_core.testing.fake import FakeMiMo
+from mimo_core.testing.emulator import FakeMiMo
 from tests.core.conftest import KEY
 from tests.core.peer import Peer, receive, reset, trusting_context
 

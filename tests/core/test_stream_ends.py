@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mimo_core import MiMoClient, MiMoError, RateLimitError, collect
-from mimo_core.testing.fake import FakeMiMo, Fault, Reply
+from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
 from tests.core.peer import Peer
 
 Connect = Callable[..., Any]

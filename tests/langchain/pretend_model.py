@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from mimo_core.schemas import JSON_ONLY
-from mimo_core.testing.fake import RecordedRequest, Reply
+from mimo_core.testing.emulator import RecordedRequest, Reply
 
 _SCHEMA = re.compile(r"valid against this JSON Schema:\n(\{.*\})\n", re.DOTALL)
 _FOREIGN = re.compile("[\u3040-\u30ff\u4e00-\u9fff]+")

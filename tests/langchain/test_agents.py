@@ -22,7 +22,7 @@ from langgraph.prebuilt import ToolNode, tools_condition
 from pydantic import BaseModel
 
 from langchain_mimo import ChatMiMo, MiMoInsufficientBalanceError, MiMoRateLimitError
-from mimo_core.testing.fake import FakeMiMo, Fault, Reply
+from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
 
 Chat = Callable[..., ChatMiMo]
 

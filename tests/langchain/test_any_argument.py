@@ -20,7 +20,7 @@ from langchain_core.load import dumps
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from langchain_mimo import ChatMiMo, MiMoModelError
-from mimo_core.testing.fake import FakeMiMo, Reply
+from mimo_core.testing.emulator import FakeMiMo, Reply
 
 KEY = "sk-0123456789abcdefSECRET"
 NOWHERE = "http://127.0.0.1:9/v1"

@@ -30,7 +30,7 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_mimo import ChatMiMo, MiMoInvalidRequestError, MiMoUnsupportedInputError
-from mimo_core.testing.fake import FakeMiMo, Reply
+from mimo_core.testing.emulator import FakeMiMo, Reply
 from tests.langchain import any_message
 
 MODELS = ["mimo-v2.6-pro", "mimo-v2.5-pro", "mimo-v2-flash"]

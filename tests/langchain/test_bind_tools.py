@@ -18,7 +18,7 @@ from pydantic.v1 import BaseModel as BaseModelV1
 from typing_extensions import TypedDict
 
 from langchain_mimo import ChatMiMo, MiMoContentFilterError, MiMoInvalidRequestError
-from mimo_core.testing.fake import FakeMiMo, Reply
+from mimo_core.testing.emulator import FakeMiMo, Reply
 from tests.langchain.conftest import added_up
 
 pytestmark = pytest.mark.protocols("chat_completions", "messages")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from langchain_mimo import ChatMiMo, MiMoInvalidRequestError, notices
-from mimo_core.testing.fake import FakeMiMo
+from mimo_core.testing.emulator import FakeMiMo
 
 Chat = Callable[..., ChatMiMo]
 Ask = Callable[..., Any]

@@ -16,7 +16,7 @@ from langchain_core.tools import tool
 
 from langchain_mimo import ChatMiMo, MiMoInvalidRequestError
 from mimo_core.models import MODELS
-from mimo_core.testing.fake import FakeMiMo, Fault, Reply
+from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
 
 Chat = Callable[..., ChatMiMo]
 

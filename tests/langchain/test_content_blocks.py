@@ -18,7 +18,7 @@ from langchain_core.tools import tool
 
 from langchain_mimo import ChatMiMo
 from mimo_core.models import DEFAULT_MODEL
-from mimo_core.testing.fake import FakeMiMo, Fault, Reply
+from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
 from tests.langchain.conftest import added_up
 
 Chat = Callable[..., ChatMiMo]

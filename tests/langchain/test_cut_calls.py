@@ -23,7 +23,7 @@ from langchain_mimo import ChatMiMo
 from langchain_mimo.answers import ChunkMapper
 from langchain_mimo.notices import begin_anew
 from mimo_core.checks import call_problem
-from mimo_core.testing.fake import FakeMiMo, Reply
+from mimo_core.testing.emulator import FakeMiMo, Reply
 from tests.langchain.conftest import added_up
 from tests.langchain.test_agents import CONFIG, WAYS
 

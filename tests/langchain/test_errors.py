@@ -14,7 +14,7 @@ import langchain_mimo
 from langchain_mimo import ChatMiMo, MiMoModelError, MiMoOutputCheckError
 from langchain_mimo.errors import as_model_error
 from mimo_core import errors as core
-from mimo_core.testing.fake import FakeMiMo, Fault, Reply
+from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
 
 pytestmark = pytest.mark.protocols("chat_completions", "messages")
 

@@ -14,7 +14,7 @@ from langchain_core.load import dumpd, dumps
 from pydantic import SecretStr
 
 from langchain_mimo import ChatMiMo, MiMoInvalidRequestError, MiMoModelError
-from mimo_core.testing.fake import FakeMiMo, Fault
+from mimo_core.testing.emulator import FakeMiMo, Fault
 
 Chat = Callable[..., ChatMiMo]
 Ask = Callable[..., Any]

@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from langchain_mimo import ChatMiMo, MiMoConnectionError
-from mimo_core.testing.fake import FakeMiMo, Fault, Reply
+from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
 
 Chat = Callable[..., ChatMiMo]
 

@@ -13,8 +13,8 @@ from langchain_core.messages import HumanMessage
 
 from langchain_mimo import ChatMiMo, MiMoInvalidRequestError, media_block, save_audio
 from mimo_core.audio import audio_seconds
-from mimo_core.testing.fake import FakeMiMo, Reply
-from mimo_core.testing.fake.audio import synthesize
+from mimo_core.testing.emulator import FakeMiMo, Reply
+from mimo_core.testing.emulator.audio import synthesize
 from tests import real_media
 from tests.langchain.conftest import added_up
 

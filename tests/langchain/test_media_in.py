@@ -19,7 +19,7 @@ from langchain_core.messages.content import (
 )
 
 from langchain_mimo import ChatMiMo, MiMoInvalidRequestError, MiMoUnsupportedInputError
-from mimo_core.testing.fake import FakeMiMo
+from mimo_core.testing.emulator import FakeMiMo
 
 pytestmark = pytest.mark.protocols("chat_completions", "messages")
 

@@ -22,7 +22,7 @@ from langchain_core.messages import (
 )
 
 from langchain_mimo import ChatMiMo, MiMoInvalidRequestError
-from mimo_core.testing.fake import FakeMiMo
+from mimo_core.testing.emulator import FakeMiMo
 
 pytestmark = pytest.mark.protocols("chat_completions", "messages")
 

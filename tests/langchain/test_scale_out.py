@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from mimo_core.testing.fake import FakeMiMo, Fault, Reply
+from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
 
 pytest.importorskip("distributed", reason="the example needs Dask")
 

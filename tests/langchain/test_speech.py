@@ -25,7 +25,7 @@ from langchain_mimo import (
 )
 from mimo_core.audio import wav_header
 from mimo_core.speech import MAX_ENCODED
-from mimo_core.testing.fake import FakeMiMo, Reply
+from mimo_core.testing.emulator import FakeMiMo, Reply
 
 Chat = Callable[..., ChatMiMo]
 

@@ -23,7 +23,7 @@ from langchain_mimo.answers import ChunkMapper
 from langchain_mimo.speech import AudioPieces
 from mimo_core._response.accumulate import collect
 from mimo_core.audio import BYTES_PER_SECOND, wav_header
-from mimo_core.testing.fake import FakeMiMo, Reply
+from mimo_core.testing.emulator import FakeMiMo, Reply
 from mimo_core.types import ChatChunk
 from tests.langchain.conftest import added_up
 

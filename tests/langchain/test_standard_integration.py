@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 
 from langchain_mimo import ChatMiMo
-from mimo_core.testing.fake import FakeMiMo
+from mimo_core.testing.emulator import FakeMiMo
 from tests.langchain.pretend_model import respond
 
 _PNG = base64.b64decode(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mimo_core.testing.fake import FakeMiMo
+from mimo_core.testing.emulator import FakeMiMo
 from tests.langchain import test_standard_integration as live
 from tests.langchain.pretend_model import respond
 

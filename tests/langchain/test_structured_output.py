@@ -28,7 +28,7 @@ from pydantic.v1 import validator
 from typing_extensions import TypedDict
 
 from langchain_mimo import ChatMiMo, MiMoContentFilterError, MiMoInvalidRequestError
-from mimo_core.testing.fake import FakeMiMo, Reply
+from mimo_core.testing.emulator import FakeMiMo, Reply
 
 pytestmark = pytest.mark.protocols("chat_completions", "messages")
 

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from langchain_mimo import ChatMiMo, MiMoInvalidRequestError, aliases
 from langchain_mimo.constructor import Arguments
-from mimo_core.testing.fake import FakeMiMo
+from mimo_core.testing.emulator import FakeMiMo
 
 Chat = Callable[..., ChatMiMo]
 

@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 
 from langchain_mimo import ChatMiMo
-from mimo_core.testing.fake import FakeMiMo, Reply
+from mimo_core.testing.emulator import FakeMiMo, Reply
 from tests.langchain.conftest import added_up
 
 openai = pytest.importorskip("langchain_openai", reason="langchain-openai is not installed")

@@ -21,7 +21,7 @@ import langchain_mimo
 import llm_mimo
 import mimo_core.testing
 from langchain_mimo import ChatMiMo
-from mimo_core.testing.fake import FakeMiMo, Fault, Reply
+from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
 
 Chat = Callable[..., ChatMiMo]
 PACKAGES = ("langchain_mimo", "llm_mimo", "mimo_core")

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from llm.cli import cli
 from llm.migrations import migrate
 
-from llm_mimo import transport
+from llm_mimo import clients as transport
 from mimo_core.testing import FakeMiMo
 
 KEY = "sk-llm-tests"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mimo_core.testing import FakeMiMo, Fault, Reply
-from mimo_core.testing.fake import RecordedRequest
+from mimo_core.testing.emulator import RecordedRequest
 
 pytestmark = pytest.mark.protocols("chat_completions", "messages")
 

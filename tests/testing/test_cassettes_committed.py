@@ -14,9 +14,9 @@ import pytest
 import vcr
 import yaml
 
-from mimo_core.testing.bodies import split
-from mimo_core.testing.cassette_file import dump, read
-from mimo_core.testing.provenance import EMULATOR_HOST, Provenance, host_of
+from mimo_core.testing.cassettes.edits import split
+from mimo_core.testing.cassettes.file import dump, read
+from mimo_core.testing.cassettes.provenance import EMULATOR_HOST, Provenance, host_of
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "cassettes"

@@ -20,8 +20,8 @@ from mimo_core.testing import (
     use_cassette,
     vcr_settings,
 )
-from mimo_core.testing.cassette_file import clean_request, dump
-from mimo_core.testing.matching import difference, mimo_request
+from mimo_core.testing.cassettes.file import clean_request, dump
+from mimo_core.testing.cassettes.matching import difference, mimo_request
 
 CHAT = "https://api.xiaomimimo.com/v1/chat/completions"
 BODY = {"model": "m", "messages": [{"role": "user", "content": "a"}], "temperature": 1}

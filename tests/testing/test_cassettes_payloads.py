@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 from mimo_core import MiMoClient
 from mimo_core.testing import FakeMiMo, NoRecordedAnswer, Reply, use_cassette
-from mimo_core.testing.cassette_file import _Dumper
-from mimo_core.testing.fake.audio import tone, wav
-from mimo_core.testing.payloads import (
+from mimo_core.testing.cassettes.file import _Dumper
+from mimo_core.testing.cassettes.payloads import (
     KEPT_BYTES,
     LARGE,
     label,
@@ -25,6 +24,7 @@ from mimo_core.testing.payloads import (
     restore_large,
     shorten,
 )
+from mimo_core.testing.emulator.audio import tone, wav
 
 SOUND = wav(tone(24_000))
 

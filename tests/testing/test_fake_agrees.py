@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from mimo_core import InvalidRequestError, prepare
 from mimo_core._protocols.messages_request import messages_body
 from mimo_core.models import MODELS, model_info
-from mimo_core.testing.fake import service
-from mimo_core.testing.fake.policy import Policy, Refusal
-from mimo_core.testing.fake.refusals import chat_refusal
+from mimo_core.testing.emulator import service
+from mimo_core.testing.emulator.policy import Policy, Refusal
+from mimo_core.testing.emulator.refusals import chat_refusal
 
 USER = {"role": "user", "content": "hi"}
 CHAT_MODELS = sorted(id for id, info in MODELS.items() if info.kind == "chat")

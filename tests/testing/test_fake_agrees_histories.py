@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from mimo_core import InvalidRequestError, UnsupportedInputError, prepare
 from mimo_core._protocols.messages_request import messages_body
 from mimo_core.models import MODELS
-from mimo_core.testing.fake.messages_protocol import shape_refusal, to_chat
-from mimo_core.testing.fake.policy import Policy, Refusal
-from mimo_core.testing.fake.refusals import chat_refusal
+from mimo_core.testing.emulator.messages_protocol import shape_refusal, to_chat
+from mimo_core.testing.emulator.policy import Policy, Refusal
+from mimo_core.testing.emulator.refusals import chat_refusal
 
 CHAT = [info.id for info in MODELS.values() if info.kind == "chat"]
 PNG = "data:image/png;base64,iVBORw0KGgo="

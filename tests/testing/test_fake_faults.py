@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from mimo_core.testing import FakeMiMo, Fault, Reply
-from mimo_core.testing.fake import ERRORS
+from mimo_core.testing.emulator import ERRORS
 
 # Loopback has no TLS, whose context would cost 40 ms a call.
 post = partial(httpx2.post, verify=False)

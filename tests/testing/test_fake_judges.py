@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mimo_core.testing.fake.policy import Policy, Refusal
-from mimo_core.testing.fake.refusals import chat_refusal
-from mimo_core.testing.fake.refusals_messages import shape_refusal
+from mimo_core.testing.emulator.policy import Policy, Refusal
+from mimo_core.testing.emulator.refusals import chat_refusal
+from mimo_core.testing.emulator.refusals_messages import shape_refusal
 from tests.testing.test_fake_sources import (
     HEARD,
     VIDEO,

@@ -1,4 +1,4 @@
-"""`python -m mimo_core.testing.fake`: the emulator as a program."""
+"""`python -m mimo_core.testing.emulator`: the emulator as a program."""
 
 import contextlib
 import signal
@@ -15,7 +15,7 @@ USER = {"role": "user", "content": "hi"}
 
 @contextlib.contextmanager
 def program(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    command = [sys.executable, "-m", "mimo_core.testing.fake", *arguments]
+    command = [sys.executable, "-m", "mimo_core.testing.emulator", *arguments]
     with subprocess.Popen(command, stdout=-1, stderr=-1, text=True) as process:
         assert process.stdout is not None
         try:
@@ -62,7 +62,7 @@ def test_lenient() -> None:
 def test_a_taken_port_is_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        command = [sys.executable, "-m", "mimo_core.testing.fake", "--port", port]
+        command = [sys.executable, "-m", "mimo_core.testing.emulator", "--port", port]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
     assert done.stderr == f"cannot listen on port {port}: Address already in use\n"

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from mimo_core import prepare
-from mimo_core.testing.cassette_file import read
-from mimo_core.testing.fake.policy import Policy
+from mimo_core.testing.cassettes.file import read
+from mimo_core.testing.emulator.policy import Policy
 from tests.testing.test_fake_sources import CHAT, USER, refusal
 
 ROOT = Path(__file__).parents[2]

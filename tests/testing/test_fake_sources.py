@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from mimo_core.testing.fake import service
-from mimo_core.testing.fake.policy import Policy, Refusal, param_incorrect
-from mimo_core.testing.fake.refusals_media import MAX_DATA
-from mimo_core.testing.fake.refusals_speech import MAX_ENCODED
-from mimo_core.testing.fake.sources import SOURCES
+from mimo_core.testing.emulator import service
+from mimo_core.testing.emulator.policy import Policy, Refusal, param_incorrect
+from mimo_core.testing.emulator.refusals_media import MAX_DATA
+from mimo_core.testing.emulator.refusals_speech import MAX_ENCODED
+from mimo_core.testing.emulator.sources import SOURCES
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "core" / "data"  # published bodies of the real service

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from mimo_core.testing import FakeMiMo, Reply
-from mimo_core.testing.fake.audio import audio_seconds, synthesize, tone, wav
+from mimo_core.testing.emulator.audio import audio_seconds, synthesize, tone, wav
 
 # Loopback has no TLS, whose context would cost 40 ms a call.
 post = partial(httpx2.post, verify=False)

@@ -47,7 +47,12 @@ def answer(request: object) -> Reply:
 @pytest.fixture(scope="module", autouse=True)
 def preloaded() -> None:
     """pytester forgets the modules that a run has imported; those imported twice would differ."""
-    for name in ("langchain.agents", "langchain_mimo", "llm.cli", "mimo_core.testing.cassettes"):
+    for name in (
+        "langchain.agents",
+        "langchain_mimo",
+        "llm.cli",
+        "mimo_core.testing.cassettes.use",
+    ):
         importlib.import_module(name)
     for library in (httpx, httpx2):  # these import their transport when they first make one
         library.Client(verify=False).close()

@@ -13,8 +13,8 @@ from mimo_core.testing import (
     provenance_of,
     use_cassette,
 )
-from mimo_core.testing.cassette_file import dump, read
-from mimo_core.testing.provenance import emulator_uri, today
+from mimo_core.testing.cassettes.file import dump, read
+from mimo_core.testing.cassettes.provenance import emulator_uri, today
 
 ASKED = {"model": "mimo-v2.5-pro", "messages": [{"role": "user", "content": "a"}]}
 

@@ -17,9 +17,9 @@ from vcr.request import Request
 from mimo_core import MiMoClient
 from mimo_core._redact import without_keys
 from mimo_core.testing import CassetteError, FakeMiMo, Fault, Reply, use_cassette
-from mimo_core.testing.bodies import Edit, rewrite
-from mimo_core.testing.cassette_file import _interaction
-from mimo_core.testing.redaction import (
+from mimo_core.testing.cassettes.edits import Edit, rewrite
+from mimo_core.testing.cassettes.file import _interaction
+from mimo_core.testing.cassettes.redaction import (
     clean_uri,
     key_edits,
     request_headers,

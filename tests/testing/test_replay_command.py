@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mimo_core.testing import CassetteError, FakeMiMo, provenance_of
-from mimo_core.testing.commands import run
-from mimo_core.testing.replay import main
+from mimo_core.testing.cassettes.commands import run
+from mimo_core.testing.cassettes.replay import main
 
 CASSETTES = Path(__file__).resolve().parents[2] / "cassettes"
 INTRODUCTION = CASSETTES / "vendor" / "chat_introduction.yaml"
@@ -27,7 +27,7 @@ sys.exit(int(sys.argv[2]) if sys.argv[2:] else None)
 
 
 def replay(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error", "-m", "mimo_core.testing.replay"]
+    command = [sys.executable, "-W", "error", "-m", "mimo_core.testing.cassettes.replay"]
     return subprocess.run(
         command + [str(argument) for argument in arguments],
         capture_output=True,

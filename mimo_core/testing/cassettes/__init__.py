@@ -1,0 +1,1 @@
+"""Recorded HTTP for MiMo: cassettes that hold no key, say whose answers they are, and stream."""

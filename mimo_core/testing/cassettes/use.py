@@ -1,0 +1,139 @@
+"""Cassettes for MiMo traffic: `use_cassette` for programs, `vcr_settings` for vcrpy's users."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vcr import VCR  # type: ignore[import-untyped]
+
+from mimo_core.testing.cassettes.file import MiMoPersister, clean_request, published, read
+from mimo_core.testing.cassettes.matching import MATCHER, mimo_request
+from mimo_core.testing.cassettes.provenance import Provenance
+from mimo_core.testing.cassettes.vcr_handlers import install
+from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
+from mimo_core.testing.errors import CassetteError
+
+RECORD_MODES = ("none", "once", "new_episodes", "all", "rewrite")
+STAND_IN_KEY = "sk-not-a-key"
+"""What `MIMO_API_KEY` is set to while a cassette replays and there is no key."""
+
+
+def vcr_settings() -> dict[str, Any]:
+    """What `VCR.use_cassette` takes for MiMo traffic, once `register` has been called."""
+    return {"match_on": (MATCHER,), "before_record_request": clean_request}
+
+
+def register(vcr: Any, persister: MiMoPersister | None = None) -> Any:
+    """Teach a `vcr.VCR` what `vcr_settings` and our cassettes need; returns it."""
+    install()
+    vcr.register_matcher(MATCHER, mimo_request)
+    vcr.register_persister(persister or MiMoPersister())
+    return vcr
+
+
+def provenance_of(path: str | Path) -> Provenance | None:
+    """Whose answers a cassette holds; None where it does not say.
+
+    Raises:
+        CassetteError: there is no such cassette.
+    """
+    return Provenance.of(read(path), path)
+
+
+@contextmanager
+def use_cassette(
+    path: str | Path,
+    *,
+    record_mode: str = "none",
+    provenance: Provenance | None = None,
+    note: str = "",
+    emulate: Sequence[Reply | Fault | str] | None = None,
+) -> Iterator[Any]:
+    """Everything said over HTTP in this context comes from the cassette, or goes into it.
+
+    >>> with use_cassette("cassettes/vendor/chat_introduction.yaml"):
+    ...     ChatMiMo().invoke("please introduce yourself")
+
+    Args:
+        path: the YAML file.
+        record_mode: `none` replays and never sends, `once` records a file that is not there,
+            `new_episodes` adds to it what it lacks, `all` and `rewrite` record everything anew;
+            `rewrite` also forgets what is not asked for any more.
+        provenance: for what is recorded, where it is not to be derived from the hosts.
+        note: what the cassette shows.
+        emulate: what a `FakeMiMo` answers where there is something to record and no MIMO_API_KEY.
+            With it a file that is not there is recorded from the emulator, whatever the mode and
+            the key. Models have to be made in the context: MIMO_BASE_URL leads to the emulator.
+
+    Raises:
+        CassetteError: nothing may be recorded and the file is not there.
+        NoRecordedAnswer: (from the request) the file has no answer to it.
+    """
+    path = Path(path)
+    if record_mode not in RECORD_MODES:
+        raise CassetteError(f"record_mode is {record_mode!r}; it can be {', '.join(RECORD_MODES)}.")
+    emulated = emulate is not None and (
+        not path.is_file() if record_mode == "none" else not os.environ.get("MIMO_API_KEY")
+    )
+    if emulated and record_mode == "none":
+        record_mode = "once"
+    if record_mode == "none" or path.is_file():
+        held = provenance_of(path)
+        if (
+            held
+            and held.kind == "vendor"
+            and record_mode not in ("none", "once")
+            and not provenance
+        ):
+            raise published(path)
+    settings = vcr_settings()
+    if record_mode == "rewrite":
+        record_mode = "all"
+        settings["drop_unused_requests"] = True
+    persister = MiMoPersister(provenance, note=note)
+    vcr = register(VCR(record_mode=record_mode), persister)
+    with (
+        emulator(emulate or ()) if emulated else stand_in_key(record_mode),
+        vcr.use_cassette(str(path), **settings) as cassette,
+    ):
+        yield cassette
+    persister.check_saved()
+
+
+@contextmanager
+def stand_in_key(record_mode: str) -> Iterator[None]:
+    """A key in the environment where none is set and none is needed."""
+    if record_mode != "none" or os.environ.get("MIMO_API_KEY"):
+        yield
+        return
+    with environment(MIMO_API_KEY=STAND_IN_KEY):
+        yield
+
+
+@contextmanager
+def emulator(replies: Sequence[Reply | Fault | str]) -> Iterator[None]:
+    """A scripted `FakeMiMo`, to which the environment leads."""
+
+    with FakeMiMo() as mimo:
+        mimo.queue(*replies)
+        with environment(MIMO_BASE_URL=mimo.base_url, MIMO_API_KEY=STAND_IN_KEY):
+            yield
+
+
+@contextmanager
+def environment(**values: str) -> Iterator[None]:
+    """Environment variables set, and put back afterwards."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

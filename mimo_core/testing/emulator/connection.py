@@ -1,0 +1,212 @@
+"""One client's connection: requests read, answers written, both with full control of the socket."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import struct
+import uuid
+from dataclasses import dataclass
+from email.utils import formatdate
+from http import HTTPStatus
+
+from mimo_core.testing.emulator.faults import Fault
+from mimo_core.testing.emulator.service import HTTPAnswer
+
+_PROCESSING = b": PROCESSING\n\n"
+_BOM = b"\xef\xbb\xbf"
+_DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
+_MAX_LINE = 65_536
+
+
+class Disconnected(Exception):
+    """The client went away before its answer was complete."""
+
+
+class Cut(Exception):
+    """A fault asks for the connection to end here."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request off the wire."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Connection:
+    """Reads requests and delivers answers on one accepted socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sock = sock
+        self._file = sock.makefile("rb")
+
+    # Reading
+
+    def receive(self) -> Received | None:
+        """The next request, or None where the client has closed or speaks no HTTP."""
+        try:
+            line = self._file.readline(_MAX_LINE).decode("latin-1")
+            if line in ("\r\n", "\n"):  # tolerated before a request, as in RFC 9112
+                line = self._file.readline(_MAX_LINE).decode("latin-1")
+            parts = line.split()
+            if len(parts) != 3:
+                return None
+            fields = http.client.parse_headers(self._file)
+            headers = {name.lower(): value for name, value in fields.items()}
+            if headers.get("expect", "").lower() == "100-continue":
+                self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            return Received(parts[0], parts[1], headers, self._body(headers))
+        except (OSError, ValueError, http.client.HTTPException):
+            return None
+
+    def _body(self, headers: dict[str, str]) -> bytes:
+        if headers.get("transfer-encoding", "").lower() != "chunked":
+            return self._file.read(int(headers.get("content-length", 0)))
+        body = bytearray()
+        while size := int(self._file.readline(_MAX_LINE).split(b";")[0], 16):
+            body += self._file.read(size)
+            self._file.readline(_MAX_LINE)
+        while self._file.readline(_MAX_LINE).strip():  # trailers
+            pass
+        return bytes(body)
+
+    # Writing
+
+    def deliver(self, answer: HTTPAnswer, fault: Fault) -> None:
+        """Send an answer as the fault says.
+
+        Raises:
+            Disconnected: the client closed the connection first.
+            Cut: the fault ends the connection; `close` must follow.
+        """
+        try:
+            if fault.hang:
+                self._wait(None)
+            self._wait(fault.latency)
+            if fault.cut == "before_headers":
+                raise Cut
+            if answer.events is None:
+                self._send_body(answer, fault)
+            else:
+                self._send_stream(answer, answer.events, fault)
+        except OSError as error:
+            raise Disconnected from error
+
+    def _send_body(self, answer: HTTPAnswer, fault: Fault) -> None:
+        body = (_BOM if fault.bom else b"") + answer.body
+        half = fault.cut is not None or fault.hang_after is not None
+        if fault.cut is not None and fault.clean:
+            body, half = body[: len(body) // 2], False
+        self._send(_head(answer, {"content-length": str(len(body))}))
+        self._wait(fault.first_event_latency)
+        if fault.cut == "before_first_event":
+            raise Cut
+        self._send_pieces(body[: len(body) // 2] if half else body, fault.byte_by_byte)
+        if fault.hang_after is not None:
+            self._wait(None)
+        if half:
+            raise Cut
+
+    def _send_stream(self, answer: HTTPAnswer, events: list[bytes], fault: Fault) -> None:
+        self._send(_head(answer, {"transfer-encoding": "chunked"}))
+        if fault.bom:
+            self._send_chunk(_BOM, fault)
+        for _ in range(answer.comments):
+            self._send_chunk(_PROCESSING, fault)
+            self._wait(fault.comment_interval)
+        self._wait(fault.first_event_latency)
+        for count, event in enumerate(events):
+            if count == fault.hang_after:
+                self._wait(None)
+            if count:
+                self._wait(answer.interval)
+            if self._is_closed():
+                raise Disconnected
+            self._send_chunk(event, fault)
+        if fault.hang_after is not None or fault.never_ends:
+            self._wait(None)
+        if fault.cut is not None and not (fault.clean or fault.cut == "before_done"):
+            raise Cut
+        # A client may leave once it has read the last event: by then its answer is complete.
+        with contextlib.suppress(OSError):
+            self._send(b"0\r\n\r\n")
+
+    def _send_chunk(self, data: bytes, fault: Fault) -> None:
+        if fault.crlf:
+            data = data.replace(b"\n", b"\r\n")
+        size = 1 if fault.byte_by_byte else len(data)
+        for start in range(0, len(data), size):
+            piece = data[start : start + size]
+            self._send(b"%x\r\n%b\r\n" % (len(piece), piece))
+
+    def _send_pieces(self, data: bytes, one_by_one: bool) -> None:
+        for start in range(0, len(data), 1 if one_by_one else max(1, len(data))):
+            self._send(data[start : start + 1] if one_by_one else data)
+
+    def _send(self, data: bytes) -> None:
+        self._sock.sendall(data)
+
+    # Waiting
+
+    def _wait(self, seconds: float | None) -> None:
+        """Wait, for ever where None, unless the client (or the emulator's stop) ends it."""
+        if seconds is not None and seconds <= 0:
+            return
+        self._sock.settimeout(seconds)
+        try:
+            if not self._sock.recv(1, socket.MSG_PEEK):
+                raise Disconnected
+        except TimeoutError:
+            return
+        finally:
+            self._sock.settimeout(None)
+        # The client has sent its next request early: this one's answer is no longer waited for.
+        raise Disconnected
+
+    def _is_closed(self) -> bool:
+        if not _DONT_WAIT:
+            return False  # told by the next write instead
+        try:
+            return not self._sock.recv(1, socket.MSG_PEEK | _DONT_WAIT)
+        except BlockingIOError:
+            return False
+
+    # Ending
+
+    def wake(self) -> None:
+        """From another thread: end whatever this connection is waiting for."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self, *, reset: bool = False) -> None:
+        """Close the connection, with a TCP reset if asked to."""
+        if reset:
+            linger = struct.pack("ii", 1, 0)
+            with contextlib.suppress(OSError):
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        else:
+            self.wake()
+        self._file.close()
+        self._sock.close()
+
+
+def _head(answer: HTTPAnswer, framing: dict[str, str]) -> bytes:
+    try:
+        phrase = HTTPStatus(answer.status).phrase
+    except ValueError:
+        phrase = "Unknown"
+    headers = {
+        "server": "FakeMiMo",
+        "date": formatdate(usegmt=True),
+        "x-request-id": uuid.uuid4().hex,
+        **answer.headers,
+        **framing,
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 {answer.status} {phrase}\r\n{lines}\r\n".encode("latin-1")

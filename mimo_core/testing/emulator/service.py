@@ -1,0 +1,209 @@
+"""The service without its sockets: from a recorded request to the bytes that answer it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mimo_core.models import MODELS
+from mimo_core.testing.emulator import chat_completions, messages_answers, messages_protocol
+from mimo_core.testing.emulator.answers import Answer, answer
+from mimo_core.testing.emulator.faults import Event, Fault, error_body
+from mimo_core.testing.emulator.policy import Policy, Refusal, published
+from mimo_core.testing.emulator.recorded import Protocol, RecordedRequest
+from mimo_core.testing.emulator.refusals import chat_refusal, key_refusal
+from mimo_core.testing.emulator.refusals_messages import shape_refusal
+from mimo_core.testing.emulator.refusals_parameters import CLOUDSWAY_MODELS
+from mimo_core.testing.emulator.reply import Reply
+
+_JSON = {"content-type": "application/json"}
+_STREAM = {"content-type": "text/event-stream", "cache-control": "no-cache"}
+
+
+@dataclass(frozen=True)
+class Route:
+    """What a path serves."""
+
+    method: str
+    protocol: Protocol
+    cloudsway: bool = False
+    """Cloudsway's model names are known here."""
+    bearer_only: bool = False
+    """The path exists at Cloudsway only, which does not read `api-key`."""
+
+
+# The unified domain's paths are Xiaomi's too, so they know both gateways' names and keys.
+_ROUTES = (
+    (r"/v1/chat/completions", Route("POST", "chat_completions", cloudsway=True)),
+    (r"/anthropic/v1/messages", Route("POST", "messages")),
+    (r"/v1/messages", Route("POST", "messages", cloudsway=True)),
+    (
+        r"/v1/ai/[^/]+/chat/completions",
+        Route("POST", "chat_completions", cloudsway=True, bearer_only=True),
+    ),
+    (r"/[^/]+/v1/messages", Route("POST", "messages", cloudsway=True, bearer_only=True)),
+    (r"/(v1/)?models", Route("GET", "models")),
+)
+
+
+@dataclass(frozen=True)
+class HTTPAnswer:
+    """A response before it is sent: a `body`, or the `events` of a stream."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes = b""
+    events: list[bytes] | None = None
+    comments: int = 0
+    interval: float = 0.0
+
+
+def find_route(path: str) -> Route | None:
+    """The route of a path, or None where nothing is served."""
+    bare = path.split("?", 1)[0]
+    return next((route for pattern, route in _ROUTES if re.fullmatch(pattern, bare)), None)
+
+
+def record(
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    raw: bytes,
+    *,
+    drops_media: bool = False,
+) -> RecordedRequest:
+    """The request as it is kept in `FakeMiMo.requests`; never raises."""
+    route = find_route(path)
+    try:
+        body = json.loads(raw) if raw else None
+    except ValueError:
+        body = None
+    protocol: Protocol = route.protocol if route else "unknown"
+    chat: dict[str, Any] = {}
+    if isinstance(body, dict):
+        chat = _chat_of_messages(body, drops_media) if protocol == "messages" else body
+        if route and route.bearer_only and "model" not in chat:
+            # The endpoint path names the model; Cloudsway's examples send none.
+            chat = {**chat, "model": CLOUDSWAY_MODELS[0]}
+    return RecordedRequest(method, path, headers, body, protocol, raw, chat)
+
+
+def _chat_of_messages(body: dict[str, Any], drops_media: bool) -> dict[str, Any]:
+    """The translated request; what cannot be translated keeps its model, and will be refused."""
+    try:
+        return messages_protocol.to_chat(body, drops_media=drops_media)
+    except (AttributeError, TypeError, KeyError, ValueError):
+        return {"model": body.get("model"), "stream": body.get("stream")}
+
+
+def refusal(request: RecordedRequest, policy: Policy) -> Refusal | None:
+    """Why the service refuses this request, or None."""
+    route = find_route(request.path)
+    if route is None:
+        return published("path", "not_found")
+    messages = route.protocol == "messages"
+    found = key_refusal(request.headers, policy, bearer_only=route.bearer_only, messages=messages)
+    if found is not None:
+        return found
+    if request.method != route.method:
+        return Refusal("method", 405, error_body("405", "Method Not Allowed"))
+    if route.protocol == "models":
+        return None
+    if not isinstance(request.body, dict):
+        return published("body", "bad_request")
+    if messages and (found := shape_refusal(request.body, policy)):
+        return found
+    try:
+        return chat_refusal(
+            request.chat, policy, cloudsway=route.cloudsway, messages_protocol=messages
+        )
+    except (AttributeError, TypeError, KeyError):  # a field of a shape that no rule foresees
+        return published("body", "bad_request")
+
+
+def error_answer(status: int, body: Mapping[str, Any], *, data_prefix: bool = False) -> HTTPAnswer:
+    """A refusal; with `data_prefix` as some backends answer a streaming request."""
+    raw = chat_completions.dump(body)
+    if data_prefix:
+        return HTTPAnswer(status, {"content-type": "text/event-stream"}, b"data:" + raw + b"\n\n")
+    return HTTPAnswer(status, dict(_JSON), raw)
+
+
+def log_line(request: RecordedRequest, answer: HTTPAnswer) -> str:
+    """A request and its answer in one line, an error with what the service says about it."""
+    what = f"{request.method} {request.path} {request.model}".rstrip()
+    stream = " stream" if request.stream else ""
+    said = "" if answer.status < 400 else f" {answer.body.decode('utf-8', 'replace').strip()}"
+    return f"{what}{stream} -> {answer.status}{said}"
+
+
+def models_answer(policy: Policy) -> HTTPAnswer:
+    """The model list, in the shape of the published one."""
+    ids = sorted((MODELS.keys() | policy.extra_models) - policy.retired)
+    data = [{"id": id, "object": "model", "owned_by": "xiaomi"} for id in ids]
+    return HTTPAnswer(200, dict(_JSON), chat_completions.dump({"object": "list", "data": data}))
+
+
+def reply_answer(
+    reply: Reply | Mapping[str, Any], request: RecordedRequest, fault: Fault
+) -> HTTPAnswer:
+    """A reply in the shape that was asked for, with the fault's effect on its content."""
+    if not isinstance(reply, Reply):
+        return HTTPAnswer(200, dict(_JSON), chat_completions.dump(dict(reply)))
+    said = answer(reply, request.chat)
+    messages = request.protocol == "messages"
+    if fault.bare_json or not request.stream:
+        body = messages_answers.message(said) if messages else chat_completions.completion(said)
+        if fault.empty_choices:
+            body |= {"content": [], "stop_reason": None} if messages else {"choices": []}
+        headers = _STREAM if request.stream else _JSON
+        return HTTPAnswer(200, dict(headers), chat_completions.dump(body))
+    events = _encoded(_events(said, fault, messages=messages), messages=messages)
+    comments = fault.comments if fault.comments is not None else int(not messages)
+    events = _with_fault(events, fault, messages=messages)
+    return HTTPAnswer(200, dict(_STREAM), b"", events, comments, reply.interval)
+
+
+def _events(said: Answer, fault: Fault, *, messages: bool) -> Sequence[Event]:
+    """The events of a stream, after the fault's edit."""
+    events: list[Event]
+    if messages:
+        events = [*messages_answers.events(said, empty=fault.empty_choices)]
+    else:
+        chunks = chat_completions.chunks(said)
+        if fault.empty_choices:
+            chunks = [chunk | {"choices": []} for chunk in chunks]
+        events = [*chunks, "[DONE]"]
+    return events if fault.edit is None else fault.edit(events)
+
+
+def _encoded(events: Sequence[Event], *, messages: bool) -> list[bytes]:
+    encode = messages_answers.event if messages else chat_completions.event
+    return [
+        event
+        if isinstance(event, bytes)
+        else f"data: {event}\n\n".encode()
+        if isinstance(event, str)
+        else encode(event)
+        for event in events
+    ]
+
+
+def _with_fault(events: list[bytes], fault: Fault, *, messages: bool) -> list[bytes]:
+    """The events that are sent before the cut or the error, and the error."""
+    half = max(1, len(events) // 2)
+    if fault.error_event is not None:
+        error: dict[str, Any] = {"error": fault.stream_error()}
+        if messages:
+            failure = messages_answers.event({"type": "error", **error})
+        else:
+            failure = chat_completions.event(error)
+        return [*events[: half if fault.after is None else fault.after], failure]
+    if fault.cut == "mid_stream":
+        return events[: half if fault.after is None else fault.after]
+    if fault.cut == "before_done":
+        return events[:-1]
+    return [] if fault.cut == "before_first_event" else events
