@@ -8,6 +8,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from mimo_core.testing.emulator import FakeMiMo
+
+KEY = "sk-secret0123456789abcdef"  # looks like a key; whatever prints it has a defect
+
 settings.register_profile("mimo", deadline=None, database=None, max_examples=60)
 settings.register_profile("fuzz", deadline=None, database=None, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "mimo"))
@@ -27,6 +31,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     mark = metafunc.definition.get_closest_marker("protocols")
     if mark is not None and "protocol" in metafunc.fixturenames:
         metafunc.parametrize("protocol", mark.args, indirect=True)
+
+
+@pytest.fixture
+def mimo() -> Iterator[FakeMiMo]:
+    """The emulated service on loopback."""
+    with FakeMiMo() as mimo:
+        yield mimo
 
 
 @pytest.fixture

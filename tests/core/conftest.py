@@ -20,9 +20,9 @@ import uvloop
 
 from mimo_core import AsyncMiMoClient, MiMoClient
 from mimo_core.testing.emulator import FakeMiMo
+from tests.conftest import KEY
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
-KEY = "sk-secret0123456789abcdef"
 DATA = Path(__file__).parent / "data"
 
 
@@ -105,20 +105,13 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
     gc.collect(1)  # an unclosed transport warns, and warnings are errors
 
 
-@pytest.fixture
-def fake() -> Iterator[FakeMiMo]:
-    """The emulated service on loopback."""
-    with FakeMiMo() as mimo:
-        yield mimo
-
-
 @pytest.fixture(params=[SyncDriver, AsyncDriver, UvloopDriver], ids=["sync", "async", "uvloop"])
-def connect(request: pytest.FixtureRequest, fake: FakeMiMo) -> Iterator[Callable[..., Driver]]:
+def connect(request: pytest.FixtureRequest, mimo: FakeMiMo) -> Iterator[Callable[..., Driver]]:
     """Makes clients of the emulated service; closes them when the test is over."""
     made: list[Any] = []
 
     def make(**options: Any) -> Any:
-        made.append(request.param(**{"api_key": KEY, "base_url": fake.base_url, **options}))
+        made.append(request.param(**{"api_key": KEY, "base_url": mimo.base_url, **options}))
         return made[-1]
 
     yield make

@@ -18,8 +18,8 @@ import mimo_core
 from mimo_core import AsyncMiMoClient, MiMoClient, MiMoError, prepare
 from mimo_core.testing.emulator import FakeMiMo
 from mimo_core.types import ChatRequest
+from tests.conftest import KEY
 
-KEY = "sk-0123456789abcdefSECRET"
 LONGEST = 1000  # characters of an error
 SETTINGS = sorted(set(inspect.signature(MiMoClient).parameters))
 FIELDS = sorted(ChatRequest.__annotations__)
@@ -56,7 +56,7 @@ VALUES = st.recursive(
 
 
 @pytest.fixture(scope="module")
-def fake() -> Iterator[FakeMiMo]:
+def mimo() -> Iterator[FakeMiMo]:
     with FakeMiMo() as mimo:
         yield mimo
 
@@ -93,11 +93,11 @@ def test_any_field_of_a_request(given_: dict[str, Any]) -> None:
     st.sampled_from(["chat_completions", "messages"]),
 )
 def test_any_call(
-    fake: FakeMiMo, fields: dict[str, Any], options: dict[str, Any], protocol: str
+    mimo: FakeMiMo, fields: dict[str, Any], options: dict[str, Any], protocol: str
 ) -> None:
     """What is sent is answered, or refused by the service; nothing else goes wrong."""
     request = {"model": "mimo-v2.6-pro", "messages": [{"role": "user", "content": "Hi"}], **fields}
-    settings = {"base_url": fake.base_url, "protocol": protocol, "max_retries": 0}
+    settings = {"base_url": mimo.base_url, "protocol": protocol, "max_retries": 0}
 
     async def ask() -> None:
         async with AsyncMiMoClient(KEY, **settings) as client:

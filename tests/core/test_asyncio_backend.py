@@ -20,7 +20,8 @@ from mimo_core import AsyncMiMoClient, StreamInterruptedError
 from mimo_core._http.network import asyncio_backend as module
 from mimo_core._http.network.asyncio_backend import AsyncioBackend, AsyncioTransport, serves
 from mimo_core.testing.emulator import FakeMiMo
-from tests.core.conftest import KEY, Run
+from tests.conftest import KEY
+from tests.core.conftest import Run
 from tests.core.peer import (
     FullListener,
     Peer,
@@ -73,8 +74,8 @@ def test_a_silent_address_does_not_hold_up_the_next_one(run: Run) -> None:
 def test_the_families_take_turns(run: Run) -> None:
     six = socket.AF_INET6
     infos = [info("a", 1, six), info("b", 1, six), info("c", 1, six), info("d", 1), info("e", 1)]
-    assert [one[4][0] for one in module._mixed(infos)] == ["a", "d", "b", "e", "c"]
-    assert module._mixed(infos[:1]) == infos[:1]
+    assert [one[4][0] for one in module._interleave_families(infos)] == ["a", "d", "b", "e", "c"]
+    assert module._interleave_families(infos[:1]) == infos[:1]
 
     async def main(peer: Peer) -> None:
         """An IPv6 address that leads nowhere, as on many home networks."""
@@ -161,7 +162,7 @@ def test_a_peer_that_closes_during_the_handshake(run: Run) -> None:
 
 
 def test_our_own_async_clients_use_these_connections(
-    run: Run, fake: FakeMiMo, hello: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    run: Run, mimo: FakeMiMo, hello: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[int] = []
     connect_tcp = AsyncioBackend.connect_tcp
@@ -173,7 +174,7 @@ def test_our_own_async_clients_use_these_connections(
     monkeypatch.setattr(AsyncioBackend, "connect_tcp", counted)
 
     async def ask(**options: Any) -> None:
-        async with AsyncMiMoClient(KEY, base_url=fake.base_url, **options) as client:
+        async with AsyncMiMoClient(KEY, base_url=mimo.base_url, **options) as client:
             await client.chat(hello)
 
     run(ask())
@@ -277,12 +278,12 @@ def test_a_tls_connection_is_used_again(run: Run, hello: dict[str, Any]) -> None
 
 
 def test_a_storm_of_cancellations_leaves_nothing_behind(
-    run: Run, fake: FakeMiMo, hello: dict[str, Any]
+    run: Run, mimo: FakeMiMo, hello: dict[str, Any]
 ) -> None:
     chance = random.Random(1)
 
     async def main() -> None:
-        async with AsyncMiMoClient(KEY, base_url=fake.base_url) as client:
+        async with AsyncMiMoClient(KEY, base_url=mimo.base_url) as client:
 
             async def one() -> int:
                 return len([chunk async for chunk in client.stream(hello)])
@@ -298,4 +299,4 @@ def test_a_storm_of_cancellations_leaves_nothing_behind(
             assert await one() == whole
 
     run(main())
-    assert fake.wait_for_idle()
+    assert mimo.wait_for_idle()

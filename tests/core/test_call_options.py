@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -12,12 +11,9 @@ from pydantic import SecretStr
 
 from mimo_core import APITimeoutError, InvalidRequestError, MiMoClient, MiMoError
 from mimo_core.testing.emulator import FakeMiMo, Fault
-
-from .peer import Peer
-
-KEY = "sk-secret0123456789abcdef"
-Connect = Callable[..., Any]
-Request = dict[str, Any]
+from tests.conftest import KEY
+from tests.core.helpers import Connect, Request
+from tests.core.peer import Peer
 
 
 def both_ways(driver: Any, hello: Request, **options: Any) -> None:
@@ -28,33 +24,33 @@ def both_ways(driver: Any, hello: Request, **options: Any) -> None:
 # Headers
 
 
-def test_headers_of_one_call_are_headers(connect: Connect, fake: FakeMiMo, hello: Request) -> None:
+def test_headers_of_one_call_are_headers(connect: Connect, mimo: FakeMiMo, hello: Request) -> None:
     driver = connect(default_headers={"X-Team": "a", "X-App": "b"})
     both_ways(driver, hello, extra_headers={"X-Team": "c"})
     driver.chat(hello)
-    assert [r.headers["x-team"] for r in fake.requests] == ["c", "c", "a"]
-    assert {r.headers["x-app"] for r in fake.requests} == {"b"}
-    assert all("extra_headers" not in r.body for r in fake.requests)
+    assert [r.headers["x-team"] for r in mimo.requests] == ["c", "c", "a"]
+    assert {r.headers["x-app"] for r in mimo.requests} == {"b"}
+    assert all("extra_headers" not in r.body for r in mimo.requests)
 
 
 @pytest.mark.parametrize("name", ["api-key", "Authorization", "API-Key"])
 def test_a_key_of_one_call_is_the_only_one(
-    connect: Connect, fake: FakeMiMo, hello: Request, name: str
+    connect: Connect, mimo: FakeMiMo, hello: Request, name: str
 ) -> None:
     connect(auth="bearer").chat(hello, extra_headers={name: SecretStr("Bearer other-0123456789")})
-    sent = fake.last_request.headers
+    sent = mimo.last_request.headers
     assert sent[name.lower()] == "Bearer other-0123456789"
     assert KEY not in str(sent)
 
 
 @pytest.mark.parametrize("headers", [{"X": "é"}, {"X": 1}, {1: "x"}, {"X": "a\r\nY: b"}, "X: a"])
 def test_what_is_not_a_header(
-    connect: Connect, fake: FakeMiMo, hello: Request, headers: Any
+    connect: Connect, mimo: FakeMiMo, hello: Request, headers: Any
 ) -> None:
     with pytest.raises(InvalidRequestError, match="extra_headers") as e:
         connect().chat(hello, extra_headers=headers)
     assert e.value.param == "extra_headers"
-    assert not fake.requests
+    assert not mimo.requests
 
 
 def test_a_wrong_header_is_not_repeated(connect: Connect, hello: Request) -> None:
@@ -66,10 +62,10 @@ def test_a_wrong_header_is_not_repeated(connect: Connect, hello: Request) -> Non
 
 
 def test_a_key_in_a_header_of_one_call_is_not_repeated_in_errors(
-    connect: Connect, fake: FakeMiMo, hello: Request
+    connect: Connect, mimo: FakeMiMo, hello: Request
 ) -> None:
     secret = "no-usual-prefix-0123456789"
-    fake.queue(Fault(status=401, body=f"Bad token {secret}"))
+    mimo.queue(Fault(status=401, body=f"Bad token {secret}"))
     with pytest.raises(MiMoError) as e:
         connect().chat(hello, extra_headers={"x-auth-token": secret})
     assert secret not in f"{e.value} {e.value.response}"
@@ -110,18 +106,18 @@ def test_what_is_not_a_query(connect: Connect, hello: Request, query: Any) -> No
 
 
 def test_a_text_that_has_no_utf_8_is_replaced(
-    connect: Connect, fake: FakeMiMo, hello: Request
+    connect: Connect, mimo: FakeMiMo, hello: Request
 ) -> None:
     connect().chat(hello, extra_query={"a": "\ud800"})
-    assert len(fake.requests) == 1
+    assert len(mimo.requests) == 1
 
 
 # Timeout
 
 
-def test_a_timeout_of_one_call(connect: Connect, fake: FakeMiMo, hello: Request) -> None:
+def test_a_timeout_of_one_call(connect: Connect, mimo: FakeMiMo, hello: Request) -> None:
     driver = connect(max_retries=0)
-    fake.queue(Fault(hang=True), Fault(hang=True))
+    mimo.queue(Fault(hang=True), Fault(hang=True))
     with pytest.raises(APITimeoutError):
         driver.chat(hello, timeout=0.1)
     with pytest.raises(APITimeoutError):
@@ -204,9 +200,9 @@ ECHO = "echo-me-0123456789"
     ],
 )
 def test_no_error_echoes_a_secret(
-    connect: Connect, fake: FakeMiMo, hello: Request, options: dict[str, Any], fault: dict[str, Any]
+    connect: Connect, mimo: FakeMiMo, hello: Request, options: dict[str, Any], fault: dict[str, Any]
 ) -> None:
-    fake.queue(Fault(**fault))
+    mimo.queue(Fault(**fault))
     with pytest.raises(MiMoError) as e:
         list(connect(max_retries=0).stream(hello, **options))
     error = e.value
@@ -227,7 +223,7 @@ def test_a_trusted_network_may_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_proxy_sees_what_goes_to_this_machine(
-    connect: Connect, fake: FakeMiMo, hello: Request, monkeypatch: pytest.MonkeyPatch
+    connect: Connect, mimo: FakeMiMo, hello: Request, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`HTTP_PROXY` would get key and prompt unencrypted."""
     seen: list[bytes] = []
@@ -236,7 +232,7 @@ def test_no_proxy_sees_what_goes_to_this_machine(
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
         both_ways(connect(), hello)
     assert not seen
-    assert len(fake.requests) == 2
+    assert len(mimo.requests) == 2
 
 
 def test_the_key_is_no_part_of_a_request_that_is_printed(hello: Request) -> None:

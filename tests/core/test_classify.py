@@ -35,8 +35,7 @@ from mimo_core import (
 )
 from mimo_core._http.errors import error_for, error_in_answer, seconds_to_wait
 from mimo_core.errors import ErrorResponse
-
-KEY = "sk-secret0123456789"
+from tests.conftest import KEY
 
 
 def classified(status: int, body: Any, headers: dict[str, str] | None = None, **kw: Any) -> Any:

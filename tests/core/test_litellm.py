@@ -23,8 +23,8 @@ import pytest
 
 from mimo_core import InvalidRequestError, MiMoClient, RateLimitError, collect
 from mimo_core.testing.emulator import FakeMiMo, Reply
+from tests.conftest import KEY
 
-KEY = "sk-litellm-0123456789"
 PROTOCOLS = ("chat_completions", "messages")
 START = 120.0  # seconds; it takes 10 of them to import itself, on two slow cores more
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -47,14 +47,14 @@ def litellm() -> str:
     return program
 
 
-def configuration(fake: FakeMiMo) -> dict[str, Any]:
+def configuration(mimo: FakeMiMo) -> dict[str, Any]:
     """What LiteLLM serves: model names with a relay's prefix, and what stands behind each."""
     behind: dict[str, dict[str, Any]] = {
         "xiaomi/mimo-v2.5-pro": {"mock_response": "Hello from LiteLLM"},
         "busy/mimo-v2.5-pro": {"mock_response": "litellm.RateLimitError"},
-        "chat_completions/mimo-v2.5-pro": {"api_base": fake.base_url},
+        "chat_completions/mimo-v2.5-pro": {"api_base": mimo.base_url},
         "messages/mimo-v2.5-pro": {
-            "api_base": fake.messages_base_url,
+            "api_base": mimo.messages_base_url,
             "model": "anthropic/mimo-v2.5-pro",
         },
     }
@@ -133,7 +133,7 @@ def check_failures(client: MiMoClient) -> None:
             ask({"model": "mimo-v0", "messages": HELLO})
 
 
-def check_turn_with_a_tool(client: MiMoClient, fake: FakeMiMo, protocol: str) -> None:
+def check_turn_with_a_tool(client: MiMoClient, mimo: FakeMiMo, protocol: str) -> None:
     """Two turns through it: the emulator refuses the second where the reasoning has got lost."""
     request = {
         "model": f"{protocol}/mimo-v2.5-pro",
@@ -141,7 +141,7 @@ def check_turn_with_a_tool(client: MiMoClient, fake: FakeMiMo, protocol: str) ->
         "tools": [ADD],
         "max_tokens": 500,
     }
-    fake.queue(*[Reply("I add.", reasoning="Add them.", tool_calls=[("add", {"a": 1}, "c1")])] * 2)
+    mimo.queue(*[Reply("I add.", reasoning="Add them.", tool_calls=[("add", {"a": 1}, "c1")])] * 2)
     for answer in answers(client, request):
         (choice,) = answer["choices"]
         message = choice["message"]
@@ -151,22 +151,22 @@ def check_turn_with_a_tool(client: MiMoClient, fake: FakeMiMo, protocol: str) ->
         assert (call["id"], call["function"]["name"]) == ("c1", "add")
         assert json.loads(call["function"]["arguments"]) == {"a": 1}
         result = {"role": "tool", "tool_call_id": "c1", "content": "3"}
-        fake.queue("Three.")
+        mimo.queue("Three.")
         second = client.chat({**request, "messages": [*HELLO, message, result]})
         assert second["choices"][0]["message"]["content"] == "Three."
-        assert fake.last_request.messages[1]["reasoning_content"] == "Add them."
-    assert {seen.protocol for seen in fake.requests if seen.method == "POST"} == {protocol}
-    fake.reset()
+        assert mimo.last_request.messages[1]["reasoning_content"] == "Add them."
+    assert {seen.protocol for seen in mimo.requests if seen.method == "POST"} == {protocol}
+    mimo.reset()
 
 
-def test_the_litellm_proxy(fake: FakeMiMo, tmp_path: Path) -> None:
+def test_the_litellm_proxy(mimo: FakeMiMo, tmp_path: Path) -> None:
     """One test, so that one worker starts one proxy."""
     program = litellm()
-    with proxy(program, configuration(fake), tmp_path) as base_url:
+    with proxy(program, configuration(mimo), tmp_path) as base_url:
         for protocol in PROTOCOLS:
             options: dict[str, Any] = {"base_url": base_url, "max_retries": 0}
             with MiMoClient(KEY, protocol=protocol, **options) as client:
                 check_mock_responses(client)
                 check_failures(client)
-                check_turn_with_a_tool(client, fake, protocol)
+                check_turn_with_a_tool(client, mimo, protocol)
                 assert "xiaomi/mimo-v2.5-pro" in client.models()

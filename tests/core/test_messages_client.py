@@ -81,10 +81,10 @@ def comparable(response: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize("reply", REPLIES)
 def test_both_protocols_give_the_same_answer(
-    reply: Reply, fake: FakeMiMo, connect: Callable[..., Any], request_: dict[str, Any]
+    reply: Reply, mimo: FakeMiMo, connect: Callable[..., Any], request_: dict[str, Any]
 ) -> None:
     clients = [connect(protocol=protocol) for protocol in PROTOCOLS]
-    fake.queue(*[reply] * 4)
+    mimo.queue(*[reply] * 4)
     plain = [client.chat(request_) for client in clients]
     streamed = [list(client.stream(request_)) for client in clients]
     answers = [*map(comparable, plain), *(comparable(collect(chunks)) for chunks in streamed)]
@@ -93,16 +93,16 @@ def test_both_protocols_give_the_same_answer(
         assert all(len(chunk["choices"]) == 1 for chunk in chunks)
         assert [bool(c["choices"][0].get("finish_reason")) for c in chunks[-2:]] == [False, True]
         assert [bool(c.get("usage")) for c in chunks[-2:]] == [False, True]
-    paths = [request.path for request in fake.requests]
+    paths = [request.path for request in mimo.requests]
     assert paths == ["/v1/chat/completions", "/v1/messages"] * 2
-    assert fake.requests[1].headers["authorization"].startswith("Bearer sk-")
+    assert mimo.requests[1].headers["authorization"].startswith("Bearer sk-")
 
 
 def test_an_agent_s_turn_with_reasoning_and_pictures(
-    fake: FakeMiMo, messages: Any, request_: dict[str, Any]
+    mimo: FakeMiMo, messages: Any, request_: dict[str, Any]
 ) -> None:
     """The emulator refuses a history of calls whose thinking has not come back."""
-    fake.queue(Reply("I look.", reasoning="Two cities.", tool_calls=CALLS), "Sunny.", "Sunny.")
+    mimo.queue(Reply("I look.", reasoning="Two cities.", tool_calls=CALLS), "Sunny.", "Sunny.")
     said = collect(messages.stream(request_))["choices"][0]["message"]
     history = [
         *request_["messages"],
@@ -112,7 +112,7 @@ def test_an_agent_s_turn_with_reasoning_and_pictures(
     ]
     request = {**request_, "model": "mimo-v2.5", "messages": history}
     assert messages.chat(request)["choices"][0]["message"]["content"] == "Sunny."
-    sent = fake.last_request.body["messages"]
+    sent = mimo.last_request.body["messages"]
     assert sent[1]["content"][0] == {
         "type": "thinking",
         "thinking": "Two cities.",
@@ -131,13 +131,13 @@ def test_an_agent_s_turn_with_reasoning_and_pictures(
     # A client that lost the reasoning, or never had it, is not refused either.
     del said["reasoning_content"]
     assert messages.chat(request)["choices"][0]["message"]["content"] == "Sunny."
-    assert fake.last_request.body["messages"][1]["content"][0]["thinking"] == ""
+    assert mimo.last_request.body["messages"][1]["content"][0]["thinking"] == ""
 
 
-def test_calls_are_repaired_here_too(fake: FakeMiMo, messages: Any, request_: Any) -> None:
+def test_calls_are_repaired_here_too(mimo: FakeMiMo, messages: Any, request_: Any) -> None:
     leaked = "<tool_call><function=weather><parameter=city>Rome</parameter></function></tool_call>"
     encoded = [("weather", {"city": "Rome", "on": '{"day": 1}'}, "c1")]
-    fake.queue(leaked, leaked, Reply(tool_calls=encoded), Reply(tool_calls=encoded))
+    mimo.queue(leaked, leaked, Reply(tool_calls=encoded), Reply(tool_calls=encoded))
     expected = [{"city": "Rome"}] * 2 + [{"city": "Rome", "on": {"day": 1}}] * 2
     for number, arguments in enumerate(expected):
         stream = number % 2
@@ -148,24 +148,24 @@ def test_calls_are_repaired_here_too(fake: FakeMiMo, messages: Any, request_: An
         assert choice["finish_reason"] == "tool_calls"
 
 
-def test_the_sdk_s_base_url_is_one(fake: FakeMiMo, connect: Callable[..., Any], hello: Any) -> None:
-    client = connect(base_url=fake.messages_base_url)
-    fake.queue("Hi")
+def test_the_sdk_s_base_url_is_one(mimo: FakeMiMo, connect: Callable[..., Any], hello: Any) -> None:
+    client = connect(base_url=mimo.messages_base_url)
+    mimo.queue("Hi")
     assert client.chat(hello)["choices"][0]["message"]["content"] == "Hi"
-    assert fake.last_request.path == "/anthropic/v1/messages"
+    assert mimo.last_request.path == "/anthropic/v1/messages"
     assert "mimo-v2.5-pro" in client.models()
 
 
-def test_json_is_asked_for_in_the_system_prompt(fake: FakeMiMo, messages: Any, hello: Any) -> None:
+def test_json_is_asked_for_in_the_system_prompt(mimo: FakeMiMo, messages: Any, hello: Any) -> None:
     messages.chat({**hello, "response_format": {"type": "json_object"}})
-    assert "JSON object" in fake.last_request.text_of("system")
+    assert "JSON object" in mimo.last_request.text_of("system")
 
 
-def test_a_speech_model_is_refused_before_it_is_sent(fake: FakeMiMo, messages: Any) -> None:
+def test_a_speech_model_is_refused_before_it_is_sent(mimo: FakeMiMo, messages: Any) -> None:
     request = {"model": "mimo-v2.5-tts", "messages": [{"role": "assistant", "content": "Hi"}]}
     with pytest.raises(InvalidRequestError, match="use protocol='chat_completions'"):
         messages.chat(request)
-    assert fake.requests == []
+    assert mimo.requests == []
 
 
 # Failures
@@ -189,31 +189,31 @@ def test_a_speech_model_is_refused_before_it_is_sent(fake: FakeMiMo, messages: A
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_refusals(
-    error: Any, kind: type[MiMoError], stream: bool, fake: FakeMiMo, connect: Any, hello: Any
+    error: Any, kind: type[MiMoError], stream: bool, mimo: FakeMiMo, connect: Any, hello: Any
 ) -> None:
     client = connect(protocol="messages", max_retries=0)
-    fake.queue(Fault(error=error))
+    mimo.queue(Fault(error=error))
     with pytest.raises(kind):
         list(client.stream(hello)) if stream else client.chat(hello)
 
 
 def test_an_overload_before_the_first_piece_is_tried_again(
-    fake: FakeMiMo, messages: Any, hello: Any, slept: list[float]
+    mimo: FakeMiMo, messages: Any, hello: Any, slept: list[float]
 ) -> None:
     error = {"type": "overloaded_error", "message": "Overloaded"}
-    fake.queue(Fault(error_event=error, after=2), Reply("Hi"))  # after message_start and ping
+    mimo.queue(Fault(error_event=error, after=2), Reply("Hi"))  # after message_start and ping
     assert collect(messages.stream(hello))["choices"][0]["message"]["content"] == "Hi"
-    assert len(fake.requests) == 2
+    assert len(mimo.requests) == 2
     assert len(slept) == 1
 
 
-def test_an_error_inside_a_stream(fake: FakeMiMo, messages: Any, hello: Any) -> None:
-    fake.queue(Fault(error_event="moderation", after=4, reply=Reply("Hello, world.")))
+def test_an_error_inside_a_stream(mimo: FakeMiMo, messages: Any, hello: Any) -> None:
+    mimo.queue(Fault(error_event="moderation", after=4, reply=Reply("Hello, world.")))
     chunks = messages.stream(hello)
     assert next(chunks)["choices"][0]["delta"]["content"] == "Hello, w"
     with pytest.raises(ContentFilterError, match="considered high risk"):
         next(chunks)
-    assert len(fake.requests) == 1
+    assert len(mimo.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -224,8 +224,8 @@ def test_an_error_inside_a_stream(fake: FakeMiMo, messages: Any, hello: Any) -> 
         Fault(cut="mid_stream", after=5, reply="Hello, world.", reset=True),
     ],
 )
-def test_a_cut_stream_is_no_answer(fault: Fault, fake: FakeMiMo, messages: Any, hello: Any) -> None:
-    fake.queue(fault)
+def test_a_cut_stream_is_no_answer(fault: Fault, mimo: FakeMiMo, messages: Any, hello: Any) -> None:
+    mimo.queue(fault)
     with pytest.raises(StreamInterruptedError) as e:
         list(messages.stream(hello))
     assert e.value.partial is not None
@@ -235,9 +235,9 @@ def test_a_cut_stream_is_no_answer(fault: Fault, fake: FakeMiMo, messages: Any, 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_answer_without_content_is_none(
-    stream: bool, fake: FakeMiMo, messages: Any, hello: Any
+    stream: bool, mimo: FakeMiMo, messages: Any, hello: Any
 ) -> None:
-    fake.queue(Fault(empty_choices=True))
+    mimo.queue(Fault(empty_choices=True))
     kind, words = InvalidResponseError, "The answer holds no content"
     if stream:
         kind, words = StreamInterruptedError, "The stream held no answer"
@@ -245,7 +245,7 @@ def test_an_answer_without_content_is_none(
         list(messages.stream(hello)) if stream else messages.chat(hello)
 
 
-def test_oddly_delivered_streams(fake: FakeMiMo, messages: Any, hello: Any) -> None:
+def test_oddly_delivered_streams(mimo: FakeMiMo, messages: Any, hello: Any) -> None:
     reply = Reply("Hello, wörld 😊.", reasoning="Hm.")
     options: list[dict[str, Any]] = [
         {"byte_by_byte": True, "crlf": True},
@@ -253,28 +253,28 @@ def test_oddly_delivered_streams(fake: FakeMiMo, messages: Any, hello: Any) -> N
         {"cut": "before_done", "clean": True},
     ]
     for option in options:
-        fake.queue(Fault(reply=reply, **option))
+        mimo.queue(Fault(reply=reply, **option))
         said = collect(messages.stream(hello))["choices"][0]["message"]
         assert (said["content"], said["reasoning_content"]) == ("Hello, wörld 😊.", "Hm.")
 
 
 def test_an_unstreamed_answer_to_a_streaming_request(
-    fake: FakeMiMo, messages: Any, hello: Any, sample: Callable[[str], Any]
+    mimo: FakeMiMo, messages: Any, hello: Any, sample: Callable[[str], Any]
 ) -> None:
     """LiteLLM's mock responses, for one, come whole."""
     published = sample("cloudsway_messages_memory")
-    fake.queue(Fault(body=published))
+    mimo.queue(Fault(body=published))
     answer = collect(messages.stream(hello))
     assert answer["choices"][0]["message"]["content"] == published["content"][0]["text"]
     assert answer["choices"][0]["finish_reason"] == "stop"
 
 
 def test_the_last_chunk_does_not_wait_for_the_end_of_the_connection(
-    fake: FakeMiMo, messages: Any, hello: Any
+    mimo: FakeMiMo, messages: Any, hello: Any
 ) -> None:
-    fake.queue(Fault(reply="Hi", hang_after=7))  # start, ping, block's three, delta, stop
+    mimo.queue(Fault(reply="Hi", hang_after=7))  # start, ping, block's three, delta, stop
     chunks = messages.stream(hello)
     while next(chunks)["choices"][0]["finish_reason"] is None:
         pass
     chunks.close()
-    assert fake.wait_for_disconnect()
+    assert mimo.wait_for_disconnect()

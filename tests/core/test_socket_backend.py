@@ -15,7 +15,7 @@ import pytest
 from mimo_core import MiMoClient
 from mimo_core._http.network.socket_backend import SocketBackend
 from mimo_core.testing.emulator import FakeMiMo
-from tests.core.conftest import KEY
+from tests.conftest import KEY
 from tests.core.peer import Peer, receive, reset, trusting_context
 
 
@@ -94,7 +94,7 @@ def test_a_handshake_that_fails() -> None:
 
 
 def test_our_own_clients_use_these_connections(
-    fake: FakeMiMo, hello: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    mimo: FakeMiMo, hello: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[int] = []
     connect_tcp = SocketBackend.connect_tcp
@@ -106,7 +106,7 @@ def test_our_own_clients_use_these_connections(
     monkeypatch.setattr(SocketBackend, "connect_tcp", counted)
 
     def ask(**options: Any) -> None:
-        with MiMoClient(KEY, base_url=fake.base_url, **options) as client:
+        with MiMoClient(KEY, base_url=mimo.base_url, **options) as client:
             client.chat(hello)
 
     ask()

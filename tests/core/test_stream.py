@@ -19,8 +19,8 @@ from mimo_core import (
 )
 from mimo_core._http.errors import error_in_answer
 from mimo_core._response.decode import BodyDecoder, Stage, StreamDecoder, parse_json
+from tests.conftest import KEY
 
-KEY = "sk-secret0123456789"
 DONE = b"data: [DONE]\n\n"
 
 
