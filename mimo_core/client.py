@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from mimo_core._http.clients import (
     AsyncClients,
+    ClientErrors,
     SyncClients,
     Timeout,
     abody_of,
@@ -27,7 +28,7 @@ from mimo_core._response.decode import BodyDecoder, Stage, StreamDecoder
 from mimo_core._response.stream import AsyncStream as AsyncStream
 from mimo_core._response.stream import Stream as Stream
 from mimo_core._version import __version__
-from mimo_core.errors import InvalidRequestError, MiMoError
+from mimo_core.errors import InvalidRequestError
 from mimo_core.gateways import Endpoint
 from mimo_core.types import ChatChunk, ChatResponse
 
@@ -98,8 +99,8 @@ class _Settings:
                 param="http_client",
             )
         self._http_client = http_client
-        given_ones_hold = http_client is not None and timeout is None
-        self._timeout: Any = None if given_ones_hold else timeout_for(timeout)
+        use_clients_own_timeout = http_client is not None and timeout is None
+        self._timeout: Any = None if use_clients_own_timeout else timeout_for(timeout)
         self._clients = self._new_clients(direct=self.endpoint.is_loopback)
 
     @staticmethod
@@ -145,9 +146,9 @@ class _Settings:
         )
 
 
-def _delay_or_raise(call: Exchange[Any], cause: Exception) -> float:
+def _delay_or_raise(call: Exchange[Any], cause: Exception, kinds: ClientErrors) -> float:
     """Seconds until the next attempt. Raises the error where there is to be none."""
-    error = call.failure(cause)
+    error = call.failure(cause, kinds)
     delay = call.delay_before_retry(error)
     if delay is not None:
         return delay
@@ -235,7 +236,7 @@ class MiMoClient(_Settings):
 
     def _chunks(self, call: ChatCall) -> Generator[ChatChunk, None, None]:
         http = self._http()
-        errors: tuple[type[Exception], ...] = (MiMoError, *client_errors(http))
+        kinds = client_errors(http)
         while True:
             try:
                 with closing(http.send(self._request(http, call), **_options(http))) as response:
@@ -246,10 +247,10 @@ class MiMoClient(_Settings):
                             break
                     yield from decoder.close()
                 return
-            except errors as cause:
+            except kinds.all as cause:
                 if call.stage is Stage.COMPLETE:  # what fails afterwards does not matter
                     return
-                delay = _delay_or_raise(call, cause)
+                delay = _delay_or_raise(call, cause, kinds)
             time.sleep(delay)
 
     def models(self) -> list[str]:
@@ -262,13 +263,13 @@ class MiMoClient(_Settings):
 
     def _ask(self, call: Exchange[Answer]) -> Answer:
         http = self._http()
-        errors: tuple[type[Exception], ...] = (MiMoError, *client_errors(http))
+        kinds = client_errors(http)
         while True:
             try:
                 with closing(http.send(self._request(http, call), **_options(http))) as response:
                     return call.answer(response.status_code, response.headers, response.read())
-            except errors as cause:
-                delay = _delay_or_raise(call, cause)
+            except kinds.all as cause:
+                delay = _delay_or_raise(call, cause, kinds)
             time.sleep(delay)
 
     def _http(self) -> Any:
@@ -319,7 +320,7 @@ class AsyncMiMoClient(_Settings):
 
     async def _chunks(self, call: ChatCall) -> AsyncGenerator[ChatChunk, None]:
         http = await self._http()
-        errors: tuple[type[Exception], ...] = (MiMoError, *client_errors(http))
+        kinds = client_errors(http)
         while True:
             try:
                 async with aclosing(
@@ -334,10 +335,10 @@ class AsyncMiMoClient(_Settings):
                     for chunk in decoder.close():
                         yield chunk
                 return
-            except errors as cause:
+            except kinds.all as cause:
                 if call.stage is Stage.COMPLETE:  # what fails afterwards does not matter
                     return
-                delay = _delay_or_raise(call, cause)
+                delay = _delay_or_raise(call, cause, kinds)
             await asyncio.sleep(delay)
 
     async def models(self) -> list[str]:
@@ -350,7 +351,7 @@ class AsyncMiMoClient(_Settings):
 
     async def _ask(self, call: Exchange[Answer]) -> Answer:
         http = await self._http()
-        errors: tuple[type[Exception], ...] = (MiMoError, *client_errors(http))
+        kinds = client_errors(http)
         while True:
             try:
                 async with aclosing(
@@ -358,8 +359,8 @@ class AsyncMiMoClient(_Settings):
                 ) as response:
                     body = await response.aread()
                     return call.answer(response.status_code, response.headers, body)
-            except errors as cause:
-                delay = _delay_or_raise(call, cause)
+            except kinds.all as cause:
+                delay = _delay_or_raise(call, cause, kinds)
             await asyncio.sleep(delay)
 
     async def _http(self) -> Any:

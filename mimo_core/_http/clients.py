@@ -10,9 +10,9 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mimo_core.errors import APIConnectionError, InvalidRequestError
+from mimo_core.errors import APIConnectionError, InvalidRequestError, MiMoError
 
 if TYPE_CHECKING:
     import ssl
@@ -113,7 +113,7 @@ def _new_client(name: str, *, direct: bool) -> Any:
         return getattr(httpx2, name)(
             verify=context, limits=limits, transport=transport, trust_env=not direct
         )
-    except (ImportError, OSError, ValueError) as error:  # e.g. socks:// without its package
+    except (ImportError, OSError, ValueError, httpx2.InvalidURL) as error:  # e.g. socks:// without its package
         raise APIConnectionError(
             f"No connection can be made: {error}. Check the proxy settings (HTTPS_PROXY, "
             "ALL_PROXY) and SSL_CERT_FILE."
@@ -176,16 +176,53 @@ def _url(url: str) -> httpx2.URL:
     return httpx2.URL(url)
 
 
-def client_errors(client: object) -> tuple[type[Exception], ...]:
+class ClientErrors(NamedTuple):
+    """Exception classes of the library that an HTTP client is of, by what has failed."""
+
+    all: tuple[type[Exception], ...]
+    """All that an exchange has to expect, errors of our own family included."""
+    not_connected_in_time: tuple[type[Exception], ...]
+    silent: tuple[type[Exception], ...]
+    not_sent: tuple[type[Exception], ...]
+    no_answer: tuple[type[Exception], ...]
+    misread: tuple[type[Exception], ...]
+    """`RuntimeError`s that do not mean that the client, or its event loop, has been closed."""
+
+
+@lru_cache(maxsize=8)
+def _errors_of(package: str) -> ClientErrors:
+    http = sys.modules[package]
+    return ClientErrors(
+        # UnicodeError: the host's name cannot be asked for.
+        all=(MiMoError, http.HTTPError, http.InvalidURL, RuntimeError, UnicodeError),
+        not_connected_in_time=(http.ConnectTimeout, http.PoolTimeout),
+        silent=(http.TimeoutException,),
+        not_sent=(
+            *(http.UnsupportedProtocol, http.LocalProtocolError, http.InvalidURL),
+            *(RuntimeError, UnicodeError),
+        ),
+        no_answer=(http.TransportError,),
+        misread=(http.StreamError,),
+    )
+
+
+_OTHER_CLIENTS = ClientErrors(
+    all=(MiMoError, OSError, RuntimeError, UnicodeError),
+    not_connected_in_time=(),
+    silent=(TimeoutError,),
+    not_sent=(RuntimeError, UnicodeError),
+    no_answer=(OSError,),
+    misread=(),
+)
+
+
+def client_errors(client: object) -> ClientErrors:
     """What `client` raises when HTTP fails: httpx2 and httpx each have their own family."""
     for kind in type(client).__mro__:
         package = kind.__module__.partition(".")[0]
         if package in ("httpx", "httpx2"):
-            module = sys.modules[package]
-            # RuntimeError: the client, or the event loop it belongs to, has been closed.
-            # UnicodeError: the host's name is none that can be asked for.
-            return (module.HTTPError, module.InvalidURL, RuntimeError, UnicodeError)
-    return (OSError, RuntimeError, UnicodeError)
+            return _errors_of(package)
+    return _OTHER_CLIENTS
 
 
 def body_of(response: Any) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 from urllib.parse import urljoin
 
+from mimo_core._http.clients import ClientErrors
 from mimo_core._http.errors import error_for, error_in_answer
 from mimo_core._http.options import RequestOptions
 from mimo_core._http.retry import delay_before_retry
@@ -65,11 +66,16 @@ class Exchange(Generic[Answer]):
         """What a whole answer means. Raises the error that it means where it is none."""
         raise NotImplementedError
 
-    def failure(self, cause: Exception) -> MiMoError:
-        """The error of the family for what went wrong; `cause` loses the key that it holds."""
+    def failure(self, cause: Exception, kinds: ClientErrors) -> MiMoError:
+        """The error of the family for what went wrong; `cause` loses the key that it holds.
+
+        Args:
+            cause: an error of the family, or what the HTTP client raised.
+            kinds: the client's classes of exceptions.
+        """
         if isinstance(cause, MiMoError):
             return cause.without(self._secrets)
-        error = self._transport_error(cause)
+        error = self._transport_error(cause, kinds)
         _forget_headers(cause)
         if any(secret in str(cause) for secret in self._secrets):  # a status line that echoes it
             cause.args = (without_keys(str(cause), self._secrets),)
@@ -107,27 +113,24 @@ class Exchange(Generic[Answer]):
         shown = without_keys(str(payload), self._secrets)[:200]
         return InvalidResponseError(f"The answer holds no {lacks}: {shown}. Check base_url.")
 
-    def _transport_error(self, cause: Exception) -> MiMoError:
-        """The error for an exception of httpx2 or httpx, told apart by the names they share."""
-        names = {kind.__name__ for kind in type(cause).__mro__}
+    def _transport_error(self, cause: Exception, kinds: ClientErrors) -> MiMoError:
+        """The error for an exception of the HTTP client."""
         reason = without_keys(str(cause) or type(cause).__name__, self._secrets).rstrip(".")
         host = self._endpoint.base_url
-        if names & {"ConnectTimeout", "PoolTimeout"}:
+        if isinstance(cause, kinds.not_connected_in_time):
             return APITimeoutError(
                 f"No connection to {host} in time. Check the network or raise timeout.",
                 code="connect",
             )
-        if "TimeoutException" in names:
+        if isinstance(cause, kinds.silent):
             return APITimeoutError(
-                f"{host} was silent for longer than the timeout allows. Raise timeout, or stream.",
+                f"{host} was silent for longer than the timeout allows. Raise timeout.",
                 code="read",
             )
-        if names & {"UnsupportedProtocol", "LocalProtocolError", "InvalidURL", "UnicodeError"} or (
-            # "… as the client has been closed", "Event loop is closed"
-            "RuntimeError" in names and "StreamError" not in names
-        ):
+        # RuntimeError: "… as the client has been closed", "Event loop is closed"
+        if isinstance(cause, kinds.not_sent) and not isinstance(cause, kinds.misread):
             return InvalidRequestError(f"The request could not be sent: {reason}.")
-        if names & {"TransportError", "OSError"}:
+        if isinstance(cause, kinds.no_answer):
             return APIConnectionError(
                 f"No answer from {host}: {reason}. Check the network, proxy settings and base_url."
             )
@@ -206,8 +209,8 @@ class ChatCall(Exchange[ChatResponse]):
             return None
         return super().delay_before_retry(error)
 
-    def _transport_error(self, cause: Exception) -> MiMoError:
-        error = super()._transport_error(cause)
+    def _transport_error(self, cause: Exception, kinds: ClientErrors) -> MiMoError:
+        error = super()._transport_error(cause, kinds)
         if self._decoder is None or self._decoder.stage is not Stage.STARTED:
             return error
         reason = "silence" if isinstance(error, APITimeoutError) else "the connection closed"

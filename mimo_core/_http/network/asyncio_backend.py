@@ -63,8 +63,12 @@ class AsyncioBackend(httpcore2.AnyIOBackend):
         local = (local_address, 0) if local_address else None
         try:
             async with asyncio.timeout(timeout):
-                infos = _mixed(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-                protocol = await _first([self._attempt(loop, info, local) for info in infos])
+                infos = _interleave_families(
+                    await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                )
+                protocol = await _happy_eyeballs(
+                    [self._attempt(loop, info, local) for info in infos]
+                )
             for option in (_NO_DELAY, *(socket_options or ())):
                 protocol.transport.get_extra_info("socket").setsockopt(*option)
         except TimeoutError as error:
@@ -104,7 +108,7 @@ class AsyncioTransport(httpx2.AsyncHTTPTransport):
         )
 
 
-def _mixed(infos: list[Any]) -> list[Any]:
+def _interleave_families(infos: list[Any]) -> list[Any]:
     """Addresses with their families in turn: where one family leads nowhere, the other is next."""
     first = [info for info in infos if info[0] == infos[0][0]]
     other = [info for info in infos if info[0] != infos[0][0]]
@@ -112,7 +116,7 @@ def _mixed(infos: list[Any]) -> list[Any]:
     return pairs + first[len(other) :] + other[len(first) :]
 
 
-async def _first(attempts: list[Attempt]) -> Protocol:
+async def _happy_eyeballs(attempts: list[Attempt]) -> Protocol:
     """The first connection that is made. The next attempt starts when one fails, or after 0.25 s.
 
     Raises the last `OSError` where none is made.

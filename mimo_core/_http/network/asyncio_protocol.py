@@ -10,7 +10,7 @@ READ_SIZE = 16 * 1024  # bytes read at once, and what may lie unread before read
 _CLOSED = "the connection has been closed"
 
 
-class Signal:
+class ReadyEvent:
     """Wakes the one task that waits for something, again and again.
 
     The timer of an earlier wait is left running, and looks at the newest deadline when it ends:
@@ -82,7 +82,7 @@ class Protocol(asyncio.BufferedProtocol):
         self._arrived = bytearray()
         self._reading = True
         self._sending = True
-        self._readable, self._writable = Signal(loop), Signal(loop)
+        self._readable, self._writable = ReadyEvent(loop), ReadyEvent(loop)
         self.ended = self.lost = False
         self.error: Exception | None = None
         self.transport: Any = None
