@@ -66,7 +66,7 @@ def _wav_seconds(data: bytes) -> float | None:
             (rate,) = struct.unpack_from("<I", data, position + 8)  # bytes a second
         elif name == b"data" and rate:
             # A streamed file's header may claim more than there is.
-            return min(size, len(data) - position) / rate  # type: ignore[no-any-return]
+            return int(min(size, len(data) - position)) / int(rate)
         position += size + size % 2
     return None
 
@@ -79,7 +79,7 @@ _MP3_KBITS = (
 
 
 def _mp3_frame(data: bytes, position: int) -> tuple[int, float] | None:
-    """Bytes and seconds of the Layer III frame at `position`, or None where there is none."""
+    """Bytes and seconds of the Layer III frame at `position`, or None where no frame begins."""
     head = data[position : position + 4]
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:
         return None

@@ -243,7 +243,7 @@ class Attempts:
 
         Raises:
             ContentFilterError: the content filter withheld the answer.
-            OutputCheckError: there are no attempts left, or the answer was cut.
+            OutputCheckError: the last attempt failed too, or the answer was cut.
         """
         self._made += 1
         self.failure = None

@@ -158,7 +158,7 @@ def _delay_or_raise(call: Exchange[Any], cause: Exception, kinds: ClientErrors) 
 
 
 def _is_over(decoder: StreamDecoder | BodyDecoder, response: Any) -> bool:
-    """Whether there is no point in reading on. A body that ends leaves its connection usable; one
+    """Whether to stop reading. A body that ends leaves its connection usable; one
     that goes on after its answer is closed."""
     if decoder.stage is Stage.COMPLETE:
         return decoder.trailing > _LINE_ENDS or not ends_soon(response)

@@ -1,5 +1,22 @@
 """The error family. One class for each thing a caller can do about it.
 
+    MiMoError
+    ├── AuthenticationError            401
+    ├── InsufficientBalanceError       402
+    ├── PermissionDeniedError          403
+    ├── NotFoundError                  404
+    ├── InvalidRequestError            400, or found before anything is sent
+    │   ├── ContextOverflowError
+    │   └── UnsupportedInputError
+    ├── ContentFilterError             421
+    ├── RateLimitError                 429
+    ├── ServerError                    5xx
+    ├── APIConnectionError
+    │   └── APITimeoutError
+    ├── InvalidResponseError           what came back cannot be read
+    ├── StreamInterruptedError         a stream ended before its answer did
+    └── OutputCheckError               the answer is not what was asked for
+
 `str(error)` is one line that names what the service said and what to do next. No error carries
 the API key: not in its text, not in its `response`.
 """
@@ -27,7 +44,7 @@ class ErrorResponse:
     text: str = ""
 
     def json(self) -> Any:
-        """The body as JSON. Raises `ValueError` where it is none."""
+        """The body as JSON. Raises `ValueError` where it is not JSON."""
         return json.loads(self.text)
 
 

@@ -97,7 +97,7 @@ class Endpoint:
             environ: stands in for `os.environ`.
 
         Raises:
-            AuthenticationError: there is no key, and the gateway needs one.
+            AuthenticationError: the gateway needs a key and none was given.
             InvalidRequestError: one of the arguments is not what it should be.
         """
         environ = os.environ if environ is None else environ
@@ -147,7 +147,7 @@ class Endpoint:
         )
 
     def require_key(self) -> None:
-        """Raise `AuthenticationError` where the gateway needs a key and there is none."""
+        """Raise `AuthenticationError` where the gateway needs a key and none was given."""
         if self.api_key is None and self.gateway is not None:
             raise AuthenticationError(
                 "No API key. Set MIMO_API_KEY or pass api_key=…; "
@@ -254,7 +254,7 @@ def _is_plain_url(where: str) -> bool:
     """Whether this is an http(s) URL of host and path: no user, no query, nothing unprintable."""
     try:
         parts = urlsplit(where)
-        parts.port  # noqa: B018  # raises on a port that is no number
+        parts.port  # noqa: B018  # raises on a port that is not a number
     except ValueError:
         return False
     if parts.query or parts.fragment or "@" in parts.netloc:

@@ -42,7 +42,7 @@ def empty_reason(message: Message, finish_reason: str | None) -> EmptyReason | N
     Returns:
         `"budget"` where reasoning used up the limit of tokens; `"only_reasoning"` where the model,
         or a server that takes an answer for reasoning, put everything into the reasoning field;
-        None where there is an answer, or nothing says why there is none.
+        None where there is an answer, or nothing says why it is missing.
     """
     if (message.get("content") or "").strip() or message.get("tool_calls"):
         return None

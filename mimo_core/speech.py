@@ -115,9 +115,7 @@ def transcription_request(
     info = model_info(model)
     if info.known and info.kind != "asr":
         able = ", ".join(m.id for m in MODELS.values() if m.kind == "asr")
-        raise InvalidRequestError(
-            f"{model} is no model for speech recognition; {able} is.", param="model"
-        )
+        raise InvalidRequestError(f"{model} cannot transcribe; use {able}.", param="model")
     if language not in (None, *LANGUAGES):
         raise InvalidRequestError(
             f"language is {language!r}; it can be {', '.join(LANGUAGES)}.", param="asr_options"
@@ -242,7 +240,7 @@ def _voice(info: ModelInfo, voice: str | None, sample: Audio | None) -> str | No
     spellings = {name.lower(): name for name in info.voices}
     if voice.lower() not in spellings:
         raise InvalidRequestError(
-            f"{voice!r} is no voice of {info.id}; its voices are {', '.join(info.voices)}.",
+            f"{voice!r} is not a voice of {info.id}; its voices are {', '.join(info.voices)}.",
             param="audio",
         )
     return spellings[voice.lower()]
@@ -313,7 +311,7 @@ def audio_bytes(response: Mapping[str, Any], format: str | None = None) -> bytes
         format: what was asked for; None for no check. Samples without a header are not checked.
 
     Raises:
-        InvalidResponseError: there is none, or it is not base64, or it is not of that format.
+        InvalidResponseError: it holds no audio, or not in base64, or not of that format.
     """
     message = response["choices"][0].get("message") or {}
     data = (message.get("audio") or {}).get("data")
@@ -332,7 +330,7 @@ def audio_pieces(chunks: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     """The audio of a stream, piece by piece: PCM, whose samples may be cut between two pieces.
 
     Raises:
-        InvalidResponseError: there is none, or it is not base64.
+        InvalidResponseError: no audio came, or it is not base64.
     """
     decoder = AudioDecoder()
     arrived = False

@@ -35,7 +35,7 @@ def timeout_for(timeout: Timeout | None) -> tuple[float | None, ...]:
     """What httpx's clients take as `timeout`, from what a user set.
 
     Raises:
-        InvalidRequestError: it is no timeout.
+        InvalidRequestError: it is not a timeout.
     """
     if timeout is None:
         return (CONNECT_TIMEOUT, READ_TIMEOUT, READ_TIMEOUT, CONNECT_TIMEOUT)
@@ -113,7 +113,8 @@ def _new_client(name: str, *, direct: bool) -> Any:
         return getattr(httpx2, name)(
             verify=context, limits=limits, transport=transport, trust_env=not direct
         )
-    except (ImportError, OSError, ValueError, httpx2.InvalidURL) as error:  # e.g. socks:// without its package
+    # ImportError: e.g. socks:// without its package
+    except (ImportError, OSError, ValueError, httpx2.InvalidURL) as error:
         raise APIConnectionError(
             f"No connection can be made: {error}. Check the proxy settings (HTTPS_PROXY, "
             "ALL_PROXY) and SSL_CERT_FILE."

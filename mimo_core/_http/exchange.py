@@ -63,7 +63,7 @@ class Exchange(Generic[Answer]):
         self.url = ""
 
     def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
-        """What a whole answer means. Raises the error that it means where it is none."""
+        """Parse a complete response body. Raises the `MiMoError` that it stands for."""
         raise NotImplementedError
 
     def failure(self, cause: Exception, kinds: ClientErrors) -> MiMoError:
@@ -82,7 +82,7 @@ class Exchange(Generic[Answer]):
         return error.without(self._secrets)
 
     def delay_before_retry(self, error: MiMoError) -> float | None:
-        """Seconds to wait before the next attempt, which this begins; None where there is none."""
+        """Seconds until the next attempt, which this call begins; None for no further one."""
         delay = delay_before_retry(error, self._attempt, self._max_retries)
         if delay is not None:
             self._attempt += 1
@@ -165,7 +165,7 @@ class ChatCall(Exchange[ChatResponse]):
         self._decoder: StreamDecoder | BodyDecoder | None = None
 
     def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> ChatResponse:
-        """The unstreamed answer. Raises the error that it means where it is none."""
+        """Parse a complete response body. Raises the `MiMoError` that it stands for."""
         payload = self._payload(status, headers, body)
         response = self._protocol.response(payload)
         if response is None:
@@ -237,7 +237,7 @@ class ModelListCall(Exchange[list[str]]):
         self._at_root = urljoin(endpoint.base_url, "/models") + options.query_string
 
     def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> list[str]:
-        """The ids. Raises the error that the answer means where it is no list."""
+        """The ids in a model list. Raises the `MiMoError` that any other body stands for."""
         payload = self._payload(status, headers, body)
         entries = payload.get("data")
         if not isinstance(entries, list):
@@ -254,8 +254,9 @@ class ModelListCall(Exchange[list[str]]):
 
 def _forget_headers(cause: Exception) -> None:
     """Take the headers, and with them the key, off the request that an exception of httpx holds."""
+    holder: Any = cause
     try:
-        request = cause.request  # type: ignore[attr-defined]
-    except (AttributeError, RuntimeError):  # it has none
+        request = holder.request
+    except (AttributeError, RuntimeError):  # there is no request to it
         return
-    cause.request = type(request)(request.method, request.url)  # type: ignore[attr-defined]
+    holder.request = type(request)(request.method, request.url)

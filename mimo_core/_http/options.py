@@ -32,7 +32,7 @@ class RequestOptions:
 
     @property
     def query_string(self) -> str:
-        """What follows a URL's path; empty where there is no parameter."""
+        """What follows a URL's path; empty without parameters."""
         if not self.query:
             return ""
         shown = {k: str(v).lower() if isinstance(v, bool) else v for k, v in self.query.items()}

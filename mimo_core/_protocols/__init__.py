@@ -28,7 +28,7 @@ class WireProtocol(Protocol):
         ...
 
     def response(self, payload: dict[str, Any]) -> ChatResponse | None:
-        """The answer in the inner shape, or None where `payload` is no answer."""
+        """The answer in the inner shape, or None where `payload` is not an answer."""
         ...
 
     def translator(self) -> Translate:

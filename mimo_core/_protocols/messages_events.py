@@ -7,7 +7,7 @@ Seen of the service: the thinking block can come after the text, its `signature`
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from mimo_core._response.accumulate import ContradictionError, response_from
 from mimo_core.types import ChatChunk, ChatResponse, FunctionCall, Message, ToolCall, Usage
@@ -32,7 +32,7 @@ _COUNTS = (
 
 
 def response_of(payload: dict[str, Any]) -> ChatResponse | None:
-    """A whole answer in the inner shape, or None where `payload` is none."""
+    """A whole answer in the inner shape, or None where `payload` is not an answer."""
     content = payload.get("content")
     if not isinstance(content, list) or not (content or payload.get("stop_reason")):
         return None
@@ -79,7 +79,7 @@ def _ends_with_a_call(blocks: list[dict[str, Any]]) -> bool:
 def _cut_last_call(message: Message) -> None:
     """The answer was cut, so the `input` of its last call may be what could be saved of it. As cut
     text it is what chat completions give there, and no host runs it."""
-    call = message["tool_calls"][-1]  # type: ignore[index]
+    call = (message.get("tool_calls") or [])[-1]
     call["function"]["arguments"] = call["function"]["arguments"].removesuffix("}")
 
 
@@ -250,7 +250,7 @@ class EventTranslator:
         )
 
     def _close_call(self, index: Any) -> list[ChatChunk]:
-        """Arguments that did not come in pieces stood in the block's start, or there are none.
+        """Arguments that did not come in pieces stood in the block's start, or the call has none.
 
         Whether they are all of them, the end of the answer tells.
         """
@@ -295,7 +295,8 @@ class EventTranslator:
         return [*chunks, self._chunk({}, reason), self._count()]
 
     def _count(self) -> ChatChunk:
-        return {**self._envelope, "choices": [], "usage": self._counts.usage()}  # type: ignore[typeddict-item]
+        counted = {**self._envelope, "choices": [], "usage": self._counts.usage()}
+        return cast("ChatChunk", counted)
 
     def _arguments(self, call: _OpenCall, piece: str) -> ChatChunk:
         return self._chunk(
@@ -303,11 +304,11 @@ class EventTranslator:
         )
 
     def _text(self, name: str, text: str | None) -> list[ChatChunk]:
-        return [self._chunk({name: text})] if text else []  # type: ignore[misc]
+        return [self._chunk(cast("Message", {name: text}))] if text else []
 
     def _chunk(self, delta: Message, finish_reason: str | None = None) -> ChatChunk:
         if self._role and delta:
             delta = {"role": "assistant", **delta}
             self._role = False
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-        return {**self._envelope, "choices": [choice]}  # type: ignore[typeddict-item]
+        return cast("ChatChunk", {**self._envelope, "choices": [choice]})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
 from mimo_core.errors import InvalidRequestError, UnsupportedInputError
@@ -33,7 +33,7 @@ def adapt_part(part: Any, info: ModelInfo, where: str) -> dict[str, Any]:
     if kind == "text":
         if not isinstance(part.get("text"), str):
             raise InvalidRequestError(f"{where}: a text part needs a 'text'.", param="messages")
-        return part  # type: ignore[no-any-return]
+        return cast("dict[str, Any]", part)
     modality = PART_KINDS.get(kind) if isinstance(kind, str) else None
     if modality is None:
         raise InvalidRequestError(

@@ -40,7 +40,7 @@ def prepare(
     - The messages are adapted to `protocol` as `history.adapt_messages` says.
 
     Raises:
-        InvalidRequestError: a value is out of its range, a name is misspelt, there is no message.
+        InvalidRequestError: a value is out of its range, a name is misspelt, `messages` is empty.
         UnsupportedInputError: the history holds media that the model does not take.
     """
     body = {key: value for key, value in request.items() if value is not None}
@@ -117,7 +117,7 @@ def _check_for_model(body: dict[str, Any], info: ModelInfo) -> None:
         )
     if info.known and info.kind != "asr" and "asr_options" in body:
         raise InvalidRequestError(
-            f"{info.id} is no model for speech recognition; 'asr_options' is for mimo-v2.5-asr.",
+            f"{info.id} cannot transcribe; 'asr_options' is for mimo-v2.5-asr.",
             param="asr_options",
         )
     if body.get("n", 1) != 1:

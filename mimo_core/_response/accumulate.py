@@ -1,7 +1,7 @@
 """A stream folded into the answer that it amounts to."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from mimo_core.audio import joined
 from mimo_core.types import ChatChunk, ChatResponse, Choice, FunctionCall, Message, ToolCall, Usage
@@ -63,7 +63,7 @@ class Accumulator:
             pieces = self._audio.get("data")
             message["audio"] = {**self._audio, "data": joined(pieces)} if pieces else self._audio
         message.update(self._fields)
-        return message  # type: ignore[return-value]
+        return cast("Message", message)
 
     def _add_call(self, call: ToolCall) -> None:
         index = call.get("index")
@@ -146,12 +146,8 @@ def response_from(
 ) -> ChatResponse:
     """A response around `message`; `envelope` gives `id`, `model`, `created` and what else came."""
     choice: Choice = {"index": 0, "finish_reason": finish_reason, "message": message}
-    return {
-        **envelope,  # type: ignore[typeddict-item]
-        "object": "chat.completion",
-        "choices": [choice],
-        "usage": usage,
-    }
+    response = {**envelope, "object": "chat.completion", "choices": [choice], "usage": usage}
+    return cast("ChatResponse", response)
 
 
 def empty_response() -> ChatResponse:

@@ -9,7 +9,7 @@ to guess would be to run a call with another one's arguments.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from mimo_core._response.accumulate import ContradictionError
@@ -36,7 +36,7 @@ def with_own_ids(message: Message) -> Message:
         function: FunctionCall = {**(call.get("function") or {})}
         function["arguments"] = _text(function.get("arguments"))
         told_apart.append({**call, "id": id_, "function": function})
-    return {**message, "tool_calls": told_apart}  # type: ignore[typeddict-item]
+    return cast("Message", {**message, "tool_calls": told_apart})
 
 
 class _Call:

@@ -6,9 +6,9 @@ Pure: the clients feed what they read and pass on what they get.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import from_json
 
@@ -85,14 +85,14 @@ class ChunkNormaliser:
         self._choice: Any = None  # the index of the one choice, once it is known
         self.started = False
         self._arrived = Accumulator(keep_audio=False)
-        self._envelope: dict[str, Any] = {}
+        self._envelope: Mapping[str, Any] = {}
         self._finish_reason: str | None = None
         self._ended_with: str | None = None
         self._usage: Usage | None = None
 
     def add(self, chunk: ChatChunk, out: list[ChatChunk]) -> None:
         """Take one chunk off the wire; append to `out` what the caller is to see of it."""
-        self._envelope = chunk  # type: ignore[assignment]
+        self._envelope = chunk
         if "usage" in chunk and (usage := chunk.pop("usage")):
             self._usage = usage
         choices = chunk.get("choices")
@@ -161,7 +161,7 @@ class ChunkNormaliser:
 
     def _chunk(self, delta: Message, finish_reason: str | None) -> ChatChunk:
         choice: ChunkChoice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-        return {**self._envelope, "choices": [choice]}  # type: ignore[typeddict-item]
+        return cast("ChatChunk", {**self._envelope, "choices": [choice]})
 
     def interrupted(self, reason: str) -> StreamInterruptedError:
         """The error for a stream that broke, with what had arrived."""
@@ -198,7 +198,7 @@ class StreamDecoder:
     """Decodes one stream of events: `feed` what was read, `close` at its end.
 
     A failure inside the stream is raised by `close`, so that what came before it in the same read
-    is not lost; the `stage` says then that there is no point in waiting for more.
+    is not lost; the `stage` says then that waiting for more is useless.
 
     Some gateways answer a streamed request with one bare JSON body under `text/event-stream`
     (seen once: Token Plan, October 2026). It is read as the answer that it is.

@@ -37,7 +37,7 @@ _JSON_TYPES: dict[type, set[str]] = {
 
 
 class ToolCallRepair:
-    """Repairs the calls in answers to a request with these tools. Falsy where there are none."""
+    """Repairs the calls in answers to a request with these tools. Falsy without tools."""
 
     def __init__(self, tools: Iterable[Mapping[str, Any]] | None) -> None:
         functions = [tool["function"] for tool in tools or () if "function" in tool]

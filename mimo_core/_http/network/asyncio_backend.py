@@ -57,7 +57,7 @@ class AsyncioBackend(httpcore2.AnyIOBackend):
 
         Raises:
             httpcore2.ConnectTimeout: none did within `timeout` seconds.
-            httpcore2.ConnectError: there is no such host, or all of them refused.
+            httpcore2.ConnectError: the host is not known, or all of its addresses refused.
         """
         loop = asyncio.get_running_loop()
         local = (local_address, 0) if local_address else None

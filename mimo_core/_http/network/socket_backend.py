@@ -50,7 +50,8 @@ class _Stream(httpcore2.NetworkStream):
             if timeout != self._timeout:
                 self._socket.settimeout(timeout)
                 self._timeout = timeout
-            return self._socket.recv(max_bytes)  # type: ignore[no-any-return]
+            data: bytes = self._socket.recv(max_bytes)
+            return data
         except TimeoutError as error:
             raise httpcore2.ReadTimeout(str(error)) from error
         except OSError as error:
