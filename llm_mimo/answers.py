@@ -18,7 +18,7 @@ from llm_mimo.web_search import search_events, source_list
 from mimo_core.checks import Attempts, call_problem
 from mimo_core.models import ModelInfo
 from mimo_core.notices import empty_reason
-from mimo_core.types import CUT_REASONS, ChatChunk, ChatResponse, Message
+from mimo_core.types import CUT_REASONS, ChatChunk, ChatResponse, Message, ToolCall
 
 _USAGE_TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
@@ -50,7 +50,7 @@ class StreamReader:
             events.extend(self._search())
             events.append(self.text_event(text))
         for call in delta.get("tool_calls") or ():
-            events.extend(self._call_events(call))  # type: ignore[arg-type]
+            events.extend(self._call_events(call))
         return events
 
     def finish(self, answer: ChatResponse) -> list[StreamEvent]:
@@ -129,15 +129,16 @@ class StreamReader:
         said, self._unsaid = self._unsaid, []
         return search_events(said, error, f"search_{uuid.uuid4().hex}")
 
-    def _call_events(self, call: dict[str, Any]) -> Iterator[StreamEvent]:
+    def _call_events(self, call: ToolCall) -> Iterator[StreamEvent]:
         index = call["index"]  # which the core sees to
         function = call.get("function") or {}
         if index not in self._call_ids:
             self._call_ids[index] = call.get("id") or f"call_{uuid.uuid4().hex}"
         id = self._call_ids[index]
-        if function.get("name") and index not in self._named:  # some repeat it on every piece
+        name = function.get("name")
+        if name and index not in self._named:  # some servers repeat the name in every piece
             self._named.add(index)
-            yield StreamEvent(type="tool_call_name", chunk=function["name"], tool_call_id=id)
+            yield StreamEvent(type="tool_call_name", chunk=name, tool_call_id=id)
         if piece := function.get("arguments"):
             yield StreamEvent(type="tool_call_args", chunk=piece, tool_call_id=id)
 
@@ -191,7 +192,7 @@ class Turn:
             self.request = self._attempts.request
             self._reader = self._new_reader()
             self._given(events)
-            return events + self._line_end()
+            return events + self.end_line()
         if self._attempts.check is not None and reader.text:
             text = reader.text if calls else _json_only(reader.text)
             events.append(reader.text_event(text))
@@ -218,18 +219,14 @@ class Turn:
             usage = self._attempts.usage or None
             log_answer(self._response, dict(answer) | {"usage": usage})
 
-    def interrupted(self) -> list[StreamEvent]:
-        """What ends the line before an error is shown."""
-        return self._line_end()
-
     def _given(self, events: list[StreamEvent]) -> list[StreamEvent]:
         """Remember what the user sees last: llm leaves the line open that reasoning is on."""
         if events:
             self._last_event = events[-1]
         return events
 
-    def _line_end(self) -> list[StreamEvent]:
-        """What ends the line where the answer breaks off."""
+    def end_line(self) -> list[StreamEvent]:
+        """The line break that is missing where the answer breaks off, if one is missing."""
         last = self._last_event
         if last is None or last.type not in ("text", "reasoning") or last.chunk.endswith("\n"):
             return []

@@ -26,17 +26,16 @@ _ADVICE = {
 }
 
 
-def attachment_types(info: ModelInfo, only: Iterable[str] = ()) -> frozenset[str]:
+def attachment_types(info: ModelInfo) -> frozenset[str]:
     """The MIME types that a model takes, in every spelling.
 
     Args:
         info: the model.
-        only: types as they are sent, which narrow them down.
     """
     return frozenset(
         spelling
         for spelling, (modality, sent) in _SPELLINGS.items()
-        if modality in info.inputs and (not only or sent in only)
+        if modality in info.inputs and (not info.recording_types or sent in info.recording_types)
     )
 
 

@@ -1,15 +1,18 @@
-"""The clients of this process, made when first used."""
+"""The HTTP clients of this process, made on first use and shared by all prompts."""
 
 from __future__ import annotations
 
 import atexit
 import os
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from mimo_core.client import AsyncMiMoClient, MiMoClient
 from mimo_core.errors import MiMoError
 from mimo_core.gateways import Endpoint
+
+_Client = TypeVar("_Client", MiMoClient, AsyncMiMoClient)
 
 _clients: dict[tuple[Any, ...], Any] = {}
 _lock = threading.Lock()
@@ -19,35 +22,36 @@ def sync_client(key: str | None, timeout: float | None = None) -> MiMoClient:
     """The client for this key and `MIMO_BASE_URL`: rounds of tool calls share its connection.
 
     Args:
-        key: the API key, or None where there is none.
-        timeout: seconds; None is the client's default.
+        key: the API key. None sends requests without one.
+        timeout: in seconds. None uses the client's default.
 
     Returns:
         A client that stays open until the process ends.
 
     Raises:
-        MiMoError: the key or `MIMO_BASE_URL` is not what it should be.
+        MiMoError: the key or `MIMO_BASE_URL` is malformed.
     """
-    return _cached(MiMoClient, key, timeout)  # type: ignore[no-any-return]
+    return _cached(MiMoClient, key, timeout)
 
 
 def async_client(key: str | None, timeout: float | None = None) -> AsyncMiMoClient:
-    """`sync_client`, asynchronously."""
-    return _cached(AsyncMiMoClient, key, timeout)  # type: ignore[no-any-return]
+    """Do what `sync_client` does, for an asynchronous client."""
+    return _cached(AsyncMiMoClient, key, timeout)
 
 
-def _cached(kind: Any, key: str | None, timeout: float | None) -> Any:
+def _cached(kind: Callable[..., _Client], key: str | None, timeout: float | None) -> _Client:
     where = os.environ.get("MIMO_BASE_URL")
     identity = (kind, key, where, timeout)
     with _lock:
         if identity not in _clients:
             _clients[identity] = kind(key, base_url=where, timeout=timeout)
-        return _clients[identity]
+        client: _Client = _clients[identity]
+        return client
 
 
 @atexit.register
 def close_clients() -> None:
-    """Close the connections of the synchronous clients; the others close with their event loop."""
+    """Close the synchronous clients' connections; the others close with their event loop."""
     with _lock:
         clients = list(_clients.values())
         _clients.clear()
@@ -57,7 +61,7 @@ def close_clients() -> None:
 
 
 def key_is_optional() -> bool:
-    """Whether `MIMO_BASE_URL` is a server of one's own, which may do without a key."""
+    """Whether `MIMO_BASE_URL` names a server other than the known gateways."""
     if not os.environ.get("MIMO_BASE_URL"):
         return False
     try:

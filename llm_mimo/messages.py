@@ -201,7 +201,8 @@ def _of_tools(messages: list[Message], position: int) -> list[llm.Attachment]:
     if not _is_of_tools(messages, position):
         return []
     parts = messages[position].parts
-    return [part.attachment for part in parts if isinstance(part, AttachmentPart)]  # type: ignore[misc]
+    attachments = [part.attachment for part in parts if isinstance(part, AttachmentPart)]
+    return [attachment for attachment in attachments if attachment is not None]
 
 
 def _is_of_tools(messages: list[Message], position: int) -> bool:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import llm
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from mimo_core.models import MODELS
+from mimo_core.models import MODELS, ModelInfo, VoiceSource
 
 
 def _stop_sequences(value: Any) -> Any:
@@ -202,16 +202,39 @@ class VoiceDesignOptions(SpeechOptions):
 
 
 class VoiceCloneOptions(StyledSpeechOptions):
-    """Options of the speech models that imitate the voice in an attached sample."""
+    """Options of the speech models that imitate the voice in an attached recording."""
 
 
-class RecognitionOptions(SharedOptions):
-    """Options of the speech recognition models."""
+class TranscriptionOptions(SharedOptions):
+    """Options of the transcription models."""
 
     language: Literal["auto", "zh", "en"] | None = Field(
         default=None,
         description="The language that is spoken: auto, zh or en. Default: auto.",
     )
+
+
+RecognitionOptions = TranscriptionOptions  # its former name
+
+
+_SPEECH_OPTIONS: dict[VoiceSource | None, type[SpeechOptions]] = {
+    "built_in": VoiceSpeechOptions,
+    "description": VoiceDesignOptions,
+    "sample": VoiceCloneOptions,
+}
+
+
+def options_class(info: ModelInfo) -> type[SharedOptions]:
+    """The class of the options that a model takes.
+
+    Args:
+        info: the model.
+    """
+    if info.kind == "asr":
+        return TranscriptionOptions
+    if info.kind == "tts":
+        return _SPEECH_OPTIONS[info.voice_source]
+    return MediaChatOptions if "video" in info.inputs else ChatOptions
 
 
 def sampling_fields(options: SharedOptions) -> dict[str, Any]:

@@ -1,37 +1,36 @@
-"""The models that speak and the one that listens: one prompt, one answer, no conversation."""
+"""The speech models and the transcription model: one prompt, one answer, no conversation."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import llm
 from llm.parts import AttachmentPart, StreamEvent, TextPart
 
-from llm_mimo.attachments import attachment_types, content_of
+from llm_mimo.attachments import content_of
 from llm_mimo.errors import InputError, llm_errors
 from llm_mimo.messages import system_prompt
-from llm_mimo.models import LazyOptions, MiMoModel
+from llm_mimo.models import MiMoModel
 from llm_mimo.notes import cut_reason, note, note_after_answer
-from mimo_core.media import RECORDING_TYPES
-from mimo_core.models import ModelInfo
 
 if TYPE_CHECKING:
     from llm_mimo.audio_files import AudioFile
+    from llm_mimo.options import SharedOptions
     from mimo_core.types import ChatResponse
 
 
 class _OneAnswer(MiMoModel):
-    """One request, one answer, unstreamed: what speech and recognition have in common."""
+    """One request and one whole answer."""
 
     supports_conversation = False
 
-    def _request(self, prompt: llm.Prompt) -> dict[str, Any]:
+    def _build_request(self, prompt: llm.Prompt) -> dict[str, Any]:
         raise NotImplementedError
 
     def _deliver(self, answer: ChatResponse, prompt: llm.Prompt, response: Any) -> str:
-        """The text to answer with; logs the rest."""
+        """Log the answer, and return the text that llm prints."""
         raise NotImplementedError
 
 
@@ -46,14 +45,24 @@ class _Sync(_OneAnswer, llm.KeyModel):
     ) -> Iterator[str | StreamEvent]:
         """Send the prompt and yield the answer.
 
+        Args:
+            prompt: what to send.
+            stream: not used; the answer comes at once.
+            response: gets the usage and the record for the log.
+            conversation: not used.
+            key: the API key. None sends the request without one.
+
+        Yields:
+            One text: the path of the audio file, or the transcript.
+
         Raises:
-            llm.ModelError: no answer, or nowhere to put it; one line.
+            llm.ModelError: the request failed, or the audio cannot be written; one line.
         """
         with llm_errors():
             from llm_mimo.clients import sync_client
 
-            request = self._request(prompt)
-            client = sync_client(key, prompt.options.timeout)  # type: ignore[attr-defined]
+            request = self._build_request(prompt)
+            client = sync_client(key, _timeout(prompt))
             text = self._deliver(client.chat(request), prompt, response)
         yield text
 
@@ -67,29 +76,31 @@ class _Async(_OneAnswer, llm.AsyncKeyModel):
         conversation: llm.AsyncConversation | None,
         key: str | None,
     ) -> AsyncGenerator[str | StreamEvent, None]:
-        """`execute` of the synchronous model, asynchronously."""
+        """Do what `execute` of the synchronous model does, asynchronously."""
         with llm_errors():
             from llm_mimo.clients import async_client
 
-            request = self._request(prompt)
-            client = async_client(key, prompt.options.timeout)  # type: ignore[attr-defined]
+            request = self._build_request(prompt)
+            client = async_client(key, _timeout(prompt))
             text = self._deliver(await client.chat(request), prompt, response)
         yield text
 
 
 class _Speech(_OneAnswer):
-    def _request(self, prompt: llm.Prompt) -> dict[str, Any]:
+    """All but the sending: from a prompt to a request, from an answer to a file."""
+
+    def _build_request(self, prompt: llm.Prompt) -> dict[str, Any]:
         from llm_mimo.options import sampling_fields
         from mimo_core.speech import speech_request
 
-        options: Any = prompt.options
+        options: Any = prompt.options  # which options there are depends on the model
         request = speech_request(
             self.model_id,
-            _text(prompt),
+            _user_text(prompt),
             style=self._style(prompt),
             voice=getattr(options, "voice", None),
-            sample=self._sample(prompt),
-            format=self._file(prompt).format,
+            sample=self._reference_audio(prompt),
+            format=self._audio_file(prompt).format,
             optimize_text_preview=getattr(options, "optimize_text_preview", None),
         )
         return request | sampling_fields(options)
@@ -99,7 +110,7 @@ class _Speech(_OneAnswer):
         from llm_mimo.audio_files import audio_record
         from mimo_core.speech import audio_bytes
 
-        file = self._file(prompt)
+        file = self._audio_file(prompt)
         audio = audio_bytes(answer, file.format)
         path = os.path.abspath(file.write(audio))  # the log is read from elsewhere
         choice = answer["choices"][0]
@@ -116,7 +127,7 @@ class _Speech(_OneAnswer):
             note_after_answer(cut)
         return path
 
-    def _file(self, prompt: llm.Prompt) -> AudioFile:
+    def _audio_file(self, prompt: llm.Prompt) -> AudioFile:
         from llm_mimo.audio_files import AudioFile
 
         options: Any = prompt.options
@@ -128,28 +139,28 @@ class _Speech(_OneAnswer):
         return AudioFile.choose(options.output, options.format)
 
     def _style(self, prompt: llm.Prompt) -> str | None:
-        style: str | None = prompt.options.style  # type: ignore[attr-defined]
+        options: Any = prompt.options
+        style: str | None = options.style
         system = system_prompt(prompt)
         if style and system:
             raise InputError("The style is given twice: drop -o style or the system prompt.")
         return style or system or None
 
-    def _sample(self, prompt: llm.Prompt) -> bytes | None:
+    def _reference_audio(self, prompt: llm.Prompt) -> bytes | None:
+        """Voice clone: the attached recording of the voice to imitate."""
         if self.info.voice_source != "sample":
             return None
-        return _one_recording(prompt, f"{self.model_id} needs a sample of the voice")
+        return _one_recording(prompt, f"{self.model_id} needs a recording of the voice")
 
 
-class _Recognition(_OneAnswer):
-    def __init__(self, info: ModelInfo) -> None:
-        super().__init__(info)
-        self.attachment_types = attachment_types(info, only=RECORDING_TYPES)
+class _Transcription(_OneAnswer):
+    """All but the sending: from an attached recording to a request, from an answer to its text."""
 
-    def _request(self, prompt: llm.Prompt) -> dict[str, Any]:
+    def _build_request(self, prompt: llm.Prompt) -> dict[str, Any]:
         from mimo_core.speech import transcription_request
 
         recording = _one_recording(prompt, f"{self.model_id} needs a recording")
-        if _text(prompt).strip() or system_prompt(prompt):
+        if _user_text(prompt).strip() or system_prompt(prompt):
             note(f"{self.model_id} only writes down what is said: the prompt is not used.")
         options: Any = prompt.options
         return transcription_request(self.model_id, recording, language=options.language)
@@ -165,60 +176,26 @@ class _Recognition(_OneAnswer):
 
 
 class SpeechModel(_Speech, _Sync):
-    """Speaks with a built-in voice."""
-
-    Options = LazyOptions("VoiceSpeechOptions")  # type: ignore[assignment]
+    """Speaks a text with a built-in, a described or an imitated voice, into an audio file."""
 
 
 class AsyncSpeechModel(_Speech, _Async):
-    """`SpeechModel`, asynchronously."""
-
-    Options = LazyOptions("VoiceSpeechOptions")  # type: ignore[assignment]
+    """Speaks a text into an audio file, asynchronous."""
 
 
-class VoiceDesignModel(_Speech, _Sync):
-    """Speaks with a voice made from a description."""
-
-    Options = LazyOptions("VoiceDesignOptions")  # type: ignore[assignment]
-
-
-class AsyncVoiceDesignModel(_Speech, _Async):
-    """`VoiceDesignModel`, asynchronously."""
-
-    Options = LazyOptions("VoiceDesignOptions")  # type: ignore[assignment]
-
-
-class _VoiceClone(_Speech):
-    def __init__(self, info: ModelInfo) -> None:
-        super().__init__(info)
-        self.attachment_types = attachment_types(info, only=RECORDING_TYPES)
-
-
-class VoiceCloneModel(_VoiceClone, _Sync):
-    """Speaks with the voice in an attached sample."""
-
-    Options = LazyOptions("VoiceCloneOptions")  # type: ignore[assignment]
-
-
-class AsyncVoiceCloneModel(_VoiceClone, _Async):
-    """`VoiceCloneModel`, asynchronously."""
-
-    Options = LazyOptions("VoiceCloneOptions")  # type: ignore[assignment]
-
-
-class RecognitionModel(_Recognition, _Sync):
+class TranscriptionModel(_Transcription, _Sync):
     """Writes down what is said in an attached recording."""
 
-    Options = LazyOptions("RecognitionOptions")  # type: ignore[assignment]
+
+class AsyncTranscriptionModel(_Transcription, _Async):
+    """Writes down what is said in an attached recording, asynchronous."""
 
 
-class AsyncRecognitionModel(_Recognition, _Async):
-    """`RecognitionModel`, asynchronously."""
-
-    Options = LazyOptions("RecognitionOptions")  # type: ignore[assignment]
+def _timeout(prompt: llm.Prompt) -> float | None:
+    return cast("SharedOptions", prompt.options).timeout
 
 
-def _text(prompt: llm.Prompt) -> str:
+def _user_text(prompt: llm.Prompt) -> str:
     return "\n".join(
         part.text
         for message in prompt.messages
@@ -229,6 +206,11 @@ def _text(prompt: llm.Prompt) -> str:
 
 
 def _one_recording(prompt: llm.Prompt, need: str) -> bytes:
+    """The bytes of the one attachment.
+
+    Raises:
+        InputError: the prompt has no attachment, or more than one.
+    """
     recordings = [
         part.attachment
         for message in prompt.messages

@@ -4,7 +4,7 @@
 
 import inspect
 import json
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import llm
 from llm.parts import StreamEvent
@@ -30,6 +30,7 @@ class WebSearch(llm.ServerSideTool):
     country, region, city, district, latitude, longitude: where the user is, about.
     """
 
+    __signature__: ClassVar[inspect.Signature]
     name = "web_search"
     plugin = "llm-mimo"
 
@@ -74,7 +75,7 @@ class WebSearch(llm.ServerSideTool):
 
 # What `llm tools list` shows: the constructor's, not that of `__new__`.
 _CONSTRUCTOR = inspect.signature(WebSearch.__init__)
-WebSearch.__signature__ = _CONSTRUCTOR.replace(  # type: ignore[attr-defined]
+WebSearch.__signature__ = _CONSTRUCTOR.replace(
     parameters=list(_CONSTRUCTOR.parameters.values())[1:]
 )
 

@@ -27,7 +27,7 @@ MODELS: dict[str, tuple[type[llm.Options], dict[str, Any]]] = {
     "mimo-v2.5-tts": (options.VoiceSpeechOptions, {"prompt": "Hi"}),
     "mimo-v2.5-tts-voicedesign": (options.VoiceDesignOptions, {"prompt": "Hi"}),
     "mimo-v2.5-tts-voiceclone": (options.VoiceCloneOptions, {"prompt": "Hi", "attachments": [WAV]}),
-    "mimo-v2.5-asr": (options.RecognitionOptions, {"attachments": [WAV]}),
+    "mimo-v2.5-asr": (options.TranscriptionOptions, {"attachments": [WAV]}),
 }
 CASES = [(id, name) for id, (kind, _) in MODELS.items() for name in kind.model_fields]
 

@@ -239,7 +239,7 @@ class TestSpeak:
         Path("me.wav").write_bytes(WAV)
         run.ok("mimo", "speak", "Hello", "--sample", "me.wav", "-o", "a.wav")
         assert mimo.last_request.model == "mimo-v2.5-tts-voiceclone"
-        assert "does not take a sample" in run.fails(
+        assert "does not take a" in run.fails(
             "mimo", "speak", "Hello", "--sample", "me.wav", "-m", "mimo-v2-tts"
         )
 
@@ -325,7 +325,7 @@ class TestRecognition:
             (("missing.wav",), "missing.wav"),
             (("text.txt",), "ffmpeg"),
             (("large.wav",), "10"),
-            (("said.wav", "-m", "mimo"), "no model for speech recognition"),
+            (("said.wav", "-m", "mimo"), "cannot transcribe; use mimo-v2.5-asr"),
         ],
     )
     def test_refused_before_sending(
