@@ -71,7 +71,8 @@ class Httpx2:
         from pydantic_core import from_json
 
         self._url = f"{base_url}/chat/completions"
-        self._client, self._async_client = httpx2.Client(), None
+        self._client = httpx2.Client()
+        self._async_client: httpx2.AsyncClient | None = None
         self._httpx2, self._from_json = httpx2, from_json
 
     def _body(self, model: str, stream: bool) -> dict[str, Any]:

@@ -113,7 +113,8 @@ def _serve(connection: socket.socket) -> None:
                     return
                 buffer += data
             asked, _, buffer = buffer.partition(b"\r\n\r\n")
-            length = int(re.search(rb"content-length: (\d+)", asked, re.I)[1])  # type: ignore[index]
+            stated = re.search(rb"content-length: (\d+)", asked, re.I)
+            length = int(stated[1]) if stated else 0
             while len(buffer) < length:
                 buffer += connection.recv(65536)
             body, buffer = buffer[:length], buffer[length:]

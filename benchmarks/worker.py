@@ -14,6 +14,7 @@ import resource
 import socket
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from contestants import CONTESTANTS
@@ -22,10 +23,16 @@ from server import frame_size
 _recv, _recv_into = socket.socket.recv, socket.socket.recv_into
 
 
+def read_with(recv: Callable[..., bytes], recv_into: Callable[..., int]) -> None:
+    """Let every socket of this process read with these two methods."""
+    for name, method in (("recv", recv), ("recv_into", recv_into)):
+        setattr(socket.socket, name, method)
+
+
 def one_event_a_read(kind: str | None) -> None:
     """Cap every read at one framed event, as when events come one by one; None lifts the cap."""
     if kind is None:
-        socket.socket.recv, socket.socket.recv_into = _recv, _recv_into  # type: ignore[method-assign]
+        read_with(_recv, _recv_into)
         return
     size = frame_size(kind)
     missing: dict[int, int] = {}  # what a short read has left of its event, by socket
@@ -44,8 +51,7 @@ def one_event_a_read(kind: str | None) -> None:
         missing[number] = wanted - count or size
         return count
 
-    socket.socket.recv = recv  # type: ignore[method-assign]
-    socket.socket.recv_into = recv_into  # type: ignore[method-assign]
+    read_with(recv, recv_into)
 
 
 def cpu() -> float:

@@ -149,7 +149,7 @@ def a_model() -> Iterator[tuple[ChatMiMo, str]]:
 
     with FakeMiMo() as mimo:
         print("No MIMO_API_KEY: asking the emulator.", file=sys.stderr)
-        yield ChatMiMo(api_key="none", base_url=mimo.base_url), "emulator"  # type: ignore[arg-type]
+        yield ChatMiMo(api_key="none", base_url=mimo.base_url), "emulator"
 
 
 def main() -> int:

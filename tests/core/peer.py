@@ -15,7 +15,7 @@ import trustme
 
 from mimo_core._http.network.asyncio_backend import AsyncioBackend
 
-Script = Callable[[socket.socket], object]
+Script = Callable[[Any], object]  # gets a socket.socket or, with TLS, an ssl.SSLSocket
 _AUTHORITY = trustme.CA()
 _CERTIFICATE = _AUTHORITY.issue_cert("localhost", "127.0.0.1")
 

@@ -82,7 +82,7 @@ def test_any_field_of_a_request(given_: dict[str, Any]) -> None:
     request = {"model": "mimo-v2.6-pro", "messages": [{"role": "user", "content": "Hi"}], **given_}
     for protocol in ("chat_completions", "messages"):
         try:
-            prepare(request, protocol)  # type: ignore[arg-type]
+            prepare(request, protocol)
         except MiMoError as error:
             checked(error)
 
@@ -97,7 +97,7 @@ def test_any_call(
 ) -> None:
     """What is sent is answered, or refused by the service; nothing else goes wrong."""
     request = {"model": "mimo-v2.6-pro", "messages": [{"role": "user", "content": "Hi"}], **fields}
-    settings = {"base_url": mimo.base_url, "protocol": protocol, "max_retries": 0}
+    settings: dict[str, Any] = {"base_url": mimo.base_url, "protocol": protocol, "max_retries": 0}
 
     async def ask() -> None:
         async with AsyncMiMoClient(KEY, **settings) as client:

@@ -213,7 +213,7 @@ def test_a_proxy_is_still_used(
 
 
 def test_loops_that_are_not_known_take_httpx2s_way() -> None:
-    class ProactorEventLoop(asyncio.AbstractEventLoop):
+    class ProactorEventLoop(asyncio.BaseEventLoop):
         pass
 
     assert not serves(ProactorEventLoop())
@@ -241,6 +241,7 @@ def test_a_body_that_tls_cut_off_is_no_complete_answer(run: Run, hello: dict[str
             assert (await anext(chunks))["choices"][0]["delta"]["content"] == "Half"
             with pytest.raises(StreamInterruptedError) as caught:
                 await anext(chunks)
+            assert caught.value.partial is not None
             assert caught.value.partial["choices"][0]["message"]["content"] == "Half"
 
     with Peer(script, tls=True) as peer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -86,11 +87,12 @@ def test_a_key_that_is_echoed_is_not_repeated(
 ) -> None:
     secret = "no-usual-prefix-0123456789"
     mimo.queue(*[Fault(status=401, body=f"Bad key: Bearer {secret}")] * 2)
-    for options in (
+    wheres: list[dict[str, Any]] = [
         {"api_key": secret},
         {"default_headers": {"Authorization": f"Bearer {secret}"}},
-    ):
-        error = failed(lambda options=options: connect(**options).chat(hello))
+    ]
+    for where in wheres:
+        error = failed(partial(connect(**where).chat, hello))
         assert secret not in f"{error} {error.response}"
         assert "***" in str(error)
 
@@ -110,7 +112,9 @@ def test_a_streaming_request_that_is_answered_in_one_piece(
     mimo.queue(sample("chat_flash_thinking"))
     chunks = list(connect().stream(hello))
     assert len(chunks) == 2
-    assert collect(chunks)["usage"]["completion_tokens"] == 120  # type: ignore[index]
+    usage = collect(chunks)["usage"]
+    assert usage is not None
+    assert usage["completion_tokens"] == 120
     assert text_of(collect(chunks)).startswith("Machine learning is")
 
 

@@ -83,8 +83,11 @@ async def test_cancelling_a_task_closes_the_connection(mimo: FakeMiMo, hello: Re
             await reading
         assert await asyncio.to_thread(mimo.wait_for_disconnect)
 
-        for count, act in ((2, read), (3, lambda: client.chat(hello))):
-            waiting = asyncio.create_task(act())  # type: ignore[arg-type]
+        async def ask() -> None:
+            await client.chat(hello)
+
+        for count, act in ((2, read), (3, ask)):
+            waiting = asyncio.create_task(act())
             assert await asyncio.to_thread(mimo.wait_for_requests, count)
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -188,7 +189,7 @@ def test_a_call_that_the_model_wrote_as_text(
         collect(driver.stream({**hello, "tools": tools})),
         driver.chat({**hello, "tools": tools}),
     ):
-        [call] = answer["choices"][0]["message"]["tool_calls"]
+        [call] = answer["choices"][0]["message"]["tool_calls"] or []
         assert call["function"] == {"name": "now", "arguments": '{"zone": "CET"}'}
         assert text_of(answer).strip() == "Let me see."
         assert answer["choices"][0]["finish_reason"] == "tool_calls"
@@ -199,11 +200,16 @@ def test_a_call_that_the_model_wrote_as_text(
 
 def test_bad_requests_are_not_sent(connect: Connect, mimo: FakeMiMo, hello: Request) -> None:
     driver = connect()
-    for bad in ({"temperature": 9}, {"messages": []}, {"metadata": {1, 2}}, {"x": float("nan")}):
-        assert isinstance(
-            failed(lambda bad=bad: driver.chat({**hello, **bad})), InvalidRequestError
-        )
-        _, error = streamed(driver, {**hello, **bad})
+    unfit: list[Request] = [
+        {"temperature": 9},
+        {"messages": []},
+        {"metadata": {1, 2}},
+        {"x": float("nan")},
+    ]
+    for fields in unfit:
+        bad = {**hello, **fields}
+        assert isinstance(failed(partial(driver.chat, bad)), InvalidRequestError)
+        _, error = streamed(driver, bad)
         assert isinstance(error, InvalidRequestError)
     assert mimo.requests == []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -65,7 +65,7 @@ def messages(connect: Callable[..., Any]) -> Any:
     return connect(protocol="messages")
 
 
-def comparable(response: dict[str, Any]) -> Any:
+def comparable(response: Mapping[str, Any]) -> Any:
     """What an answer says, without what only one of the protocols tells."""
     (choice,) = response["choices"]
     message = {key: value for key, value in choice["message"].items() if value}
@@ -143,7 +143,7 @@ def test_calls_are_repaired_here_too(mimo: FakeMiMo, messages: Any, request_: An
         stream = number % 2
         answer = collect(messages.stream(request_)) if stream else messages.chat(request_)
         (choice,) = answer["choices"]
-        (call,) = choice["message"]["tool_calls"]
+        (call,) = choice["message"]["tool_calls"] or []
         assert json.loads(call["function"]["arguments"]) == arguments
         assert choice["finish_reason"] == "tool_calls"
 
@@ -238,9 +238,8 @@ def test_an_answer_without_content_is_none(
     stream: bool, mimo: FakeMiMo, messages: Any, hello: Any
 ) -> None:
     mimo.queue(Fault(empty_choices=True))
-    kind, words = InvalidResponseError, "The answer holds no content"
-    if stream:
-        kind, words = StreamInterruptedError, "The stream held no answer"
+    kind: type[MiMoError] = StreamInterruptedError if stream else InvalidResponseError
+    words = "The stream held no answer" if stream else "The answer holds no content"
     with pytest.raises(kind, match=words):
         list(messages.stream(hello)) if stream else messages.chat(hello)
 

@@ -37,7 +37,7 @@ def test_every_published_id_is_there_under_its_own_name() -> None:
         ("mimo-v2-flash", "chat", "text", 262_144, 131_072),
         ("mimo-v2.5-tts", "tts", "text", None, 8_192),
         ("mimo-v2.5-tts-voiceclone", "tts", "text audio", None, 8_192),
-        ("mimo-v2.5-asr", "asr", "audio", None, 131_072),
+        ("mimo-v2.5-asr", "asr", "audio", None, 8_192),
     ],
 )
 def test_capabilities(id: str, kind: str, inputs: str, context: int | None, output: int) -> None:

@@ -114,7 +114,7 @@ class TestTranscriptionRequest:
     def test_refused(self) -> None:
         with pytest.raises(InvalidRequestError, match="auto, zh, en"):
             transcription_request("mimo-v2.5-asr", WAV, language="fr")
-        with pytest.raises(InvalidRequestError, match="use mimo-v2.5-asr"):
+        with pytest.raises(InvalidRequestError, match=r"use mimo-v2\.5-asr"):
             transcription_request("mimo-v2.5-tts", WAV)
 
 

@@ -14,7 +14,7 @@ from mimo_core._response.accumulate import collect
 from mimo_core._response.decode import ChunkNormaliser
 from mimo_core._response.repair import ToolCallRepair
 from mimo_core.checks import call_problem
-from mimo_core.types import ChatChunk
+from mimo_core.types import ChatChunk, FunctionCall, Message
 
 SEARCH = {
     "type": "function",
@@ -87,7 +87,7 @@ def test_what_needs_no_repair_stays_the_same_text() -> None:
         assert repair.arguments("search", text) == text
 
 
-def chunks_of(pieces: list[dict[str, Any]]) -> list[ChatChunk]:
+def chunks_of(pieces: list[Message]) -> list[ChatChunk]:
     """What a consumer sees of these deltas, with both tools offered."""
     normaliser = ChunkNormaliser(ToolCallRepair([SEARCH, PLAIN]))
     out: list[ChatChunk] = []
@@ -120,8 +120,10 @@ def test_no_text_is_lost_or_moved_by_holding_it_back(text: str, cuts: list[int])
 
 
 def test_arguments_are_held_back_only_for_tools_that_take_objects() -> None:
-    def call(index: int, name: str | None, text: str) -> dict[str, Any]:
-        function = {"arguments": text} | ({"name": name} if name else {})
+    def call(index: int, name: str | None, text: str) -> Message:
+        function: FunctionCall = {"arguments": text}
+        if name:
+            function["name"] = name
         return {"tool_calls": [{"index": index, "id": f"c{index}", "function": function}]}
 
     chunks = chunks_of(
