@@ -12,7 +12,14 @@ from urllib.parse import urlsplit
 
 from mimo_core._redact import is_credential_header as is_credential_header
 from mimo_core._redact import without_keys
-from mimo_core.errors import AuthenticationError, InvalidRequestError
+from mimo_core.errors import (
+    AuthenticationError,
+    InsufficientBalanceError,
+    InvalidRequestError,
+    MiMoError,
+    NotFoundError,
+)
+from mimo_core.models import EFFORTS, model_info
 
 ProtocolName = Literal["chat_completions", "messages"]
 Auth = Literal["api-key", "bearer"]
@@ -175,9 +182,66 @@ class Endpoint:
             return {"api-key": self.api_key}
         return {"authorization": f"Bearer {self.api_key}"}
 
-    def hint_on_401(self) -> str:
-        """What to do about a 401 here: a key of another gateway is the likeliest reason."""
+    @property
+    def is_xiaomi(self) -> bool:
+        """Whether it is a host of the vendor's own, known or new."""
+        return (urlsplit(self.base_url).hostname or "").endswith(_XIAOMI)
+
+    @property
+    def is_token_plan(self) -> bool:
+        """Whether its keys are those of a Token Plan."""
+        return (urlsplit(self.base_url).hostname or "").startswith("token-plan-")
+
+    def adapted(self, request: dict[str, Any]) -> dict[str, Any]:
+        """A prepared request as this host takes it.
+
+        Args:
+            request: as `prepare` gives it; it is not changed.
+
+        Raises:
+            InvalidRequestError: a value that the host refuses.
+        """
+        if not self.is_xiaomi:
+            return request
+        effort = request.get("reasoning_effort")
+        if effort is not None and effort not in EFFORTS:
+            raise InvalidRequestError(
+                f"reasoning_effort is {effort!r:.80}; it can be {', '.join(map(repr, EFFORTS))}.",
+                param="reasoning_effort",
+            )
+        # Other spellings of an id are refused, and [1m] is a client's habit.
+        model = request["model"].removesuffix("[1m]").lower()
+        return request if model == request["model"] else {**request, "model": model}
+
+    def hints(self, model: str | None = None) -> dict[type[MiMoError], str]:
+        """What to do about errors here, where more is known than their class says.
+
+        Args:
+            model: the id that was asked for.
+        """
+        hints: dict[type[MiMoError], str] = {AuthenticationError: self._hint_on_401()}
+        if self.is_token_plan:
+            hints[InsufficientBalanceError] = (
+                "The Token Plan's quota is used up, or too much came at once: wait a little, or "
+                "see the plan in the console"
+            )
+        info = model_info(model) if model else None
+        if info is not None and self.is_xiaomi and info.retired_on and info.successor:
+            hints[NotFoundError] = (
+                f"Xiaomi announced the end of {info.id} at its own hosts for "
+                f"{info.retired_on.day} {info.retired_on:%B %Y}; use {info.successor}"
+            )
+        return hints
+
+    def _hint_on_401(self) -> str:
+        """A key of another gateway, or of another cluster, is the likeliest reason."""
         key, gateway = self.api_key or "", self.gateway
+        if self.is_token_plan and key.startswith(TOKEN_PLAN_PREFIXES):
+            others = [name for name in _CLUSTERS if gateway is None or name != gateway.name]
+            return (
+                "A Token Plan's key works at its own cluster only, which the console shows: "
+                f"try base_url {' or '.join(others)}"
+            )
         if gateway is None or not gateway.key_prefixes or key.startswith(gateway.key_prefixes):
             return ""
         for prefix, names in _KEY_HOMES.items():
@@ -190,6 +254,7 @@ class Endpoint:
         return ""
 
 
+_CLUSTERS = tuple(name for name in GATEWAYS if name.startswith("token-plan-"))
 _KEY_HOMES = {
     **dict.fromkeys(TOKEN_PLAN_PREFIXES, "token-plan-cn, -sgp or -ams"),
     "sk-": "xiaomi",

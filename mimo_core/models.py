@@ -2,9 +2,11 @@
 
 Capabilities are data. Options, attachment types, profiles, validation messages and the README's
 tables are derived from `MODELS`; a new model is one entry here. Sources: the vendor's parameter
-reference (3 June 2026) for the nine ids it lists, public observation for the v2.6 family and ASR.
+reference (3 June 2026) for the nine ids it lists, public observation for the v2.6 family and ASR;
+dates of retirement are the vendor's announcements (mimo-api.md, second edition, November 2026).
 """
 
+from datetime import date
 from typing import Literal, NamedTuple
 
 from mimo_core.media import MAX_RECORDING, RECORDING_TYPES
@@ -15,6 +17,21 @@ VoiceSource = Literal["built_in", "description", "sample"]
 
 _TEXT: frozenset[Modality] = frozenset({"text"})
 _ALL: frozenset[Modality] = frozenset({"text", "image", "audio", "video"})
+
+
+class Prices(NamedTuple):
+    """USD per million tokens. Prices move: show them with `PRICES_AS_OF`, and rely on none."""
+
+    cached_input: float
+    input: float
+    output: float
+
+
+PRICES_AS_OF = "autumn 2026"
+"""When the prices were read, in the vendor's and in public tables (mimo-api.md, Models)."""
+
+EFFORTS = ("none", "low", "medium", "high")
+"""What `reasoning_effort` may be at Xiaomi. `none` turns thinking off; the others mean the same."""
 
 
 class ModelInfo(NamedTuple):
@@ -48,6 +65,17 @@ class ModelInfo(NamedTuple):
     """The types that a recording or the sample of a voice may have; empty where any may."""
     max_recording: int | None = None
     """The most characters of base64 that one may have."""
+    released: date | None = None
+    """The day on which Xiaomi began to serve it, where that is published."""
+    retired_on: date | None = None
+    """The day on which Xiaomi stopped, or announced to stop, serving it at its own hosts. Other
+    gateways and servers may serve it still: nothing is refused for it."""
+    successor: str | None = None
+    """What Xiaomi serves in its place."""
+    open_weights: bool = False
+    """Whether the weights are published, so that anybody can serve it."""
+    prices: Prices | None = None
+    """What Xiaomi's pay-as-you-go asks for; see `PRICES_AS_OF`."""
     known: bool = True
     """False for an id that is not in the table: everything is allowed, nothing is promised."""
 
@@ -95,17 +123,51 @@ _V2_VOICES = ("mimo_default", "default_en", "default_zh")
 MODELS: dict[str, ModelInfo] = {
     info.id: info
     for info in (
-        ModelInfo("mimo-v2.6-pro"),
-        ModelInfo("mimo-v2.6-pro-ultraspeed"),
-        ModelInfo("mimo-v2.6-flash"),
-        ModelInfo("mimo-v2.5-pro", inputs=_TEXT, default_output=131_072, default_temperature=1.0),
-        ModelInfo("mimo-v2.5", default_output=32_768, default_temperature=1.0),
+        ModelInfo(
+            "mimo-v2.6-pro",
+            default_output=131_072,
+            default_temperature=1.0,
+            released=date(2026, 9, 22),
+            open_weights=True,
+            prices=Prices(0.0036, 0.435, 0.87),
+        ),
+        ModelInfo(
+            "mimo-v2.6-pro-ultraspeed",
+            default_temperature=1.0,
+            prices=Prices(0.036, 4.35, 8.70),
+        ),
+        ModelInfo(
+            "mimo-v2.6-flash",
+            default_output=131_072,
+            default_temperature=1.0,
+            open_weights=True,
+            prices=Prices(0.0028, 0.14, 0.28),
+        ),
+        ModelInfo(
+            "mimo-v2.5-pro",
+            inputs=_TEXT,
+            default_output=131_072,
+            default_temperature=1.0,
+            retired_on=date(2026, 10, 21),
+            successor="mimo-v2.6-pro",
+            open_weights=True,
+        ),
+        ModelInfo(
+            "mimo-v2.5",
+            default_output=32_768,
+            default_temperature=1.0,
+            retired_on=date(2026, 10, 21),
+            successor="mimo-v2.6-flash",
+            open_weights=True,
+        ),
         ModelInfo(
             "mimo-v2-pro",
             inputs=_TEXT,
             default_output=131_072,
             fixed_sampling=False,
             default_temperature=1.0,
+            retired_on=date(2026, 6, 30),
+            successor="mimo-v2.6-pro",
         ),
         ModelInfo(
             "mimo-v2-omni",
@@ -113,6 +175,8 @@ MODELS: dict[str, ModelInfo] = {
             default_output=32_768,
             fixed_sampling=False,
             default_temperature=1.0,
+            retired_on=date(2026, 6, 30),
+            successor="mimo-v2.6-flash",
         ),
         ModelInfo(
             "mimo-v2-flash",
@@ -122,16 +186,22 @@ MODELS: dict[str, ModelInfo] = {
             thinking_default=False,
             fixed_sampling=False,
             default_temperature=0.3,
+            retired_on=date(2026, 6, 30),
+            successor="mimo-v2.6-flash",
+            open_weights=True,
         ),
         _speech("mimo-v2.5-tts", "built_in", _V25_VOICES),
         _speech("mimo-v2.5-tts-voicedesign", "description"),
         _speech("mimo-v2.5-tts-voiceclone", "sample"),
-        _speech("mimo-v2-tts", "built_in", _V2_VOICES),
+        _speech("mimo-v2-tts", "built_in", _V2_VOICES)._replace(
+            retired_on=date(2026, 6, 30), successor="mimo-v2.5-tts"
+        ),
         ModelInfo(
             "mimo-v2.5-asr",
             kind="asr",
             inputs=frozenset({"audio"}),
             context_window=None,
+            max_output=8_192,  # the vendor's table; models.dev has 1,024
             thinking=False,
             thinking_default=False,
             fixed_sampling=False,

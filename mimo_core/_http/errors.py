@@ -32,6 +32,9 @@ from mimo_core.errors import (
 
 _MAX_TEXT = 1000  # characters that are worth a line: some servers repeat the whole request
 
+# How a model that is not served is refused: with 400, or 404 and advice to migrate.
+_NO_SUCH_MODEL = re.compile(r"(unsupported|not supported) model|model \S+ (is|was) not supported")
+
 _BY_STATUS: dict[int, type[MiMoError]] = {
     401: AuthenticationError,
     402: InsufficientBalanceError,
@@ -74,6 +77,10 @@ Keys = str | Iterable[str] | None
 """Credentials that were sent."""
 
 
+Hints = Mapping[type[MiMoError], str]
+"""The next step for an error of a class; an empty one counts as none."""
+
+
 class Sentence(NamedTuple):
     """What a body says about the failure."""
 
@@ -89,7 +96,7 @@ def error_for(
     body: bytes | str,
     *,
     key: Keys = None,
-    hint: str = "",
+    hints: Hints | None = None,
 ) -> MiMoError:
     """The error for an answer that is not 200.
 
@@ -98,7 +105,7 @@ def error_for(
         headers: the response's headers.
         body: the response's body, whatever it is.
         key: the credentials that were sent; they are removed wherever the answer repeats them.
-        hint: a next step that fits better than the general one, e.g. for a key of another host.
+        hints: next steps that fit better here than the general ones.
     """
     text = body if isinstance(body, str) else body.decode("utf-8", "replace")
     text = without_keys(text, key)
@@ -108,7 +115,7 @@ def error_for(
     kind = _kind(effective, says)
     retry_after = seconds_to_wait(headers.get("retry-after"))
     return kind(
-        _line(kind, number, says, hint, retry_after),
+        _line(kind, number, says, hints, retry_after),
         status=effective,
         code=says.code,
         param=says.param,
@@ -119,7 +126,7 @@ def error_for(
 
 
 def error_in_answer(
-    payload: dict[str, Any], headers: Mapping[str, str], *, key: Keys, hint: str
+    payload: dict[str, Any], headers: Mapping[str, str], *, key: Keys, hints: Hints | None
 ) -> MiMoError:
     """The error for `{"error": …}` after a 200, in a stream or as the whole answer.
 
@@ -132,7 +139,7 @@ def error_in_answer(
     retry_after = seconds_to_wait(headers.get("retry-after"))
     number = f"code {code}" if code else "sent after HTTP 200"
     return kind(
-        _line(kind, number, says, hint, retry_after),
+        _line(kind, number, says, hints, retry_after),
         status=code,
         code=says.code,
         param=says.param,
@@ -237,6 +244,8 @@ def _kind(status: int, says: Sentence) -> type[MiMoError]:
         return UnsupportedInputError
     if says.type == "content_filter" or "moderation block" in words:
         return ContentFilterError
+    if status in (400, 404) and _NO_SUCH_MODEL.search(words):
+        return NotFoundError
     if known := _BY_STATUS.get(status):
         return known
     if status >= 500:
@@ -259,14 +268,18 @@ def _speaks_of_length(words: str) -> bool:
 
 
 def _line(
-    kind: type[MiMoError], number: str, says: Sentence, hint: str, retry_after: float | None
+    kind: type[MiMoError],
+    number: str,
+    says: Sentence,
+    hints: Hints | None,
+    retry_after: float | None,
 ) -> str:
     if retry_after is not None and kind is RateLimitError:
         hint = f"The service asks to wait {retry_after:.0f} s"
     elif kind is RateLimitError:
         hint = "Slow down, or see whether the Token Plan's quota is used up"
     else:
-        hint = (kind is AuthenticationError and hint) or _HINTS.get(kind, "")
+        hint = (hints or {}).get(kind) or _HINTS.get(kind, "")
     text = printable(says.text)
     if len(text) > _MAX_TEXT:
         text = f"{text[:_MAX_TEXT]}…"

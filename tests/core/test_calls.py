@@ -6,7 +6,7 @@ Each case was seen to run a tool that nobody had called, or with arguments that 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -17,6 +17,7 @@ from mimo_core._response.calls import with_own_ids
 from mimo_core._response.decode import StreamDecoder
 from mimo_core._response.repair import ToolCallRepair
 from mimo_core.checks import call_problem
+from mimo_core.types import ChatChunk
 
 TOOLS = [
     {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}
@@ -51,8 +52,8 @@ DONE = b"data: [DONE]\n\n"
 def answered(*data: bytes) -> Any:
     """The message of a stream."""
     decoder = StreamDecoder(
-        lambda payload: (payload,),  # type: ignore[arg-type]
-        lambda payload: error_in_answer(payload, {}, key=None, hint=""),
+        lambda payload: (cast("ChatChunk", payload),),
+        lambda payload: error_in_answer(payload, {}, key=None, hints=None),
         ToolCallRepair(TOOLS),
     )
     chunks = [chunk for each in data for chunk in decoder.feed(each)]

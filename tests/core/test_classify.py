@@ -65,8 +65,8 @@ def body(code: Any = "400", message: str = "Param Incorrect", **fields: Any) -> 
         (
             400,
             body(message="Unsupported model mimo-v2.6"),
-            InvalidRequestError,
-            "Unsupported model mimo-v2.6 (HTTP 400).",
+            NotFoundError,
+            "Unsupported model mimo-v2.6 (HTTP 400). Check base_url",
         ),
         (
             400,
@@ -178,7 +178,7 @@ def test_published_refusals(
     assert sentence in str(error)
     assert error.code == published["error"]["code"]
     assert error.param == published["error"]["param"]
-    assert error.status == int(error.code)
+    assert str(error.status) == error.code
 
 
 @pytest.mark.parametrize(
@@ -208,6 +208,7 @@ def test_statuses(status: int, kind: type[MiMoError], retryable: bool, advice: s
         assert error.status == status
         assert error.is_retryable is retryable
         assert advice in str(error)
+        assert error.response is not None
         assert error.response.status_code == status
 
 
@@ -349,9 +350,10 @@ def body_text(message: str) -> str:
 
 
 def test_a_better_hint_for_a_401() -> None:
-    error = classified(401, body("401", "Invalid API Key"), hint="This is a tp- key")
+    hints = {AuthenticationError: "This is a tp- key"}
+    error = classified(401, body("401", "Invalid API Key"), hints=hints)
     assert str(error) == "Invalid API Key (HTTP 401). This is a tp- key."
-    assert "tp- key" not in str(classified(404, body("404", "x"), hint="This is a tp- key"))
+    assert "tp- key" not in str(classified(404, body("404", "x"), hints=hints))
 
 
 @pytest.mark.parametrize("header", ["x-request-id", "request-id"])
@@ -415,7 +417,7 @@ def test_retry_after_is_in_the_error_and_in_its_line() -> None:
 
 def test_an_error_in_an_answer_keeps_what_the_head_said() -> None:
     headers = {"x-request-id": "r-1", "retry-after": "3"}
-    error = error_in_answer(body("503", "Overloaded"), headers, key=KEY, hint="")
+    error = error_in_answer(body("503", "Overloaded"), headers, key=KEY, hints=None)
     assert isinstance(error, ServerError)
     assert str(error) == "Overloaded (code 503). Try again later."
     assert (error.status, error.request_id, error.retry_after) == (503, "r-1", 3)
@@ -424,7 +426,7 @@ def test_an_error_in_an_answer_keeps_what_the_head_said() -> None:
 
 
 def test_an_error_in_an_answer_that_says_nothing() -> None:
-    error = error_in_answer({"error": {"x": 1}}, {}, key=KEY, hint="")
+    error = error_in_answer({"error": {"x": 1}}, {}, key=KEY, hints=None)
     assert isinstance(error, ServerError)
     assert error.status is None
     assert str(error) == '{"error": {"x": 1}} (sent after HTTP 200). Try again later.'

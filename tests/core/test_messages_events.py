@@ -177,7 +177,7 @@ def decode(*events: Any, tools: list[dict[str, Any]] | None = None) -> list[Any]
     """The chunks that a client gives out for these events, answering a request with `tools`."""
     decoder = StreamDecoder(
         EventTranslator(),
-        lambda event: error_in_answer(event, {}, key=None, hint=""),
+        lambda event: error_in_answer(event, {}, key=None, hints=None),
         ToolCallRepair(tools) if tools else None,
     )
     chunks = []
@@ -320,7 +320,7 @@ def test_a_call_that_was_cut_before_its_arguments_has_none(
     stop_reason: str, tail: list[Any]
 ) -> None:
     chunks = decode(start(), CALL, *tail, end(stop_reason), STOP, tools=[tool("delete_files")])
-    [call] = collect(chunks)["choices"][0]["message"]["tool_calls"]
+    [call] = collect(chunks)["choices"][0]["message"]["tool_calls"] or []
     assert call["function"]["arguments"] == ""
     assert call_problem(call) == "its arguments did not arrive"
 
@@ -330,7 +330,7 @@ def test_unstreamed_the_last_call_of_a_cut_answer_is_not_whole(stop_reason: str)
     block = {"type": "tool_use", "id": "c", "name": "delete_files", "input": {}}
     response = response_of({"content": [block], "stop_reason": stop_reason})
     assert response is not None
-    [call] = response["choices"][0]["message"]["tool_calls"]
+    [call] = response["choices"][0]["message"]["tool_calls"] or []
     assert call_problem(call)
 
 
@@ -393,7 +393,7 @@ def test_usage_alone_ends_nothing() -> None:
         end("tool_use"),
         STOP,
     )
-    (call,) = collect(chunks)["choices"][0]["message"]["tool_calls"] or ()
+    (call,) = collect(chunks)["choices"][0]["message"]["tool_calls"] or []
     assert call["function"]["arguments"] == '{"a": 1}'
 
 

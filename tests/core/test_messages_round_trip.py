@@ -109,7 +109,8 @@ def meaning(messages: list[dict[str, Any]]) -> Any:
     instructions, said = "", list[Any]()
     for message in messages:
         content = message.get("content")
-        pieces = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+        text = [{"type": "text", "text": content}]
+        pieces: list[dict[str, Any]] = text if isinstance(content, str) else content or []
         words = "".join("".join(p["text"] for p in pieces if p["type"] == "text").split())
         shown = [p["image_url"]["url"] for p in pieces if p["type"] == "image_url"]
         role = message["role"]
@@ -200,7 +201,7 @@ def streams(draw: st.DrawFn) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     stop = draw(st.sampled_from(["end_turn", "max_tokens", "tool_use", "stop_sequence", "refusal"]))
     if stop in ("max_tokens", "refusal") and blocks and blocks[-1]["type"] == "tool_use":
         stop = "tool_use"  # a cut call is text in a stream only
-    message = {
+    message: dict[str, Any] = {
         "id": "m",
         "type": "message",
         "role": "assistant",
@@ -256,7 +257,7 @@ def as_bytes(events: list[dict[str, Any]]) -> bytes:
 
 def decoded(data: bytes) -> Any:
     decoder = StreamDecoder(
-        EventTranslator(), lambda event: error_in_answer(event, {}, key=None, hint="")
+        EventTranslator(), lambda event: error_in_answer(event, {}, key=None, hints=None)
     )
     return collect([*decoder.feed(data), *decoder.close()])
 

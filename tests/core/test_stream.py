@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -19,13 +19,18 @@ from mimo_core import (
 )
 from mimo_core._http.errors import error_in_answer
 from mimo_core._response.decode import BodyDecoder, Stage, StreamDecoder, parse_json
+from mimo_core.types import ChatChunk
 from tests.conftest import KEY
 
 DONE = b"data: [DONE]\n\n"
 
 
 def decoder() -> StreamDecoder:
-    return StreamDecoder(lambda event: (event,), lambda e: error_in_answer(e, {}, key=KEY, hint=""))  # type: ignore[arg-type,return-value]
+    """What the chat completions protocol reads with: an event is a chunk as it stands."""
+    return StreamDecoder(
+        lambda event: (cast("ChatChunk", event),),
+        lambda event: error_in_answer(event, {}, key=KEY, hints=None),
+    )
 
 
 def event(*choices: Any, **fields: Any) -> bytes:
@@ -332,11 +337,12 @@ def test_an_unstreamed_answer_becomes_chunks_with_the_same_promises() -> None:
     }
     body = whole(message=message, finish_reason="tool_calls")
     assert body.feed(b"a") == body.feed(b"b") == []
-    assert body.stage is Stage.WAITING
+    stages = [body.stage]
     first, last = body.close()
-    assert body.stage is Stage.COMPLETE
+    assert [*stages, body.stage] == [Stage.WAITING, Stage.COMPLETE]
     assert first["choices"][0]["finish_reason"] is None
-    assert [call["index"] for call in first["choices"][0]["delta"]["tool_calls"]] == [0, 1]  # type: ignore[index,union-attr]
+    calls = first["choices"][0]["delta"]["tool_calls"] or ()
+    assert [call["index"] for call in calls] == [0, 1]
     assert "usage" not in first
     assert last["choices"][0]["finish_reason"] == "tool_calls"
     assert last["usage"] == {"total_tokens": 3}
