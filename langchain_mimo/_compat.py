@@ -20,11 +20,6 @@ _INDICES = {"reasoning": "lc_rs", "text": "lc_txt", "refusal": "lc_rf", "audio":
 _TOOL_INDEX = "lc_tc_"
 
 
-def register() -> None:
-    """Tell langchain-core how to read MiMo's messages. Harmless to repeat."""
-    register_translator(PROVIDER, translate, translate_chunk)
-
-
 def translate(message: AIMessage) -> list[ContentBlock]:
     """The blocks of a whole message: reasoning, text with its citations, audio, tool calls."""
     blocks = _blocks(message)
@@ -102,3 +97,6 @@ def _citation(annotation: dict[str, Any]) -> dict[str, Any]:
 def _finished_calls(message: AIMessage) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = [{**call, "type": "tool_call"} for call in message.tool_calls]
     return calls + [{**call, "type": "invalid_tool_call"} for call in message.invalid_tool_calls]
+
+
+register_translator(PROVIDER, translate, translate_chunk)  # importing this module does it

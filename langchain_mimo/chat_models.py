@@ -22,7 +22,7 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import BaseModel
 
-from langchain_mimo._compat import register
+import langchain_mimo._compat  # noqa: F401  (it registers the translator of content blocks)
 from langchain_mimo.aliases import check_collisions, under_field_names
 from langchain_mimo.answers import AnswerStream, to_result
 from langchain_mimo.calls import Call, make_call
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from langchain_mimo.constructor import Arguments
-
-register()
 
 
 class ChatMiMo(MiMoSettings):

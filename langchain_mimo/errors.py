@@ -2,6 +2,9 @@
 
 Each class is both the transport's error and the `ModelError` that LangChain's middleware (retry,
 summarisation, refusal) looks for, so that code catching either works.
+
+A new error of the core needs one class here, with the bases `MiMoModelError`, the core's class and
+LangChain's class, in this order. `as_model_error` and `langchain_mimo.__all__` are derived from it.
 """
 
 from __future__ import annotations
@@ -70,25 +73,17 @@ class MiMoContentFilterError(MiMoModelError, core.ContentFilterError, _ModelRefu
 class MiMoRateLimitError(MiMoModelError, core.RateLimitError, lc.ModelRateLimitError):
     """429: too many requests, or the quota is used up."""
 
-    is_retryable = True
-
 
 class MiMoServerError(MiMoModelError, core.ServerError, lc.ModelAPIError):
     """5xx."""
-
-    is_retryable = True
 
 
 class MiMoConnectionError(MiMoModelError, core.APIConnectionError, lc.ModelConnectionError):
     """The service could not be reached."""
 
-    is_retryable = True
-
 
 class MiMoTimeoutError(MiMoModelError, core.APITimeoutError, lc.ModelTimeoutError):
     """The service was silent for too long."""
-
-    is_retryable = True
 
 
 class MiMoStreamInterruptedError(
@@ -96,13 +91,9 @@ class MiMoStreamInterruptedError(
 ):
     """A stream ended before its answer did; `partial` holds what had arrived."""
 
-    is_retryable = True
-
 
 class MiMoInvalidResponseError(MiMoModelError, core.InvalidResponseError, lc.ModelAPIError):
     """What came back is not an answer."""
-
-    is_retryable = False
 
 
 class MiMoOutputCheckError(MiMoModelError, core.OutputCheckError, lc.OutputParserException):
@@ -120,28 +111,30 @@ class MiMoOutputCheckError(MiMoModelError, core.OutputCheckError, lc.OutputParse
         self.args = (one_line(message),)  # LangChain's class adds a second line
 
 
-_MODEL_ERRORS: dict[type[core.MiMoError], type[MiMoModelError]] = {
-    core.MiMoError: MiMoModelError,
-    core.AuthenticationError: MiMoAuthenticationError,
-    core.InsufficientBalanceError: MiMoInsufficientBalanceError,
-    core.PermissionDeniedError: MiMoPermissionDeniedError,
-    core.NotFoundError: MiMoNotFoundError,
-    core.InvalidRequestError: MiMoInvalidRequestError,
-    core.ContextOverflowError: MiMoContextOverflowError,
-    core.UnsupportedInputError: MiMoUnsupportedInputError,
-    core.ContentFilterError: MiMoContentFilterError,
-    core.RateLimitError: MiMoRateLimitError,
-    core.ServerError: MiMoServerError,
-    core.APIConnectionError: MiMoConnectionError,
-    core.APITimeoutError: MiMoTimeoutError,
-    core.StreamInterruptedError: MiMoStreamInterruptedError,
-    core.InvalidResponseError: MiMoInvalidResponseError,
-    core.OutputCheckError: MiMoOutputCheckError,
-}
+def _find_model_errors() -> dict[type[core.MiMoError], type[MiMoModelError]]:
+    """The core's classes, each with the class above that stands for it here."""
+    found: dict[type[core.MiMoError], type[MiMoModelError]] = {core.MiMoError: MiMoModelError}
+    for model_error in MiMoModelError.__subclasses__():
+        _, core_error, *_ = model_error.__bases__
+        found[core_error] = model_error
+    return found
+
+
+_MODEL_ERRORS = _find_model_errors()  # once: classes that a program adds are not looked at
+
+if not TYPE_CHECKING:  # mypy would take the names that a computed `__all__` leaves out for private
+    __all__ = [kind.__name__ for kind in _MODEL_ERRORS.values()]
 
 
 def as_model_error(error: core.MiMoError) -> MiMoModelError:
-    """`error` with everything it carries, as the class that is LangChain's too."""
+    """The error as the class that is LangChain's too.
+
+    Args:
+        error: any error of the core.
+
+    Returns:
+        An error of the nearest class, with everything that `error` carries.
+    """
     if isinstance(error, MiMoModelError):
         return error
     kind = next(_MODEL_ERRORS[kind] for kind in type(error).__mro__ if kind in _MODEL_ERRORS)
@@ -154,7 +147,11 @@ def as_model_error(error: core.MiMoError) -> MiMoModelError:
 
 @contextmanager
 def model_errors() -> Iterator[None]:
-    """Raises what the transport raises as LangChain's errors."""
+    """Raise the core's errors as LangChain's.
+
+    Raises:
+        MiMoModelError: the block raised one of the core's errors, which is its cause.
+    """
     try:
         yield
     except MiMoModelError:

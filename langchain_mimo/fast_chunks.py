@@ -16,28 +16,16 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.base import TextAccessor
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
-from pydantic import BaseModel
 
 PROVIDER = "mimo"
 _new = object.__new__
+_set = object.__setattr__  # as pydantic's own `model_construct` does
 _text = str.__new__  # TextAccessor's own does just this, in Python
 _copy = set.copy
 _TEXT_FIELDS = {"content", "response_metadata"}
 _EXTRA_FIELDS = _TEXT_FIELDS | {"additional_kwargs"}
 _CALL_FIELDS = _TEXT_FIELDS | {"tool_call_chunks", "tool_calls", "invalid_tool_calls"}
 _ALL_FIELDS = _CALL_FIELDS | _EXTRA_FIELDS
-
-
-def _setter(name: str) -> Any:
-    """What sets one of the slots of a pydantic object: half the price of `object.__setattr__`.
-    None, which the self-check finds, where there is no such slot."""
-    return getattr(BaseModel.__dict__.get(name), "__set__", None)
-
-
-_set_dict = _setter("__dict__")
-_set_fields_set = _setter("__pydantic_fields_set__")
-_set_extra = _setter("__pydantic_extra__")
-_set_private = _setter("__pydantic_private__")
 
 
 def make_chunk(
@@ -77,8 +65,9 @@ def fast_chunk(
 ) -> ChatGenerationChunk:
     """The same chunk without validation. No call's `args` may open a JSON object."""
     message = _new(AIMessageChunk)
-    _set_dict(
+    _set(
         message,
+        "__dict__",
         {
             "content": content,
             "additional_kwargs": additional_kwargs,
@@ -94,14 +83,16 @@ def fast_chunk(
         },
     )
     if calls:
-        _set_fields_set(message, _copy(_ALL_FIELDS if additional_kwargs else _CALL_FIELDS))
+        fields = _ALL_FIELDS if additional_kwargs else _CALL_FIELDS
     else:
-        _set_fields_set(message, _copy(_EXTRA_FIELDS if additional_kwargs else _TEXT_FIELDS))
-    _set_extra(message, {})
-    _set_private(message, None)
+        fields = _EXTRA_FIELDS if additional_kwargs else _TEXT_FIELDS
+    _set(message, "__pydantic_fields_set__", _copy(fields))
+    _set(message, "__pydantic_extra__", {})
+    _set(message, "__pydantic_private__", None)
     generation = _new(ChatGenerationChunk)
-    _set_dict(
+    _set(
         generation,
+        "__dict__",
         {
             "text": _text(TextAccessor, content),
             "generation_info": None,
@@ -109,9 +100,9 @@ def fast_chunk(
             "message": message,
         },
     )
-    _set_fields_set(generation, {"message", "text"})
-    _set_extra(generation, None)
-    _set_private(generation, None)
+    _set(generation, "__pydantic_fields_set__", {"message", "text"})
+    _set(generation, "__pydantic_extra__", None)
+    _set(generation, "__pydantic_private__", None)
     return generation
 
 
@@ -158,16 +149,16 @@ def differs(one: Any, other: Any) -> bool:
 
 @cache
 def _trusted() -> bool:
-    """Whether both ways build equal objects in this environment, on one sample of each kind."""
+    """Whether both ways build equal objects in this environment, for one example of each kind."""
     call = tool_call_chunk(name="f", args='a": 1}', id="1", index=0)
     opening = tool_call_chunk(name="f", args="", id=None, index=0)
-    samples: list[tuple[str, dict[str, Any], list[Any]]] = [
+    examples: list[tuple[str, dict[str, Any], list[Any]]] = [
         ("text", {}, []),
         ("", {"reasoning_content": "text"}, []),
         ("", {}, [call, opening]),
     ]
     try:
-        return not any(differs(fast_chunk(*sample), public_chunk(*sample)) for sample in samples)
+        return not any(differs(fast_chunk(*one), public_chunk(*one)) for one in examples)
     except Exception:  # whatever another version does to it, there is a way that works
         return False
 
