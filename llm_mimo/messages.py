@@ -1,8 +1,8 @@
 """From llm's messages to those of a chat-completions request.
 
-What MiMo asks beyond that shape (reasoning where there is none, media out of tool messages, calls
-without results) is `mimo_core`'s to do. So a message is translated by the parts it holds, whatever
-its role: a conversation can be any other provider's.
+What MiMo needs beyond that shape (reasoning for every call, no media in tool messages, a result
+for every call) is added by `mimo_core`. A message is translated by the parts it holds, whatever its
+role: the conversation may have begun with another provider's model.
 """
 
 from __future__ import annotations
@@ -24,33 +24,40 @@ from llm_mimo.attachments import described, media_part, result_part
 from llm_mimo.errors import InputError
 
 _INSTRUCTIONS = ("system", "developer")
-_SETS_SYSTEM = {"mimo": {"system": "replaced"}}
+_REPLACES_SYSTEM = {"mimo": {"system": "replaced"}}
 
 
 def system_prompt(prompt: llm.Prompt) -> str:
-    """The system prompt that holds for this turn; empty where there is none.
+    """The system prompt of this turn.
 
-    It is the newest of: the one given with this turn, those that took an earlier one's place
-    (`keep_system_prompt`), and the first one.
+    Args:
+        prompt: of llm.
+
+    Returns:
+        The system prompt given with this turn, else the newest that replaced an earlier one
+        (`keep_system_prompt`), else the first of the conversation, else an empty text.
     """
     if prompt.system:
         return str(prompt.system)
-    return _held_system(prompt.messages)
+    return _current_system_prompt(prompt.messages)
 
 
 def keep_system_prompt(prompt: llm.Prompt) -> None:
-    """Put a new system prompt into the conversation, so that it holds from now on.
+    """Add a new system prompt to the conversation's messages, so that later turns keep it.
 
-    llm gives a `-s` in a conversation that goes on to that turn alone: it is in no message, and so
-    neither in the log nor in the next turn (llm 0.36).
+    In a conversation that is continued, llm 0.36 uses `-s` for that turn only: no message holds it,
+    so that the log and the next turn miss it.
+
+    Args:
+        prompt: of llm; its messages are changed in place.
     """
     given = str(prompt.system or "")
     messages = getattr(prompt, "_explicit_messages", None)  # llm has no public name for it
-    if not given or not isinstance(messages, list) or _held_system(messages) == given:
+    if not given or not isinstance(messages, list) or _current_system_prompt(messages) == given:
         return
-    metadata = _SETS_SYSTEM if messages else None
+    metadata = _REPLACES_SYSTEM if messages else None
     message = Message("system", [TextPart(given, provider_metadata=metadata)])
-    messages.insert(_begin_of_turn(messages), message)
+    messages.insert(_turn_start(messages), message)
 
 
 def request_messages(
@@ -60,24 +67,26 @@ def request_messages(
 
     Args:
         prompt: of llm.
-        video_fields: `fps` and `media_resolution`, for every video in it.
+        video_fields: `fps` and `media_resolution`, for every video in the conversation.
 
     Returns:
-        Messages in the shape of chat completions, for the core to adapt.
+        Messages in the shape of chat completions, which the core then adapts to MiMo.
 
     Raises:
-        ModelError: an attachment of the user's is of a kind that MiMo does not take.
+        ModelError: MiMo does not take an attachment of the user's, or it cannot be read.
     """
-    messages = list(_translated(prompt))
+    messages = list(_translate_conversation(prompt))
     if video_fields:
         for message in messages:
             if isinstance(message["content"], list):
-                message["content"] = [_with(part, video_fields) for part in message["content"]]
+                message["content"] = [
+                    _add_to_video(part, video_fields) for part in message["content"]
+                ]
     return messages
 
 
 def has_video(messages: list[dict[str, Any]]) -> bool:
-    """Whether there is a video in the messages of a request."""
+    """Whether the messages of a request hold a video."""
     return any(
         part["type"] == "video_url"
         for message in messages
@@ -87,8 +96,9 @@ def has_video(messages: list[dict[str, Any]]) -> bool:
 
 
 def mark_for_cache(messages: list[dict[str, Any]]) -> None:
-    """Marks the system prompt and the first message of the user, where fragments are, as what the
-    messages protocol is to cache. On chat completions the marks are left out.
+    """Mark the system prompt and the first user message (which holds llm's fragments) for caching.
+
+    Only the messages protocol has such marks; the core leaves them out of chat completions.
 
     Args:
         messages: of a request; changed in place.
@@ -99,37 +109,38 @@ def mark_for_cache(messages: list[dict[str, Any]]) -> None:
             first["cache_control"] = {"type": "ephemeral"}
 
 
-def _translated(prompt: llm.Prompt) -> Iterator[dict[str, Any]]:
+def _translate_conversation(prompt: llm.Prompt) -> Iterator[dict[str, Any]]:
     if system := system_prompt(prompt):
         yield {"role": "system", "content": system}
     messages = prompt.messages
-    said = False  # the first system message, by the one that holds now
+    first_system_done = False  # the first system message was sent above, or has been replaced
     for position, message in enumerate(messages):
         if message.role in _INSTRUCTIONS:
-            if said and not _sets_system(message):
-                yield from _instruction(message)
-            said = True
+            if first_system_done and not _replaces_system(message):
+                yield from _translate_system(message)
+            first_system_done = True
         elif message.role == "assistant":
-            yield from _assistant(message)
+            yield from _translate_assistant(message)
         elif message.role == "tool":
-            yield from _tool(message, _of_tools(messages, position + 1))
+            attachments = _tool_attachments(messages, position + 1)
+            yield from _translate_tool(message, attachments)
         elif message.role != "user":
             raise InputError(
                 f"Message {position + 1} of the conversation has the role {message.role!r}; "
                 "it can be system, user, assistant or tool."
             )
-        elif not _is_of_tools(messages, position):
-            yield from _results(message)
-            yield from _user(message)
+        elif not _holds_tool_attachments(messages, position):
+            yield from _translate_results(message)
+            yield from _translate_user(message)
 
 
-def _instruction(message: Message) -> Iterator[dict[str, Any]]:
-    if text := _text(message):
+def _translate_system(message: Message) -> Iterator[dict[str, Any]]:
+    if text := _joined_text(message):
         yield {"role": "system", "content": text}
 
 
-def _user(message: Message) -> Iterator[dict[str, Any]]:
-    """A text where it is nothing but text, else a list of parts."""
+def _translate_user(message: Message) -> Iterator[dict[str, Any]]:
+    """Content that is only text becomes one text; else it is a list of parts."""
     content: list[dict[str, Any]] = []
     for part in message.parts:
         if isinstance(part, TextPart):
@@ -137,13 +148,15 @@ def _user(message: Message) -> Iterator[dict[str, Any]]:
         elif isinstance(part, AttachmentPart) and part.attachment is not None:
             content.append(media_part(part.attachment))
     if content and all(part["type"] == "text" for part in content):
-        yield {"role": "user", "content": "\n".join(filter(None, map(_text_in, content)))}
+        texts = [part["text"] for part in content if part["text"]]
+        yield {"role": "user", "content": "\n".join(texts)}
     elif content:
         yield {"role": "user", "content": content}
 
 
-def _assistant(message: Message) -> Iterator[dict[str, Any]]:
-    # Searches that the service ran itself (server_executed) are in the answer's text already.
+def _translate_assistant(message: Message) -> Iterator[dict[str, Any]]:
+    # The answer's text already holds what the service found with its own searches
+    # (server_executed).
     calls = [
         {
             "id": part.tool_call_id,
@@ -153,26 +166,28 @@ def _assistant(message: Message) -> Iterator[dict[str, Any]]:
         for part in message.parts
         if isinstance(part, ToolCallPart) and not part.server_executed
     ]
-    texts = [_text(message)] if _text(message) else []
+    texts = [text] if (text := _joined_text(message)) else []
     texts += [
         f"[An attachment of the answer, {described(part.attachment)}, is not repeated here.]"
         for part in message.parts
         if isinstance(part, AttachmentPart) and part.attachment is not None
     ]
     translated: dict[str, Any] = {"role": "assistant", "content": "\n".join(texts)}
-    if own := _own_reasoning(message):
-        translated["reasoning_content"] = "".join(part.text for part in own)
-        translated |= _signature(own)
+    if reasoning := _mimo_reasoning(message):
+        translated["reasoning_content"] = "".join(part.text for part in reasoning)
+        translated |= _reasoning_signature(reasoning)
     if calls:
         translated["tool_calls"] = calls
     if translated["content"] or len(translated) > 2:
         yield translated
-    yield from _results(message)
+    yield from _translate_results(message)
 
 
-def _tool(message: Message, attachments: list[llm.Attachment]) -> Iterator[dict[str, Any]]:
-    """The results of tools. llm puts what they attached, of all of them, into a user message."""
-    results = list(_results(message))
+def _translate_tool(
+    message: Message, attachments: list[llm.Attachment]
+) -> Iterator[dict[str, Any]]:
+    """The results of tools, the last one with the attachments of all of them."""
+    results = list(_translate_results(message))
     if attachments and results:
         last = results[-1]
         intro = "What the tools attached, in order:" if len(results) > 1 else ""
@@ -183,10 +198,10 @@ def _tool(message: Message, attachments: list[llm.Attachment]) -> Iterator[dict[
     if attachments and not results:
         parts = [result_part(attachment) for attachment in attachments]
         yield {"role": "tool", "tool_call_id": None, "content": parts}
-    yield from _user(message)
+    yield from _translate_user(message)
 
 
-def _results(message: Message) -> Iterator[dict[str, Any]]:
+def _translate_results(message: Message) -> Iterator[dict[str, Any]]:
     for part in message.parts:
         if not isinstance(part, ToolResultPart) or part.server_executed:
             continue
@@ -196,18 +211,20 @@ def _results(message: Message) -> Iterator[dict[str, Any]]:
         yield {"role": "tool", "tool_call_id": part.tool_call_id, "content": content}
 
 
-def _of_tools(messages: list[Message], position: int) -> list[llm.Attachment]:
-    """The attachments of tools, where the message at `position` holds them."""
-    if not _is_of_tools(messages, position):
+def _tool_attachments(messages: list[Message], position: int) -> list[llm.Attachment]:
+    """The attachments in the message at `position` if tools returned them; else an empty list."""
+    if not _holds_tool_attachments(messages, position):
         return []
     parts = messages[position].parts
     attachments = [part.attachment for part in parts if isinstance(part, AttachmentPart)]
     return [attachment for attachment in attachments if attachment is not None]
 
 
-def _is_of_tools(messages: list[Message], position: int) -> bool:
-    """Whether the message at `position` is how llm passes on what tools attached: a user message
-    without a word behind the results."""
+def _holds_tool_attachments(messages: list[Message], position: int) -> bool:
+    """Whether the message at `position` holds what tools attached.
+
+    llm passes it on as a user message of attachments only, right after the tools' results.
+    """
     if not 0 < position < len(messages) or messages[position - 1].role != "tool":
         return False
     message = messages[position]
@@ -216,49 +233,44 @@ def _is_of_tools(messages: list[Message], position: int) -> bool:
     )
 
 
-def _held_system(messages: list[Message]) -> str:
-    """The newest that took an earlier one's place, else the first."""
+def _current_system_prompt(messages: list[Message]) -> str:
+    """The newest system prompt that replaced an earlier one, else the first, else an empty text."""
     given = [message for message in messages if message.role in _INSTRUCTIONS]
-    newest = [message for message in given if _sets_system(message)][-1:] or given[:1]
-    return _text(newest[0]) if newest else ""
+    current = [message for message in given if _replaces_system(message)][-1:] or given[:1]
+    return _joined_text(current[0]) if current else ""
 
 
-def _sets_system(message: Message) -> bool:
+def _replaces_system(message: Message) -> bool:
     return message.role in _INSTRUCTIONS and any(
-        isinstance(part, TextPart) and part.provider_metadata == _SETS_SYSTEM
+        isinstance(part, TextPart) and part.provider_metadata == _REPLACES_SYSTEM
         for part in message.parts
     )
 
 
-def _begin_of_turn(messages: list[Message]) -> int:
-    """Where the messages begin that were added for this turn: after the last answer and what
-    belongs to it."""
+def _turn_start(messages: list[Message]) -> int:
+    """The position of this turn's first message: after the last answer and its tools' results."""
     at = len(messages)
-    while at and messages[at - 1].role == "user" and not _is_of_tools(messages, at - 1):
+    while at and messages[at - 1].role == "user" and not _holds_tool_attachments(messages, at - 1):
         at -= 1
     return at
 
 
-def _text(message: Message) -> str:
+def _joined_text(message: Message) -> str:
     return "".join(part.text or "" for part in message.parts if isinstance(part, TextPart))
-
-
-def _text_in(part: dict[str, Any]) -> str:
-    return part["text"] or ""
 
 
 def _as_part(part: Any) -> dict[str, Any]:
     return part if isinstance(part, dict) else {"type": "text", "text": str(part)}
 
 
-def _with(part: Any, video_fields: dict[str, Any]) -> Any:
+def _add_to_video(part: Any, video_fields: dict[str, Any]) -> Any:
     return part | video_fields if part["type"] == "video_url" else part
 
 
-def _own_reasoning(message: Message) -> list[ReasoningPart]:
-    """The reasoning as it was received: MiMo wants it back, complete.
+def _mimo_reasoning(message: Message) -> list[ReasoningPart]:
+    """MiMo's reasoning as it was received: the service wants all of it back.
 
-    Reasoning of another provider, in a conversation that was begun with it, stays out.
+    Another provider's reasoning, in a conversation that began there, is left out.
     """
     return [
         part
@@ -269,10 +281,10 @@ def _own_reasoning(message: Message) -> list[ReasoningPart]:
     ]
 
 
-def _signature(reasoning: list[ReasoningPart]) -> dict[str, Any]:
-    """What a relay on the messages protocol signed the reasoning with; MiMo signs nothing."""
+def _reasoning_signature(reasoning: list[ReasoningPart]) -> dict[str, Any]:
+    """The signature of a relay on the messages protocol, if it signs reasoning; MiMo does not."""
     for part in reasoning:
-        own = (part.provider_metadata or {}).get("mimo")
-        if isinstance(own, dict) and (signature := own.get("signature")):
+        metadata = (part.provider_metadata or {}).get("mimo")
+        if isinstance(metadata, dict) and (signature := metadata.get("signature")):
             return {"reasoning_signature": signature}
     return {}

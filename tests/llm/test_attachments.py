@@ -151,4 +151,7 @@ def test_an_image_deep_in_the_history(run: Any, mimo: FakeMiMo, both: tuple[str,
 def test_types_by_model() -> None:
     assert attachment_types(model_info("mimo-v2.5-pro")) == frozenset()
     assert attachment_types(model_info("mimo-v2.5")) >= {"image/png", "audio/mp3", "video/mp4"}
-    assert attachment_types(model_info("mimo-v2.5-asr"), only=("audio/wav",)) >= {"audio/x-wav"}
+    recordings = attachment_types(model_info("mimo-v2.5-asr"))
+    assert recordings >= {"audio/x-wav", "audio/mpeg"}
+    assert "audio/flac" not in recordings
+    assert attachment_types(model_info("mimo-v2.5-tts-voiceclone")) == recordings

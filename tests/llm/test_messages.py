@@ -7,8 +7,8 @@ from typing import Any
 import llm
 from llm.parts import Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 
+from llm_mimo.chat_models import ChatModel
 from llm_mimo.messages import request_messages, system_prompt
-from llm_mimo.models import ChatModel
 from mimo_core._request.prepare import prepare
 from mimo_core.models import model_info
 
