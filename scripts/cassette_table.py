@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from mimo_core.testing.cassettes.file import read
+from mimo_core.testing.cassettes.persister import read
 from mimo_core.testing.cassettes.provenance import Provenance
 from mimo_core.testing.errors import CassetteError
 

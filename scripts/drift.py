@@ -26,8 +26,8 @@ from scenarios.media import media
 
 from mimo_core import MiMoError
 from mimo_core.gateways import Endpoint
-from mimo_core.testing.cassettes.file import read
 from mimo_core.testing.cassettes.payloads import restore_large
+from mimo_core.testing.cassettes.persister import read
 from mimo_core.testing.cassettes.provenance import Provenance
 
 CASSETTES = Path(__file__).resolve().parent.parent / "cassettes"

@@ -10,11 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mimo_core.testing.cassettes.contexts import provenance_of as provenance_of
+    from mimo_core.testing.cassettes.contexts import register as register
+    from mimo_core.testing.cassettes.contexts import use_cassette as use_cassette
+    from mimo_core.testing.cassettes.contexts import vcr_settings as vcr_settings
     from mimo_core.testing.cassettes.provenance import Provenance as Provenance
-    from mimo_core.testing.cassettes.use import provenance_of as provenance_of
-    from mimo_core.testing.cassettes.use import register as register
-    from mimo_core.testing.cassettes.use import use_cassette as use_cassette
-    from mimo_core.testing.cassettes.use import vcr_settings as vcr_settings
     from mimo_core.testing.emulator import FakeMiMo as FakeMiMo
     from mimo_core.testing.emulator import Fault as Fault
     from mimo_core.testing.emulator import RecordedRequest as RecordedRequest
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mimo_core.testing.errors import NoRecordedAnswer as NoRecordedAnswer
 
 _MODULES = {
-    "cassettes.use": ("provenance_of", "register", "use_cassette", "vcr_settings"),
+    "cassettes.contexts": ("provenance_of", "register", "use_cassette", "vcr_settings"),
     "errors": ("CassetteError", "NoRecordedAnswer"),
     "emulator": ("FakeMiMo", "Fault", "RecordedRequest", "Reply"),
     "cassettes.provenance": ("Provenance",),

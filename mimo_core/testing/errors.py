@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from vcr.errors import CannotOverwriteExistingCassetteException  # type: ignore[import-untyped]
+from mimo_core.testing.cassettes.vcrpy import CannotOverwriteExistingCassetteException
 
 
 class CassetteError(Exception):
     """A cassette is missing, cannot be read, or must not be written."""
 
 
-class NoRecordedAnswer(CannotOverwriteExistingCassetteException):  # type: ignore[misc]
-    """A cassette holds no answer (any more) for a request, and nothing may be sent."""
+class NoRecordedAnswer(CannotOverwriteExistingCassetteException):
+    """A cassette has no answer (left) to a request, and nothing may be sent.
+
+    Attributes:
+        cassette: vcrpy's cassette.
+        failed_request: the request, without its keys and large payloads.
+    """
 
     def __init__(self, message: str, *, cassette: Any, failed_request: Any) -> None:
         self.cassette = cassette

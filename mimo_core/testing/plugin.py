@@ -29,8 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_recording_configure(config: pytest.Config, vcr: Any) -> None:
     """Called by pytest-recording with the `vcr.VCR` of a test that is marked."""
-    from mimo_core.testing.cassettes.file import MiMoPersister
-    from mimo_core.testing.cassettes.use import register
+    from mimo_core.testing.cassettes.contexts import register
+    from mimo_core.testing.cassettes.persister import MiMoPersister
 
     persister = MiMoPersister(extra_paths=getattr(vcr.persister, "extra_paths", ()))
     config.stash[_PERSISTER] = persister
@@ -49,7 +49,7 @@ class Fixtures:
         """The configuration of `@pytest.mark.vcr` for MiMo: no key in a cassette, bodies compared
         by meaning, streams piece by piece. While it replays, no key is needed.
         """
-        from mimo_core.testing.cassettes.use import stand_in_key, vcr_settings
+        from mimo_core.testing.cassettes.contexts import stand_in_key, vcr_settings
 
         with stand_in_key(_record_mode(request.config)):
             yield vcr_settings()
@@ -69,7 +69,7 @@ class Fixtures:
         or does what `--record-mode` says. Further arguments are those of `use_cassette`: with
         `emulate=[Reply(…), …]` the first recording needs no key.
         """
-        from mimo_core.testing.cassettes.use import use_cassette
+        from mimo_core.testing.cassettes.contexts import use_cassette
 
         folder = request.path.parent
         own = request.node.name.translate(str.maketrans(dict.fromkeys(r"<>?%*:|\"'/\\", "-")))
@@ -90,7 +90,7 @@ class Fixtures:
     @pytest.fixture
     def fake_mimo(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMiMo]:
         """A running `FakeMiMo`; `MIMO_BASE_URL` and `MIMO_API_KEY` lead to it."""
-        from mimo_core.testing.cassettes.use import STAND_IN_KEY
+        from mimo_core.testing.cassettes.contexts import STAND_IN_KEY
         from mimo_core.testing.emulator import FakeMiMo
 
         with FakeMiMo() as mimo:

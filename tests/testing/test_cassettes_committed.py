@@ -15,7 +15,7 @@ import vcr
 import yaml
 
 from mimo_core.testing.cassettes.edits import split
-from mimo_core.testing.cassettes.file import dump, read
+from mimo_core.testing.cassettes.persister import dump, read
 from mimo_core.testing.cassettes.provenance import EMULATOR_HOST, Provenance, host_of
 
 ROOT = Path(__file__).resolve().parents[2]

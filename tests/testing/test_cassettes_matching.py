@@ -7,7 +7,6 @@ from typing import Any
 import httpx2
 import pytest
 import vcr
-from vcr.request import Request
 
 from mimo_core import MiMoClient
 from mimo_core.testing import (
@@ -20,8 +19,10 @@ from mimo_core.testing import (
     use_cassette,
     vcr_settings,
 )
-from mimo_core.testing.cassettes.file import clean_request, dump
+from mimo_core.testing.cassettes.cleaning import clean_request
 from mimo_core.testing.cassettes.matching import difference, mimo_request
+from mimo_core.testing.cassettes.persister import dump
+from mimo_core.testing.cassettes.vcrpy import Request
 
 CHAT = "https://api.xiaomimimo.com/v1/chat/completions"
 BODY = {"model": "m", "messages": [{"role": "user", "content": "a"}], "temperature": 1}

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from mimo_core import MiMoClient
 from mimo_core.testing import FakeMiMo, NoRecordedAnswer, Reply, use_cassette
-from mimo_core.testing.cassettes.file import _Dumper
 from mimo_core.testing.cassettes.payloads import (
     KEPT_BYTES,
     LARGE,
@@ -24,6 +23,7 @@ from mimo_core.testing.cassettes.payloads import (
     restore_large,
     shorten,
 )
+from mimo_core.testing.cassettes.persister import _Dumper
 from mimo_core.testing.emulator.audio import tone, wav
 
 SOUND = wav(tone(24_000))

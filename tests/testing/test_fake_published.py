@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from mimo_core import prepare
-from mimo_core.testing.cassettes.file import read
+from mimo_core.testing.cassettes.persister import read
 from mimo_core.testing.emulator.policy import Policy
 from tests.testing.test_fake_sources import CHAT, USER, refusal
 

@@ -51,7 +51,7 @@ def preloaded() -> None:
         "langchain.agents",
         "langchain_mimo",
         "llm.cli",
-        "mimo_core.testing.cassettes.use",
+        "mimo_core.testing.cassettes.contexts",
     ):
         importlib.import_module(name)
     for library in (httpx, httpx2):  # these import their transport when they first make one

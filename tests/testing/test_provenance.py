@@ -13,7 +13,7 @@ from mimo_core.testing import (
     provenance_of,
     use_cassette,
 )
-from mimo_core.testing.cassettes.file import dump, read
+from mimo_core.testing.cassettes.persister import dump, read
 from mimo_core.testing.cassettes.provenance import emulator_uri, today
 
 ASKED = {"model": "mimo-v2.5-pro", "messages": [{"role": "user", "content": "a"}]}
@@ -88,8 +88,8 @@ def test_a_given_provenance_is_written(tmp_path: Path, fake_mimo: FakeMiMo) -> N
     ("text", "says"),
     [
         ("- a", "no interactions"),
-        ("a: [", "is no cassette"),
-        ("interactions: !!python/object:os.system []", "is no cassette"),
+        ("a: [", "is not a cassette"),
+        ("interactions: !!python/object:os.system []", "is not a cassette"),
         ("interactions: []\nprovenance: {kind: xiaomi}", "kind must be one of"),
         ("interactions: []\nprovenance: {kind: live, match: any}", "match must be one of"),
     ],

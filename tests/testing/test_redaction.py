@@ -12,13 +12,12 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from vcr.request import Request
 
 from mimo_core import MiMoClient
 from mimo_core._redact import without_keys
 from mimo_core.testing import CassetteError, FakeMiMo, Fault, Reply, use_cassette
 from mimo_core.testing.cassettes.edits import Edit, rewrite
-from mimo_core.testing.cassettes.file import _interaction
+from mimo_core.testing.cassettes.persister import _interaction
 from mimo_core.testing.cassettes.redaction import (
     clean_uri,
     key_edits,
@@ -26,6 +25,7 @@ from mimo_core.testing.cassettes.redaction import (
     response_headers,
     secrets_in,
 )
+from mimo_core.testing.cassettes.vcrpy import Request
 
 KEY = "sk-ci8u3v0aq7w5r2e9z1x4n6m3b8k5j7h2g4f6d1s9"
 PLAN_KEY = "tp-ck2m9x4v7b1n6q3w8e5r0t2y4u7i9o1p3a5s8d6f"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mimo_core.testing import CassetteError, FakeMiMo, provenance_of
-from mimo_core.testing.cassettes.commands import run
+from mimo_core.testing.cassettes.command_runner import run
 from mimo_core.testing.cassettes.replay import main
 
 CASSETTES = Path(__file__).resolve().parents[2] / "cassettes"

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
+from mimo_core.testing.cassettes.cleaning import MiMoRequest
 from mimo_core.testing.cassettes.edits import json_of
+from mimo_core.testing.cassettes.vcrpy import Request
 
 MATCHER = "mimo"
 """The name under which `mimo_request` is registered with vcrpy."""
 _ENDPOINTS = ("/chat/completions", "/messages", "/models")
-_FOREIGN = "vcr"
+FOREIGN = "vcr"
 """For cassettes without provenance, which others recorded: vcrpy's own default, without body."""
 _LONGEST = 60
 
 
-def mimo_request(sent: Any, recorded: Any) -> None:
+def mimo_request(sent: Request, recorded: Request) -> None:
     """A vcrpy matcher. Raises `AssertionError` with the first difference."""
-    mode = getattr(recorded, "mimo_match", None) or getattr(sent, "mimo_match", None) or "exact"
-    if (found := difference(sent, recorded, mode)) is not None:
+    if (found := difference(sent, recorded, match_of(recorded, sent))) is not None:
         raise AssertionError(found)
 
 
-def difference(sent: Any, recorded: Any, mode: str) -> str | None:
+def match_of(*requests: Request) -> str:
+    """How requests are compared: as the first of them that comes from a cassette says."""
+    known = (request.match for request in requests if isinstance(request, MiMoRequest))
+    return next(filter(None, known), "exact")
+
+
+def difference(sent: Request, recorded: Request, mode: str) -> str | None:
     """How two requests differ, or None where one's answer is the other's.
 
     Args:
@@ -34,7 +41,7 @@ def difference(sent: Any, recorded: Any, mode: str) -> str | None:
     ours, theirs = endpoint_of(sent), endpoint_of(recorded)
     if ours != theirs:
         return f"address: recorded {theirs}, sent {ours}"
-    if mode == _FOREIGN:
+    if mode == FOREIGN:
         return _uris(sent, recorded)
     mine, other = body_of(sent), body_of(recorded)
     if not isinstance(mine, dict) or not isinstance(other, dict):
@@ -46,7 +53,7 @@ def difference(sent: Any, recorded: Any, mode: str) -> str | None:
     return first_difference(_meaning(mine), _meaning(other))
 
 
-def endpoint_of(request: Any) -> str:
+def endpoint_of(request: Request) -> str:
     """`chat/completions`, `messages`, `models`, or the whole address of anything else."""
     path = request.path.rstrip("/")
     for ending in _ENDPOINTS:
@@ -55,14 +62,14 @@ def endpoint_of(request: Any) -> str:
     return str(request.uri)
 
 
-def body_of(request: Any) -> Any:
-    """The parsed body, or its bytes where it is no JSON."""
+def body_of(request: Request) -> Any:
+    """The parsed body, or its bytes where it is not JSON."""
     body = request.body
     parsed = json_of(body)
     return (body or b"") if parsed is None else parsed
 
 
-def _uris(sent: Any, recorded: Any) -> str | None:
+def _uris(sent: Request, recorded: Request) -> str | None:
     for part in ("scheme", "host", "port", "path", "query"):
         mine, other = getattr(sent, part), getattr(recorded, part)
         if mine != other:

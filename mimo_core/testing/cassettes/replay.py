@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mimo_core.testing.cassettes.commands import run
-from mimo_core.testing.cassettes.use import environment, provenance_of, use_cassette
+from mimo_core.testing.cassettes.command_runner import run
+from mimo_core.testing.cassettes.contexts import environment, provenance_of, use_cassette
 from mimo_core.testing.errors import CassetteError, NoRecordedAnswer
 
 _USAGE = "mimo-replay CASSETTE [--record] [--live-base-url URL] -- COMMAND…"

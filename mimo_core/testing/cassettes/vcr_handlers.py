@@ -1,23 +1,23 @@
 """Streams through vcrpy, piece by piece: recorded as they arrive, replayed with the same breaks.
 
-vcrpy reads a response to its end before anybody sees it and replays it as one lump. `install`
-replaces its two handlers for httpx and httpx2 by ones that hand the pieces through, and that leave
-every cassette which is not ours to vcrpy.
+vcrpy reads a response to its end before anybody sees it and replays it as one lump. While one of
+our cassettes is open, its two handlers for httpx and httpx2 are replaced by ones that hand the
+pieces through, and that leave every cassette which is not ours to vcrpy.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from vcr.request import Request  # type: ignore[import-untyped]
-from vcr.stubs import httpx_stubs  # type: ignore[import-untyped]
-
+from mimo_core.testing.cassettes.cleaning import is_clean
 from mimo_core.testing.cassettes.edits import split
-from mimo_core.testing.cassettes.file import MiMoPersister
-from mimo_core.testing.cassettes.matching import difference, endpoint_of
+from mimo_core.testing.cassettes.matching import difference, endpoint_of, match_of
+from mimo_core.testing.cassettes.persister import MiMoPersister
+from mimo_core.testing.cassettes.vcrpy import Cassette, Request, httpx_stubs
 from mimo_core.testing.errors import CassetteError, NoRecordedAnswer
 
 _vcr_handle_request = httpx_stubs._vcr_handle_request
@@ -27,51 +27,66 @@ _CLOSED = "closed by the client"
 # The last bytes a complete answer ends in, in either protocol.
 _ENDINGS = (b"data: [DONE]", b'"type": "message_stop"', b'"type":"message_stop"')
 _lock = threading.RLock()
+_open_cassettes = 0
 
 
-def install() -> None:
-    """Let vcrpy call our handlers. Doing it twice does nothing more."""
-    httpx_stubs._vcr_handle_request = _handle_request
-    httpx_stubs._vcr_handle_async_request = _handle_async_request
+@contextmanager
+def replaced_handlers() -> Iterator[None]:
+    """Let vcrpy call our handlers; vcrpy's own are back when the last such context has ended.
+
+    Contexts may be nested, and may begin and end in any order in threads and tasks.
+    """
+    global _open_cassettes
+    with _lock:
+        _open_cassettes += 1
+        httpx_stubs._vcr_handle_request = _handle_request
+        httpx_stubs._vcr_handle_async_request = _handle_async_request
+    try:
+        yield
+    finally:
+        with _lock:
+            _open_cassettes -= 1
+            if not _open_cassettes:
+                httpx_stubs._vcr_handle_request = _vcr_handle_request
+                httpx_stubs._vcr_handle_async_request = _vcr_handle_async_request
 
 
-def _handle_request(cassette: Any, real: Any, transport: Any, request: Any, httpx: Any) -> Any:
+def _handle_request(cassette: Cassette, real: Any, transport: Any, request: Any, httpx: Any) -> Any:
     body = b"".join(request.stream)
     request.stream = httpx.ByteStream(body)
-    recorded = _recorded_form(request, body)
-    if not _is_ours(cassette, recorded):
+    if (cleaned := _cleaned(cassette, request, body)) is None:
         return _vcr_handle_request(cassette, real, transport, request, httpx)
-    if (answer := _replayed(cassette, recorded, request, httpx)) is not None:
+    if (answer := _replayed(cassette, cleaned, request, httpx)) is not None:
         return answer
     _ask_for_plain(request)
     response = real(transport, request)
-    return _recording(cassette, recorded, response, httpx)
+    return _recording(cassette, cleaned, response, httpx)
 
 
 async def _handle_async_request(
-    cassette: Any, real: Any, transport: Any, request: Any, httpx: Any
+    cassette: Cassette, real: Any, transport: Any, request: Any, httpx: Any
 ) -> Any:
     body = b"".join([part async for part in request.stream])
     request.stream = httpx.ByteStream(body)
-    recorded = _recorded_form(request, body)
-    if not _is_ours(cassette, recorded):
+    if (cleaned := _cleaned(cassette, request, body)) is None:
         return await _vcr_handle_async_request(cassette, real, transport, request, httpx)
-    if (answer := _replayed(cassette, recorded, request, httpx)) is not None:
+    if (answer := _replayed(cassette, cleaned, request, httpx)) is not None:
         return answer
     _ask_for_plain(request)
     response = await real(transport, request)
-    return _recording(cassette, recorded, response, httpx)
+    return _recording(cassette, cleaned, response, httpx)
 
 
-def _recorded_form(request: Any, body: bytes) -> Any:
-    return Request(request.method, str(request.url), body, dict(request.headers))
+def _cleaned(cassette: Cassette, request: Any, body: bytes) -> Request | None:
+    """The request as it would stand in our file.
 
-
-def _is_ours(cassette: Any, request: Any) -> bool:
-    """Whether it is our file, and a request that our `before_record_request` has cleaned."""
+    None leaves it to vcrpy: the file is not ours, or its configuration does not clean requests.
+    """
     if not isinstance(cassette._persister, MiMoPersister):
-        return False
-    return hasattr(cassette.filter_request(request), "mimo_secrets")
+        return None
+    sent = Request(request.method, str(request.url), body, dict(request.headers))
+    cleaned = cassette.filter_request(sent)
+    return cleaned if is_clean(cleaned) else None
 
 
 def _ask_for_plain(request: Any) -> None:
@@ -82,19 +97,17 @@ def _ask_for_plain(request: Any) -> None:
 # Replaying
 
 
-def _replayed(cassette: Any, recorded: Any, request: Any, httpx: Any) -> Any:
-    """The recorded response, or None where it is to be fetched.
+def _replayed(cassette: Cassette, sent: Request, request: Any, httpx: Any) -> Any:
+    """The recorded response to the cleaned request `sent`, or None where it is to be fetched.
 
     Raises:
-        NoRecordedAnswer: there is none, and nothing may be recorded.
+        NoRecordedAnswer: the cassette has no answer left, and nothing may be recorded.
     """
     with _lock:  # two threads with the same request must not take the same answer
-        if cassette.can_play_response_for(recorded):
-            return _response(cassette.play_response(recorded), request, httpx)
+        if cassette.can_play_response_for(sent):
+            return _response(cassette.play_response(sent), request, httpx)
     if cassette.write_protected:
-        raise NoRecordedAnswer(
-            _why_not(cassette, recorded), cassette=cassette, failed_request=recorded
-        )
+        raise NoRecordedAnswer(_why_not(cassette, sent), cassette=cassette, failed_request=sent)
     return None
 
 
@@ -111,19 +124,15 @@ def _response(answer: dict[str, Any], request: Any, httpx: Any) -> Any:
     )
 
 
-def _why_not(cassette: Any, recorded: Any) -> str:
+def _why_not(cassette: Cassette, sent: Request) -> str:
     """One line: what was asked, how the nearest recorded request differs, what to do."""
-    sent = cassette.filter_request(recorded)
     asked = f"{sent.method} {endpoint_of(sent)}"
     again = "Record it: pytest --record-mode=rewrite, or mimo-replay --record."
-    if any(getattr(known, "mimo_match", None) in _PUBLISHED for known in cassette.requests):
+    if any(match_of(known) in _PUBLISHED for known in cassette.requests):
         again = "Its answers were published: ask for these, or record a cassette of your own."
     if not cassette.data:
         return f"{cassette._path} holds no recorded answers (asked: {asked}). {again}"
-    differences = [
-        difference(sent, known, getattr(known, "mimo_match", None) or "exact")
-        for known in cassette.requests
-    ]
+    differences = [difference(sent, known, match_of(known)) for known in cassette.requests]
     if None in differences:
         times = differences.count(None)
         return (
@@ -174,17 +183,17 @@ class _Replayed:
 # Recording
 
 
-def _recording(cassette: Any, recorded: Any, response: Any, httpx: Any) -> Any:
-    response.stream = _kinds(httpx)[0](cassette, recorded, response)
+def _recording(cassette: Cassette, sent: Request, response: Any, httpx: Any) -> Any:
+    response.stream = _kinds(httpx)[0](cassette, sent, response)
     return response
 
 
 class _Recording:
     """A response's body on its way to the reader; what passes goes into the cassette."""
 
-    def __init__(self, cassette: Any, recorded: Any, response: Any) -> None:
+    def __init__(self, cassette: Cassette, sent: Request, response: Any) -> None:
         self._cassette = cassette
-        self._recorded = recorded
+        self._sent = sent
         self._stream = response.stream
         self._answer: dict[str, Any] | None = {
             "status": {"code": response.status_code, "message": response.reason_phrase},
@@ -235,7 +244,7 @@ class _Recording:
             body["broken"] = broken
         answer["body"] = body
         with _lock:
-            self._cassette.append(self._recorded, answer)
+            self._cassette.append(self._sent, answer)
 
 
 def _headers(response: Any) -> dict[str, list[str]]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vcr import VCR  # type: ignore[import-untyped]
-
-from mimo_core.testing.cassettes.file import MiMoPersister, clean_request, published, read
+from mimo_core.testing.cassettes.cleaning import clean_request
 from mimo_core.testing.cassettes.matching import MATCHER, mimo_request
+from mimo_core.testing.cassettes.persister import MiMoPersister, published, read
 from mimo_core.testing.cassettes.provenance import Provenance
-from mimo_core.testing.cassettes.vcr_handlers import install
+from mimo_core.testing.cassettes.vcr_handlers import replaced_handlers
+from mimo_core.testing.cassettes.vcrpy import VCR, Cassette, CassetteContextDecorator
 from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
 from mimo_core.testing.errors import CassetteError
 
@@ -28,11 +29,47 @@ def vcr_settings() -> dict[str, Any]:
 
 
 def register(vcr: Any, persister: MiMoPersister | None = None) -> Any:
-    """Teach a `vcr.VCR` what `vcr_settings` and our cassettes need; returns it."""
-    install()
+    """Teach a `vcr.VCR` what `vcr_settings` and our cassettes need.
+
+    While a cassette of this `vcr` is open, vcrpy's handlers for httpx and httpx2 are replaced.
+
+    Args:
+        vcr: the `vcr.VCR`. It is changed.
+        persister: loads and saves its cassettes; None makes one.
+
+    Returns:
+        The same `vcr`.
+    """
+
+    def open_cassette(
+        path: Any = None, *, with_current_defaults: bool = False, **options: Any
+    ) -> Any:
+        if callable(path):  # used as a decorator without arguments
+            return open_cassette(**options)(path)
+        settings = partial(vcr.get_merged_config, path=path, **options)
+        if with_current_defaults:
+            settings = partial(dict, settings())
+        return _OpenCassette(Cassette, settings)
+
     vcr.register_matcher(MATCHER, mimo_request)
     vcr.register_persister(persister or MiMoPersister())
+    vcr.use_cassette = open_cassette
     return vcr
+
+
+class _OpenCassette(CassetteContextDecorator):
+    """vcrpy's context of a cassette, during which our handlers are in the place of vcrpy's."""
+
+    def __enter__(self) -> Cassette:
+        with ExitStack() as stack:
+            stack.enter_context(replaced_handlers())
+            cassette = super().__enter__()
+            self._handlers = stack.pop_all()
+        return cassette
+
+    def __exit__(self, *raised: Any) -> None:
+        with self._handlers:
+            super().__exit__(*raised)
 
 
 def provenance_of(path: str | Path) -> Provenance | None:

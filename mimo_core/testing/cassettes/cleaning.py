@@ -1,0 +1,156 @@
+"""The exchange as it may stand in a file: without keys, without large payloads.
+
+A request is cleaned once. What comes out is a `MiMoRequest` that says so, and cleaning that again
+gives it back as it is; vcrpy asks for it at each comparison, when it records and when it saves.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mimo_core.testing.cassettes.edits import Edit, json_of, pretty, rewrite
+from mimo_core.testing.cassettes.payloads import name_large, shorten
+from mimo_core.testing.cassettes.redaction import (
+    clean_text,
+    clean_uri,
+    key_edits,
+    request_headers,
+    response_headers,
+    secrets_in,
+)
+from mimo_core.testing.cassettes.vcrpy import Request, decode_response
+from mimo_core.testing.errors import CassetteError
+
+# What differs between two runs of the emulator without meaning anything.
+_EMULATOR_IDS = re.compile(rb'(?<=")((?:chatcmpl-|audio_|msg_)?)([0-9a-f]{24,32})(?=")')
+_EMULATOR_TIME = re.compile(rb'"created": (\d{10})\b')
+_FIXED_TIME = b"1767225600"  # 2026-01-01T00:00:00Z
+
+
+class MiMoRequest(Request):
+    """vcrpy's request, with what this library knows about it.
+
+    Attributes:
+        match: how it is compared: the `match` of its cassette's provenance. None where it does not
+            come from a cassette.
+        secrets: what cleaning took for keys. They are looked for in the answer too, and are never
+            written. None where the request has not been cleaned.
+    """
+
+    match: str | None = None
+    secrets: frozenset[str] | None = None
+
+
+def is_clean(request: object) -> bool:
+    """Whether `clean_request` made this request."""
+    return isinstance(request, MiMoRequest) and request.secrets is not None
+
+
+def clean_request(request: Request) -> MiMoRequest:
+    """vcrpy's `before_record_request`: the request without keys and large payloads.
+
+    It is applied to the recorded requests and to the one that looks for its answer, so that both
+    are compared as they would stand in the file.
+
+    Args:
+        request: a request as vcrpy represents it.
+
+    Returns:
+        A new request; the same one if it has been cleaned before.
+    """
+    if isinstance(request, MiMoRequest) and request.secrets is not None:
+        return request
+    secrets = secrets_in(request.headers)
+    body = request.body
+    if isinstance(body, bytes) and body:
+        body, _ = rewrite(body, [], key_edits(body, secrets))
+        body = name_large(body)
+        payload = json_of(body)
+        body = body if payload is None else pretty(payload)
+    cleaned = MiMoRequest(
+        request.method, clean_uri(request.uri, secrets), body, request_headers(request.headers)
+    )
+    cleaned.secrets = secrets
+    cleaned.match = request.match if isinstance(request, MiMoRequest) else None
+    return cleaned
+
+
+def clean_response(
+    response: Mapping[str, Any], secrets: frozenset[str], *, emulated: bool
+) -> dict[str, Any]:
+    """The answer without keys, decompressed, with large payloads shortened.
+
+    Args:
+        response: as vcrpy represents it. It is not changed.
+        secrets: the keys of its request.
+        emulated: whether the emulator made it: then ids and times of the moment are made steady.
+
+    Returns:
+        A new response, whose body is text if it can be.
+
+    Raises:
+        CassetteError: the body is compressed in a way that cannot be undone here.
+    """
+    answer = _decoded(copy.deepcopy(dict(response)))
+    answer["headers"] = response_headers(answer["headers"], secrets)
+    if isinstance(status := answer.get("status"), dict) and status.get("message"):
+        status["message"] = clean_text(str(status["message"]), secrets)
+    held = answer["body"]
+    body = held.get("string") or b""
+    body = body.encode() if isinstance(body, str) else body
+    pieces = held.get("pieces") or []
+    body, pieces = rewrite(body, pieces, key_edits(body, secrets))
+    shortened = shorten(body)
+    body, pieces = rewrite(body, pieces, shortened.edits)
+    if emulated:
+        body, pieces = rewrite(body, pieces, _steady(body))
+    answer["body"] = {"string": as_text(body)}
+    if len(pieces) > 1 and _is_stream(answer["headers"]):
+        answer["body"]["pieces"] = pieces  # the breaks in any other body mean nothing
+    for name in ("broken", "note"):
+        if held.get(name):
+            answer["body"][name] = held[name]
+    if shortened.note:
+        answer["body"]["note"] = shortened.note
+    return answer
+
+
+def _decoded(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer without its compression, in which nobody could look for keys."""
+    answer["headers"] = {name.lower(): values for name, values in answer["headers"].items()}
+    if answer["headers"].get("content-encoding", ["identity"]) == ["identity"]:
+        return answer
+    answer |= decode_response(answer)
+    answer["body"].pop("pieces", None)  # they were the breaks of the compressed bytes
+    if encoding := answer["headers"].get("content-encoding"):
+        raise CassetteError(
+            f"An answer is compressed with {encoding[0]}, which cannot be searched for keys; "
+            "ask for `accept-encoding: identity`."
+        )
+    return answer
+
+
+def _is_stream(headers: Mapping[str, list[str]]) -> bool:
+    return any("event-stream" in value for value in headers.get("content-type", ()))
+
+
+def _steady(body: bytes) -> list[Edit]:
+    """Edits that give an emulator's answer the same ids and time at each recording.
+
+    Ids of tool calls (`call_…`, `toolu_…`) stay: later requests repeat them.
+    """
+    edits = [Edit(*match.span(1), _FIXED_TIME) for match in _EMULATOR_TIME.finditer(body)]
+    for match in _EMULATOR_IDS.finditer(body):
+        edits.append(Edit(*match.span(2), b"0" * (len(match.group(2)))))
+    return edits
+
+
+def as_text(body: bytes) -> str | bytes:
+    """The body as text, or as it is where it is not UTF-8."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return body
