@@ -20,6 +20,7 @@ from mimo_core._request.prepare import prepare
 from mimo_core._response.accumulate import empty_response
 from mimo_core._response.calls import with_own_ids
 from mimo_core._response.decode import BodyDecoder, Stage, StreamDecoder, parse_json
+from mimo_core._response.reasoning import adopt_reasoning
 from mimo_core._response.repair import ToolCallRepair
 from mimo_core.errors import (
     APIConnectionError,
@@ -169,7 +170,7 @@ class ChatCall(Exchange[ChatResponse]):
         if response is None:
             raise self._unusable(payload, self._protocol.answer_holds)
         choice = response["choices"][0]
-        choice["message"] = with_own_ids(choice["message"])
+        choice["message"] = adopt_reasoning(with_own_ids(choice["message"]))
         if self._repair:
             reason = choice.get("finish_reason")
             choice["message"] = self._repair.message(choice["message"], reason)

@@ -12,6 +12,7 @@ class ContradictionError(Exception):
 
 
 _TEXT_FIELDS = frozenset({"role", "content", "reasoning_content"})
+_LISTS = frozenset({"annotations", "reasoning_details"})  # pieces of them follow each other
 _OWN_PLACE = _TEXT_FIELDS | {"tool_calls", "audio", "annotations"}
 
 
@@ -47,7 +48,7 @@ class Accumulator:
         if audio := delta.get("audio"):
             self._add_audio(audio)
         for key, value in delta.items():
-            if key == "annotations" and value:
+            if key in _LISTS and isinstance(value, list):
                 self._fields.setdefault(key, []).extend(value)
             elif value is not None and key not in _OWN_PLACE:
                 self._fields[key] = value
