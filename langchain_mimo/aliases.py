@@ -1,6 +1,7 @@
 """The names that arguments go by: `ChatMiMo`'s own, and those of the classes it can stand in for.
 
-One table for each thing that can become of a name. `docs/migration.md` is made from them, and
+The fields' names come from `fields.py`; of the other names, there is one table for each thing that
+can become of one. `docs/migration.md` is made from them, and
 `tests/langchain/test_swap_arguments.py` holds them against the installed classes.
 """
 
@@ -11,57 +12,10 @@ import warnings
 from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Any
 
-from pydantic import AliasChoices
-
+from langchain_mimo.fields import ALIASES as ALIASES
+from langchain_mimo.fields import FIELD_OF, REQUEST_FIELDS
 from mimo_core.errors import InvalidRequestError
 
-ALIASES: dict[str, tuple[str, ...]] = {
-    "model": ("model_name",),
-    "api_key": ("mimo_api_key", "openai_api_key", "anthropic_api_key", "deepseek_api_key"),
-    "base_url": (
-        "api_base",
-        "mimo_api_base",
-        "openai_api_base",
-        "anthropic_api_url",
-        "deepseek_api_base",
-    ),
-    "max_tokens": ("max_completion_tokens", "max_tokens_to_sample"),
-    "stop": ("stop_sequences",),
-    "reasoning_effort": ("effort",),
-    "timeout": ("request_timeout", "default_request_timeout"),
-}
-"""Field -> its other names."""
-FIELD_OF: dict[str, str] = {alias: field for field, names in ALIASES.items() for alias in names}
-
-# Fields that are fields of the request under the same name.
-REQUEST_FIELDS = (
-    "temperature",
-    "top_p",
-    "stop",
-    "frequency_penalty",
-    "presence_penalty",
-    "thinking",
-    "reasoning_effort",
-    "audio",
-    "asr_options",
-    "response_format",
-    "extra_body",
-)
-# Fields that say where and how requests go.
-CLIENT_FIELDS = frozenset(
-    {
-        "api_key",
-        "base_url",
-        "protocol",
-        "auth",
-        "timeout",
-        "max_retries",
-        "default_headers",
-        "default_query",
-        "http_client",
-        "http_async_client",
-    }
-)
 # What one call can say about how it goes; never part of the body.
 CALL_OPTIONS = ("extra_headers", "extra_query", "timeout")
 _CLIENT = "it makes its own client; pass one of httpx as http_client or http_async_client"
@@ -158,11 +112,6 @@ _MISNAMED: tuple[tuple[re.Pattern[str], str], ...] = (
 _AS_CLOSE = 0.85  # difflib's ratio; top_p and top_k, which are not the same, have 0.8
 
 
-def choices(field: str) -> AliasChoices:
-    """Pydantic's alias of a field with other names."""
-    return AliasChoices(field, *ALIASES[field])
-
-
 def under_field_names(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """A call's arguments under the names of the fields, so that they win over them.
 
@@ -256,7 +205,7 @@ def update_arguments(update: Mapping[str, Any], fields: Collection[str]) -> dict
     return named
 
 
-_FOR_REQUESTS = frozenset({"model", "max_tokens", *REQUEST_FIELDS})
+_FOR_REQUESTS = frozenset({"model", *REQUEST_FIELDS})
 _OWN = frozenset({*_FOR_REQUESTS, *CALL_OPTIONS, *CALL_FIELDS, *SENT})
 
 

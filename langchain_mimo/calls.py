@@ -12,6 +12,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_mimo.aliases import call_arguments
 from langchain_mimo.credentials import opened
 from langchain_mimo.errors import MiMoInvalidRequestError
+from langchain_mimo.fields import MAPPINGS
 from langchain_mimo.messages import to_request_messages
 from langchain_mimo.notices import warn_once
 from langchain_mimo.schemas import ResponseFormat, check_wire_format
@@ -21,7 +22,6 @@ from mimo_core.checks import Attempts, OutputCheck, output_check
 from mimo_core.models import DEFAULT_MODEL, model_info
 from mimo_core.notices import without_effect
 
-_MAPPINGS = ("audio", "asr_options", "extra_body")
 _FORMATS = ("text", "json_object", "json_schema")
 
 
@@ -130,7 +130,7 @@ def _check_shapes(request: dict[str, Any]) -> None:
             f"{type(request['model']).__name__}.",
             param="model",
         )
-    for name in _MAPPINGS:
+    for name in MAPPINGS:
         value = request.get(name)
         if value is not None and not isinstance(value, Mapping):
             raise MiMoInvalidRequestError(

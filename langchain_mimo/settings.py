@@ -1,26 +1,22 @@
-"""What `ChatMiMo` is set to: its fields, how they are checked, copied, traced and written down, and
-the clients that they make."""
+"""What is done with the fields of `ChatMiMo`: they are checked, copied, traced and serialised, and
+the clients are made from them."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.language_models.model_profile import ModelProfile
-from langchain_core.utils import from_env, secret_from_env
-from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import ConfigDict, PrivateAttr, SecretStr, model_validator
 
 from langchain_mimo._version import __version__
 from langchain_mimo.aliases import (
     ALWAYS_ON,
-    CLIENT_FIELDS,
-    REQUEST_FIELDS,
     call_arguments,
     check_collisions,
-    choices,
     constructor_arguments,
     under_field_names,
     update_arguments,
@@ -34,95 +30,20 @@ from langchain_mimo.credentials import (
     without_credentials,
 )
 from langchain_mimo.errors import model_errors
+from langchain_mimo.fields import CLIENT_FIELDS, REQUEST_FIELDS, MiMoFields
 from langchain_mimo.profiles import profile_for
 from mimo_core.checks import OutputCheck
 from mimo_core.client import AsyncMiMoClient, MiMoClient
-from mimo_core.models import DEFAULT_MODEL
 
 
-def _a_text(key: Any) -> Any:
-    if callable(key):
-        raise ValueError("it must be a text; ChatOpenAI calls a function for it, ChatMiMo does not")
-    return key
-
-
-class MiMoSettings(BaseChatModel):
-    """The fields of `ChatMiMo`, which talks; here nothing does."""
-
-    model: str = Field(DEFAULT_MODEL, validation_alias=choices("model"))
-    """Model id; also accepted as `model_name`. Ids that are not in the table are passed on."""
-    temperature: float | None = None
-    """0 to 1.5. While a v2.5 or later model thinks, the service uses 1.0 instead."""
-    top_p: float | None = None
-    """0.01 to 1. While a v2.5 or later model thinks, the service uses 0.95 instead."""
-    max_tokens: int | None = Field(None, validation_alias=choices("max_tokens"))
-    """The most tokens of an answer, reasoning included; 1 to 131072 (speech: 8192). Also accepted,
-    and sent, as `max_completion_tokens`."""
-    stop: str | list[str] | None = Field(None, validation_alias=choices("stop"))
-    """Up to four sequences that end the answer."""
-    frequency_penalty: float | None = None
-    """-2 to 2."""
-    presence_penalty: float | None = None
-    """-2 to 2."""
-    thinking: bool | dict[str, Any] | None = None
-    """Whether to think first; default is the model's own (on, but for mimo-v2-flash). Also in the
-    API's form, `{"type": "enabled"}`."""
-    reasoning_effort: str | None = Field(None, validation_alias=choices("reasoning_effort"))
-    """Passed on; `"none"` turns thinking off."""
-    audio: dict[str, Any] | None = None
-    """Speech models: `{"voice": …, "format": "wav" | "mp3" | "pcm16"}`. For voice clone, `voice` is
-    a sample (WAV or MP3): a path, bytes or a data URL. Streams are `pcm16`; a `wav` or `mp3` that
-    was asked for comes in one piece. Voice design: `"optimize_text_preview"`."""
-    asr_options: dict[str, Any] | None = None
-    """Recognition: `{"language": "auto" | "zh" | "en"}`."""
-    response_format: dict[str, Any] | type | None = None
-    """`{"type": "json_object"}` for an answer in JSON; a schema for one that keeps to it, with the
-    object in `additional_kwargs["parsed"]`."""
-    api_key: Annotated[SecretStr | None, BeforeValidator(_a_text)] = Field(
-        default_factory=secret_from_env("MIMO_API_KEY", default=None),
-        validation_alias=choices("api_key"),
-    )
-    """Else `MIMO_API_KEY`. Also accepted as `mimo_api_key`. Other providers' environment variables
-    are not read."""
-    base_url: str | None = Field(
-        default_factory=from_env("MIMO_BASE_URL", default=None),
-        validation_alias=choices("base_url"),
-    )
-    """A URL or a gateway's name (`xiaomi`, `token-plan-cn`, `token-plan-sgp`, `token-plan-ams`,
-    `cloudsway`); else `MIMO_BASE_URL`, else `xiaomi` (`token-plan-cn` for `tp-`, `ttp-` keys)."""
-    protocol: str | None = None
-    """`"chat_completions"` (default) or `"messages"`."""
-    auth: str | None = None
-    """`"api-key"` or `"bearer"`; default `api-key` at Xiaomi's hosts, else `bearer`."""
-    timeout: Any = Field(None, validation_alias=choices("timeout"))
-    """Seconds, one number or `(connect, silence)`, or an httpx `Timeout`; default `(10, 600)`."""
-    max_retries: int = 2
-    """Further attempts after a failed connection, 429, 500, 502, 503 or 504; 0 for none."""
-    default_headers: Annotated[
-        Mapping[str, str | SecretStr] | None, BeforeValidator(sealed), Field(repr=False)
-    ] = None
-    """Sent with every request. Those that hold credentials become `SecretStr`."""
-    default_query: Annotated[
-        Mapping[str, Any] | None, BeforeValidator(sealed), Field(repr=False)
-    ] = None
-    """Parameters of the URL of every request."""
-    streaming: bool = False
-    """Whether `invoke` streams underneath."""
-    http_client: Any = Field(default=None, exclude=True, repr=False)
-    """A `Client` of httpx2 or httpx; it stays yours to close."""
-    http_async_client: Any = Field(default=None, exclude=True, repr=False)
-    """The same for the asynchronous calls."""
-    model_kwargs: dict[str, Any] = Field(default_factory=dict)
-    """Further request fields."""
-    extra_body: dict[str, Any] | None = None
-    """Request fields for a gateway, sent unchecked."""
-    pass_back_reasoning: bool = True
-    """Whether earlier reasoning goes back with the history."""
-    enforce_tool_choice: bool = True
-    """Whether a forced `tool_choice`, which MiMo ignores, is asked for and checked here."""
+class MiMoSettings(BaseChatModel, MiMoFields):
+    """`ChatMiMo` without its calls: nothing here sends a request."""
 
     model_config = ConfigDict(
-        arbitrary_types_allowed=True, populate_by_name=True, hide_input_in_errors=True
+        arbitrary_types_allowed=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        defer_build=False,
     )
 
     _check: OutputCheck | None = PrivateAttr(default=None)
@@ -274,8 +195,6 @@ class MiMoSettings(BaseChatModel):
         for name in REQUEST_FIELDS:
             if (value := getattr(self, name)) is not None:
                 params[name] = value
-        if self.max_tokens is not None:
-            params["max_tokens"] = self.max_tokens
         return params
 
     @property
