@@ -18,17 +18,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 import httpx2
-from scenarios import all_scenarios
-from scenarios.media import media
 
 from mimo_core import MiMoError
 from mimo_core.gateways import Endpoint
 from mimo_core.testing.cassettes.payloads import restore_large
 from mimo_core.testing.cassettes.persister import read
 from mimo_core.testing.cassettes.provenance import Provenance
+from scripts.scenarios.catalog import all_scenarios
+from scripts.scenarios.media import media
 
 CASSETTES = Path(__file__).resolve().parent.parent / "cassettes"
 # Fields whose value is part of the shape: a word out of a few.

@@ -14,12 +14,10 @@ import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from scenarios import Gateway, Scenario, all_scenarios
-
 from mimo_core.gateways import Endpoint
 from mimo_core.testing import FakeMiMo, use_cassette
+from scripts.scenarios.base import Gateway, Scenario
+from scripts.scenarios.catalog import all_scenarios
 
 CASSETTES = Path(__file__).resolve().parent.parent / "cassettes"
 

@@ -33,18 +33,16 @@ SYSTEM = (
     " Your knowledge cutoff date is December 2024."
 )
 USAGE = {"prompt_tokens_details": {"cached_tokens": 0}}
-WEATHER = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "The weather in a city, now.",
-        "parameters": {
-            "type": "object",
-            "properties": {"city": {"type": "string"}},
-            "required": ["city"],
-        },
+GET_WEATHER: dict[str, Any] = {
+    "name": "get_weather",
+    "description": "The weather in a city, now.",
+    "parameters": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
     },
 }
+WEATHER = {"type": "function", "function": GET_WEATHER}
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mimo_core.testing import Reply
-from scenarios.base import (
+from scripts.scenarios.base import (
     SYSTEM,
     USAGE,
     WEATHER,

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from mimo_core.testing import Fault, Reply
-from scenarios.base import CLOUDSWAY, PRO, SYSTEM, USAGE, WEATHER, Scenario, asks, chat, raw, stream
+from scripts.scenarios.base import (
+    CLOUDSWAY,
+    GET_WEATHER,
+    PRO,
+    SYSTEM,
+    USAGE,
+    WEATHER,
+    Scenario,
+    asks,
+    chat,
+    raw,
+    stream,
+)
 
 HELLO = Reply("Hello! This is a scripted answer.", reasoning="A greeting will do.", usage=USAGE)
 ALEX = Reply(
@@ -46,11 +58,10 @@ GREET = {
     "max_tokens": 256,
     "messages": [{"role": "user", "content": "Say hello."}],
 }
-FUNCTION = WEATHER["function"]
 TOOL = {
-    "name": FUNCTION["name"],  # type: ignore[index]
-    "description": FUNCTION["description"],  # type: ignore[index]
-    "input_schema": FUNCTION["parameters"],  # type: ignore[index]
+    "name": GET_WEATHER["name"],
+    "description": GET_WEATHER["description"],
+    "input_schema": GET_WEATHER["parameters"],
 }
 USE = {
     "type": "tool_use",

@@ -11,7 +11,7 @@ from typing import Any
 from mimo_core.testing import Reply
 from mimo_core.testing.cassettes.payloads import label
 from mimo_core.testing.emulator.audio import tone, wav
-from scenarios.base import (
+from scripts.scenarios.base import (
     EXAMPLES,
     FLASH,
     TEXT_ONLY,

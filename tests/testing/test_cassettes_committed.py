@@ -1,13 +1,11 @@
 """The cassettes of this repository: readable, honest, complete, and the same when made again."""
 
-import importlib.util
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
@@ -17,6 +15,7 @@ import yaml
 from mimo_core.testing.cassettes.edits import split
 from mimo_core.testing.cassettes.persister import dump, read
 from mimo_core.testing.cassettes.provenance import EMULATOR_HOST, Provenance, host_of
+from scripts import cassette_table
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "cassettes"
@@ -156,26 +155,16 @@ def _yaml(folder: Path) -> Iterator[Path]:
     yield from folder.rglob("*.yaml")
 
 
-def _script(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_table_is_up_to_date() -> None:
     text = (FOLDER / "README.md").read_text()
-    assert _script("cassette_table").with_table(text, FOLDER) == text, "run: make tables"
+    assert cassette_table.with_table(text, FOLDER) == text, "run: make tables"
 
 
 def test_the_table_tells_a_change(tmp_path: Path) -> None:
-    table = _script("cassette_table")
-    (tmp_path / "README.md").write_text(f"Head\n{table.BEGIN}{table.END}Tail\n")
+    (tmp_path / "README.md").write_text(f"Head\n{cassette_table.BEGIN}{cassette_table.END}Tail\n")
     (tmp_path / "one.yaml").write_text(dump(Provenance("live", "a | b", "2026-01-01"), []))
-    new = table.with_table((tmp_path / "README.md").read_text(), tmp_path)
+    new = cassette_table.with_table((tmp_path / "README.md").read_text(), tmp_path)
     assert "| [one.yaml](one.yaml) | live | a &#124; b | 2026-01-01 | 0 | exact |  |" in new
     assert new.startswith("Head\n")
     assert new.endswith("Tail\n")
-    assert table.with_table(new, tmp_path) == new
+    assert cassette_table.with_table(new, tmp_path) == new

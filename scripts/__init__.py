@@ -1,0 +1,1 @@
+"""Programs that maintain this repository; the Makefile runs them. They are not installed."""
