@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fuzz litellm lint types coverage test-core-1.8 record drift tables bench bench-short clean
+.PHONY: demo test test-fast fuzz litellm lint types coverage test-core-1.8 record drift tables bench bench-short clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -17,6 +17,10 @@ fuzz: $(VENV)/installed
 test: $(VENV)/installed
 	-$(MAKE) litellm
 	$(BIN)/python -m pytest -n auto -q
+
+# What a change is tried with again and again: no test that starts a process or takes seconds.
+test-fast: $(VENV)/installed
+	$(BIN)/python -m pytest -n auto -q -m 'not slow'
 
 # The environment is made once, and again when what is installed changes.
 $(VENV)/installed: pyproject.toml
@@ -38,8 +42,10 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# The files that mypy checks are in pyproject.toml; pyright sees the README as a reader's editor does.
 types: $(VENV)/installed
 	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_readme_types.py
 
 coverage: $(VENV)/installed
 	$(BIN)/python -m pytest -n auto -q --cov --cov-report=term

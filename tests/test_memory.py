@@ -63,6 +63,7 @@ CASES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no getrusage")
 @pytest.mark.parametrize("case", CASES)
 def test_the_largest_recording(case: str, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def test_nobody_else_writes_it_down(path: Path) -> None:
     assert "version" in project["dynamic"]
 
 
+@pytest.mark.slow  # it builds a distribution
 @pytest.mark.parametrize("name", ["langchain-mimo", "llm-mimo"])
 def test_the_names_to_install_bring_exactly_this_version(name: str, tmp_path: Path) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]

@@ -43,6 +43,7 @@ def assert_is_speech(path: Path) -> None:
         assert file.getnframes()
 
 
+@pytest.mark.slow
 def test_the_agent(tmp_path: Path) -> None:
     done = run([sys.executable, "-W", "error", str(EXAMPLES / "voice_agent.py")], tmp_path)
     assert done.returncode == 0, done.stderr
@@ -53,6 +54,7 @@ def test_the_agent(tmp_path: Path) -> None:
     assert_is_speech(tmp_path / "answer.wav")
 
 
+@pytest.mark.slow
 def test_a_recording_of_your_own_needs_a_key(tmp_path: Path) -> None:
     done = run([sys.executable, str(EXAMPLES / "voice_agent.py"), "me.wav"], tmp_path)
     assert done.returncode == 1
@@ -61,6 +63,7 @@ def test_a_recording_of_your_own_needs_a_key(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("sh") is None, reason="there is no sh")
 def test_the_pipeline(tmp_path: Path) -> None:
     if not (Path(sys.executable).parent / "mimo-replay").exists():

@@ -256,6 +256,7 @@ def test_an_idle_connection_that_the_peer_closed_while_the_loop_stood_still(run:
 # Neither side is drowned.
 
 
+@pytest.mark.slow
 def test_what_nobody_reads_stays_with_the_sender(run: Run) -> None:
     sent: list[int] = []
     total = 20_000_000

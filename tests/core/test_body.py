@@ -99,6 +99,7 @@ async def test_asynchronously(library: Any) -> None:
         assert mimo.last_request.body["messages"] == request(DATA)["messages"]
 
 
+@pytest.mark.slow
 async def test_on_a_cassette(tmp_path: Path) -> None:
     path = tmp_path / "large.yaml"
     for _ in range(2):  # recorded, then replayed

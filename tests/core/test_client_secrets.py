@@ -43,6 +43,7 @@ def test_the_key_is_in_no_log_and_no_repr(
     assert KEY not in caplog.text
 
 
+@pytest.mark.slow
 def test_building_a_client_costs_nothing() -> None:
     """No HTTP library, no TLS context, no import of what is needed later."""
     program = """

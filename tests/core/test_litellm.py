@@ -25,6 +25,8 @@ from mimo_core import InvalidRequestError, MiMoClient, RateLimitError, collect
 from mimo_core.testing.emulator import FakeMiMo, Reply
 from tests.conftest import KEY
 
+pytestmark = pytest.mark.slow  # it starts the proxy
+
 PROTOCOLS = ("chat_completions", "messages")
 START = 120.0  # seconds; it takes 10 of them to import itself, on two slow cores more
 HELLO = [{"role": "user", "content": "Hello"}]

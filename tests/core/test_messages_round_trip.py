@@ -349,6 +349,7 @@ def sdk() -> Iterator[Any]:
         yield parse
 
 
+@pytest.mark.slow  # importing anthropic
 @given(stream=streams())
 def test_anthropic_s_own_parser_arrives_at_the_same(
     sdk: Any, stream: tuple[list[dict[str, Any]], dict[str, Any]]

@@ -1,0 +1,43 @@
+"""Every Python program in the README passes mypy in strict mode and pyright, as in an editor."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.test_readme import PROGRAMS
+
+pytestmark = pytest.mark.slow  # two type checkers read LangChain
+
+# What the checkers say about LangGraph's types, not about ours: `stream(stream_mode="messages")`
+# is typed as giving dicts, and the shorthand `("user", "…")` for a message is not in its types.
+OF_LANGGRAPH = (
+    'Cannot access attribute "text" for class "str"',
+    'No overload variant of "stream" of "Pregel"',
+    'Argument of type "dict[str, list[tuple[str, str]]]"',
+)
+CHECKERS = {
+    "mypy": ["mypy", "--strict", "--no-error-summary", "--hide-error-context"],
+    "pyright": ["pyright", "--pythonpath", sys.executable],
+}
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_the_programs_of_the_readme_are_typed(checker: str, tmp_path: Path) -> None:
+    for number, program in enumerate(PROGRAMS):
+        (tmp_path / f"program_{number}.py").write_text(program)
+    done = subprocess.run(
+        [sys.executable, "-m", *CHECKERS[checker], *map(str, sorted(tmp_path.glob("*.py")))],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    errors = [line for line in lines if "error:" in line or " - error" in line]
+    assert [line for line in errors if not any(known in line for known in OF_LANGGRAPH)] == []
+    assert done.returncode == bool(errors), done.stdout + done.stderr
