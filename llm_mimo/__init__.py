@@ -1,6 +1,6 @@
-"""The plugin of Simon Willison's `llm` for Xiaomi MiMo: hooks only.
+"""The plugin for Simon Willison's `llm`: Xiaomi MiMo's models and the commands `llm mimo …`.
 
-`llm` imports this at every start, so nothing here may cost time; what a hook needs it imports.
+`llm` imports this module at every start, so each hook imports what it needs when it is called.
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ import llm
 
 @llm.hookimpl
 def register_models(register: Callable[..., None]) -> None:
-    """Every model of the table and of the saved list, sync and async; offline."""
+    """Register every model of the table and of the saved list, without using the network.
+
+    Args:
+        register: called with each model, its asynchronous twin and their aliases.
+    """
     from llm_mimo.registry import registrations
 
     for model, async_model, aliases in registrations():
@@ -22,7 +26,11 @@ def register_models(register: Callable[..., None]) -> None:
 
 @llm.hookimpl
 def register_commands(cli: click.Group) -> None:
-    """`llm mimo …`."""
+    """Add the commands `llm mimo …`.
+
+    Args:
+        cli: the `llm` command.
+    """
     from llm_mimo.commands import mimo
     from llm_mimo.speech_commands import speak, transcribe
 

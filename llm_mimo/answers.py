@@ -1,4 +1,4 @@
-"""From answers to llm's stream events: shared by the synchronous and the asynchronous models."""
+"""Translates answers to llm's stream events, for the synchronous and the asynchronous models."""
 
 from __future__ import annotations
 
@@ -26,77 +26,100 @@ _USAGE_TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
 class StreamReader:
     """Reads one answer: `feed` its chunks, then `finish`.
 
-    With `hold_text` the text is not given out, for an answer that has to be checked first.
+    Attributes:
+        sources: what the web search found so far.
     """
 
     def __init__(self, *, hold_text: bool = False) -> None:
+        """
+        Args:
+            hold_text: make no events of the text: the whole answer is to be checked first.
+        """
         self._hold_text = hold_text
         self._answer: ChatResponse | None = None
         self._call_ids: dict[int, str] = {}
-        self._named: set[int] = set()
-        self._unsaid: list[dict[str, Any]] = []  # sources that no event has reported yet
+        self._named_calls: set[int] = set()
+        self._unreported: list[dict[str, Any]] = []  # sources that are in no event yet
         self.sources: list[dict[str, Any]] = []
 
     def feed(self, chunk: ChatChunk) -> list[StreamEvent]:
-        """The events of one chunk."""
+        """Read one chunk.
+
+        Args:
+            chunk: of the answer.
+
+        Returns:
+            Its events.
+        """
         delta = chunk["choices"][0]["delta"]
         events: list[StreamEvent] = []
         if sources := delta.get("annotations"):
-            self._unsaid.extend(sources)
+            self._unreported.extend(sources)
             self.sources.extend(sources)
         if reasoning := delta.get("reasoning_content"):
             events.append(StreamEvent(type="reasoning", chunk=reasoning))
         if (text := delta.get("content")) and not self._hold_text:
-            events.extend(self._search())
+            events.extend(self._search_events())
             events.append(self.text_event(text))
         for call in delta.get("tool_calls") or ():
             events.extend(self._call_events(call))
         return events
 
     def finish(self, answer: ChatResponse) -> list[StreamEvent]:
-        """The events that are left at the end of the whole answer."""
+        """Read the end of the answer.
+
+        Args:
+            answer: the whole answer.
+
+        Returns:
+            The events that the chunks could not know yet.
+        """
         self._answer = answer
-        events = self._search()
+        events = self._search_events()
         if signature := self.message.get("reasoning_signature"):
-            metadata = {"mimo": {"signature": signature}}  # belongs into the history
+            metadata = {"mimo": {"signature": signature}}  # to be sent back
             events.append(StreamEvent(type="reasoning", chunk="", provider_metadata=metadata))
         return events
 
     def text_event(self, text: str) -> StreamEvent:
-        """A piece of the answer's text, with the sources it cites."""
+        """The event of a piece of text, with the sources it cites.
+
+        Args:
+            text: the piece.
+        """
         metadata = {"mimo": {"annotations": self.sources}} if self.sources else None
         return StreamEvent(type="text", chunk=text, provider_metadata=metadata)
 
     @property
     def text(self) -> str:
-        """The whole text; known once finished."""
+        """The whole text; empty before `finish`."""
         return self.message.get("content") or ""
 
     @property
     def message(self) -> Message:
-        """The whole message; known once finished."""
+        """The whole message; empty before `finish`."""
         return self._answer["choices"][0]["message"] if self._answer else {}
 
     @property
     def finish_reason(self) -> str | None:
-        """How the answer ended; known once finished."""
+        """Why the answer ended; None before `finish`."""
         return self._answer["choices"][0].get("finish_reason") if self._answer else None
 
     def tool_calls(self, tools: Mapping[str, llm.Tool]) -> list[llm.ToolCall]:
-        """The calls, for llm to run; their ids are those of the events.
+        """The tool calls of the finished answer, for llm to run.
 
-        A call that is not whole is never run. Where the model just wrote it wrongly, its arguments
-        go to the tool as `_raw` if the tool is sure to refuse them: the model reads why, and can
-        call again.
+        An incomplete call is never run. If the model wrote the arguments wrongly and the tool is
+        sure to refuse one named `_raw`, the tool gets them as `_raw`: the model then reads the
+        tool's error and can call again.
 
         Args:
-            tools: what the request offered, by name.
+            tools: the tools that the request offered, by name.
 
         Returns:
-            The calls, in the order of the answer.
+            The calls in the order of the answer, with the ids of their events.
 
         Raises:
-            llm.ModelError: a call may not be run.
+            llm.ModelError: a call is incomplete or wrong, and cannot be handed to its tool.
         """
         calls = []
         for id, call in zip(
@@ -106,14 +129,14 @@ class StreamReader:
             problem = call_problem(call)
             if problem is None:
                 arguments = json.loads(text, strict=False)
-            elif self.finish_reason in CUT_REASONS or _may_run(tools.get(name)):
-                raise ModelError(self._not_run(name, problem))
+            elif self.finish_reason in CUT_REASONS or _accepts_raw(tools.get(name)):
+                raise ModelError(self._why_not_run(name, problem))
             else:
                 arguments = {"_raw": text}
             calls.append(llm.ToolCall(name=name, arguments=arguments, tool_call_id=id))
         return calls
 
-    def _not_run(self, name: str, problem: str) -> str:
+    def _why_not_run(self, name: str, problem: str) -> str:
         if self.finish_reason == "length":
             return (
                 f"The answer was cut at the limit of tokens in the middle of a call of {name!r}, "
@@ -122,32 +145,35 @@ class StreamReader:
         cut = cut_reason(self.finish_reason)
         return f"The call of {name!r} was not run: {problem}. {cut or 'Ask again.'}"
 
-    def _search(self) -> list[StreamEvent]:
+    def _search_events(self) -> list[StreamEvent]:
         error = self.message.get("error_message")  # known at the end only
-        if not self._unsaid and not error:
+        if not self._unreported and not error:
             return []
-        said, self._unsaid = self._unsaid, []
-        return search_events(said, error, f"search_{uuid.uuid4().hex}")
+        sources, self._unreported = self._unreported, []
+        return search_events(sources, error, f"search_{uuid.uuid4().hex}")
 
     def _call_events(self, call: ToolCall) -> Iterator[StreamEvent]:
-        index = call["index"]  # which the core sees to
+        index = call["index"]  # the core sets it
         function = call.get("function") or {}
         if index not in self._call_ids:
             self._call_ids[index] = call.get("id") or f"call_{uuid.uuid4().hex}"
         id = self._call_ids[index]
         name = function.get("name")
-        if name and index not in self._named:  # some servers repeat the name in every piece
-            self._named.add(index)
+        if name and index not in self._named_calls:  # some servers repeat the name in every piece
+            self._named_calls.add(index)
             yield StreamEvent(type="tool_call_name", chunk=name, tool_call_id=id)
         if piece := function.get("arguments"):
             yield StreamEvent(type="tool_call_args", chunk=piece, tool_call_id=id)
 
 
 class Turn:
-    """One prompt: the request to send next, and what becomes of its answer.
+    """One prompt: its requests, and what llm gets of their answers.
 
-    A model's `execute` sends `request` until it is None, feeds every chunk, and calls `end` with
-    each whole answer. There is a second request only where an answer misses the prompt's schema.
+    A model's `execute` sends `request` until it is None, passes every chunk to `feed`, and each
+    whole answer to `end`. A second request follows only if an answer does not fit the schema.
+
+    Attributes:
+        request: what to send next; None after the last answer.
     """
 
     def __init__(
@@ -155,9 +181,9 @@ class Turn:
     ) -> None:
         """
         Args:
-            attempts: the requests; their check is the prompt's schema.
-            response: llm's response, sync or async.
-            tools: the prompt's own tools.
+            attempts: the first request, and the output check that the prompt's schema asks for.
+            response: llm's response, sync or async; gets the tool calls and the log's record.
+            tools: the tools that llm runs.
             info: the model.
         """
         self.request: dict[str, Any] | None = attempts.request
@@ -170,18 +196,28 @@ class Turn:
         self._reader = self._new_reader()
 
     def feed(self, chunk: ChatChunk) -> list[StreamEvent]:
-        """The events of one chunk."""
-        return self._given(self._reader.feed(chunk))
-
-    def end(self, answer: ChatResponse) -> list[StreamEvent]:
-        """The events at the end of an answer; sets `request`.
+        """Read one chunk of the answer to `request`.
 
         Args:
-            answer: the whole of it.
+            chunk: of the answer.
+
+        Returns:
+            Its events.
+        """
+        return self._remember(self._reader.feed(chunk))
+
+    def end(self, answer: ChatResponse) -> list[StreamEvent]:
+        """Accept an answer, or set `request` to ask again.
+
+        Args:
+            answer: the whole answer to `request`.
+
+        Returns:
+            The events at its end.
 
         Raises:
-            llm.ModelError: the answer is not what the prompt's schema asks for, or calls a tool
-                that may not be run.
+            llm.ModelError: the last answer does not fit the prompt's schema, or one of its tool
+                calls cannot be run.
         """
         reader = self._reader
         self.request = None
@@ -191,16 +227,27 @@ class Turn:
         if not accepted:
             self.request = self._attempts.request
             self._reader = self._new_reader()
-            self._given(events)
+            self._remember(events)
             return events + self.end_line()
         if self._attempts.check is not None and reader.text:
             text = reader.text if calls else _json_only(reader.text)
             events.append(reader.text_event(text))
         for call in calls:
             self._response.add_tool_call(call)
-        self._given(events)
-        self._notes()
+        self._remember(events)
+        self._add_notes()
         return events
+
+    def end_line(self) -> list[StreamEvent]:
+        """End the line that the user sees, where the answer breaks off.
+
+        Returns:
+            A line break, or nothing if the line has ended.
+        """
+        last = self._last_event
+        if last is None or last.type not in ("text", "reasoning") or last.chunk.endswith("\n"):
+            return []
+        return self._remember([StreamEvent(type=last.type, chunk="\n")])
 
     def _accepts(self, answer: ChatResponse) -> bool:
         from mimo_core.errors import ContentFilterError, OutputCheckError
@@ -209,33 +256,28 @@ class Turn:
             return self._attempts.accepts(answer)
         except (OutputCheckError, ContentFilterError) as error:
             if self._reader.finish_reason in CUT_REASONS:
-                raise ModelError(f"No JSON to the schema: {self._why_incomplete()}") from error
+                raise ModelError(
+                    f"The answer has no JSON for the schema: {self._why_incomplete()}"
+                ) from error
             problem = getattr(error, "problem", "")
             raise ModelError(
                 f"The answer does not fit the schema, twice: {problem}. "
-                "Simplify the schema, or say more in the prompt about what belongs into it."
+                "Simplify the schema, or describe in the prompt what each field should hold."
             ) from error
         finally:
             usage = self._attempts.usage or None
             log_answer(self._response, dict(answer) | {"usage": usage})
 
-    def _given(self, events: list[StreamEvent]) -> list[StreamEvent]:
-        """Remember what the user sees last: llm leaves the line open that reasoning is on."""
+    def _remember(self, events: list[StreamEvent]) -> list[StreamEvent]:
+        """Remember what the user sees last: llm does not end the line after reasoning."""
         if events:
             self._last_event = events[-1]
         return events
 
-    def end_line(self) -> list[StreamEvent]:
-        """The line break that is missing where the answer breaks off, if one is missing."""
-        last = self._last_event
-        if last is None or last.type not in ("text", "reasoning") or last.chunk.endswith("\n"):
-            return []
-        return self._given([StreamEvent(type=last.type, chunk="\n")])
-
     def _new_reader(self) -> StreamReader:
         return StreamReader(hold_text=self._attempts.check is not None)
 
-    def _notes(self) -> None:
+    def _add_notes(self) -> None:
         reader = self._reader
         if reason := self._why_incomplete():
             last = self._last_event
@@ -246,7 +288,7 @@ class Turn:
             after_answer("\n" + source_list(reader.sources))
 
     def _why_incomplete(self) -> str:
-        """Why an answer is cut or empty; empty where it is whole."""
+        """Why the answer is cut or empty, and what to do; an empty text if it is complete."""
         empty = empty_reason(self._reader.message, self._reader.finish_reason)
         if empty == "budget" and self._thinks:
             return (
@@ -254,25 +296,25 @@ class Turn:
                 "raise it with -o max_tokens, or set -o thinking false."
             )
         if empty == "only_reasoning":
-            return "the model only thought, and answered nothing; ask again."
+            return "the model only thought and did not answer; ask again."
         return cut_reason(self._reader.finish_reason)
 
 
-def _may_run(tool: llm.Tool | None) -> bool:
-    """Whether a tool could be run with the one argument `_raw`."""
+def _accepts_raw(tool: llm.Tool | None) -> bool:
+    """Whether a tool can be called with the one argument `_raw`."""
     if tool is None or tool.implementation is None:
         return False
     try:
         inspect.signature(tool.implementation).bind(_raw="")
     except TypeError:
         return False
-    except ValueError:  # a function that does not tell its arguments
+    except ValueError:  # a function without a signature, as some built-in ones are
         return True
     return True
 
 
 def log_answer(response: Any, record: dict[str, Any]) -> None:
-    """Log an answer: the record itself, what it used, and the model that served it.
+    """Store an answer in llm's log: the record, the usage, and the model that served it.
 
     Args:
         response: llm's response, sync or async.
@@ -292,7 +334,7 @@ def log_answer(response: Any, record: dict[str, Any]) -> None:
 
 
 def _json_only(text: str) -> str:
-    """A valid answer without the fence that the model may have put around it."""
+    """The JSON of a valid answer, without the code fence that the model may have put around it."""
     from mimo_core.schemas import parse_object
 
     try:

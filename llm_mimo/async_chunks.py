@@ -1,4 +1,4 @@
-"""The chunks of an asynchronous answer, read by a task of their own."""
+"""Reads the chunks of an asynchronous answer in a task of its own."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from typing import Any, Self
 from mimo_core.client import AsyncMiMoClient, AsyncStream
 from mimo_core.types import ChatChunk, ChatResponse
 
-_AHEAD = 64  # chunks that are read before they are asked for
-_tasks: set[asyncio.Task[None]] = set()  # an event loop knows its tasks weakly only
+_READ_AHEAD = 64  # chunks
+_tasks: set[asyncio.Task[None]] = set()  # an event loop holds only weak references to its tasks
 
 
 class AsyncChunks:
     """The chunks of one answer, streamed or not. `aclose()` ends the request.
 
-    A stream is a chain of asynchronous generators, down to the HTTP library's. Where a reader
-    leaves its loop with `break`, the event loop finds them all at its end and closes them all at
-    once, each while another one closes it: "asynchronous generator is already running". A task is
-    ended before that, and closes its generators in order.
+    Why a task: a stream is a chain of asynchronous generators, down to the HTTP library's. If a
+    caller leaves its loop with `break`, the event loop closes all of them at its end at the same
+    time, and they fail with "asynchronous generator is already running". Tasks are cancelled
+    before that, and a cancelled task closes its generators one after the other.
     """
 
     def __init__(self, client: AsyncMiMoClient, request: dict[str, Any], *, stream: bool) -> None:
         """
         Args:
-            client: who sends the request.
-            request: of chat completions.
-            stream: whether to stream it.
+            client: sends the request.
+            request: in the shape of chat completions.
+            stream: whether to stream the answer.
         """
         self._client = client
         self._request = request
         self._streams = stream
         self._stream: AsyncStream | None = None
-        self._queue: asyncio.Queue[ChatChunk | None] = asyncio.Queue(_AHEAD)
+        self._queue: asyncio.Queue[ChatChunk | None] = asyncio.Queue(_READ_AHEAD)
         self._task = asyncio.create_task(self._read())
         _tasks.add(self._task)
         self._task.add_done_callback(_tasks.discard)
@@ -41,7 +41,7 @@ class AsyncChunks:
     @property
     def response(self) -> ChatResponse:
         """The whole answer so far; final after the last chunk."""
-        assert self._stream is not None, "there are no chunks yet"
+        assert self._stream is not None, "no chunk has arrived yet"
         return self._stream.response
 
     def __aiter__(self) -> Self:
@@ -51,7 +51,8 @@ class AsyncChunks:
         """The next chunk.
 
         Raises:
-            MiMoError: of the request, or of its stream.
+            MiMoError: the request failed, or its stream broke off.
+            StopAsyncIteration: the answer is complete.
         """
         chunk = await self._queue.get()
         if chunk is not None:
@@ -60,11 +61,11 @@ class AsyncChunks:
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """End the request; nothing happens where it has ended."""
+        """End the request if it has not ended."""
         self._task.cancel()
         await asyncio.wait([self._task])
         if not self._task.cancelled():
-            self._task.exception()  # raised already, or of no interest to one who has left
+            self._task.exception()  # marks it as seen: __anext__ raised it, or the caller has left
 
     async def _read(self) -> None:
         try:
@@ -72,7 +73,7 @@ class AsyncChunks:
                 async for chunk in chunks:
                     await self._queue.put(chunk)
         except asyncio.CancelledError:
-            raise  # nobody waits for the end
+            raise  # aclose() was called: nobody waits for a chunk
         except BaseException:
             await self._queue.put(None)
             raise

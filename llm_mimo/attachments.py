@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import llm
@@ -12,8 +12,8 @@ from llm_mimo.errors import InputError, ModelError, file_error
 from mimo_core.media import MEDIA_TYPES, Modality
 from mimo_core.models import MODELS, ModelInfo
 
-# Each spelling of a MIME type, among them puremagic's, which is what llm recognises files with ->
-# the kind of input, and the type as it is sent.
+# Every spelling of a MIME type (llm finds types with puremagic, which has its own spellings) ->
+# the kind of input, and the type to send.
 _SPELLINGS: dict[str, tuple[Modality, str]] = {
     spelling: (media.modality, media.mime_type)
     for media in MEDIA_TYPES
@@ -27,10 +27,13 @@ _ADVICE = {
 
 
 def attachment_types(info: ModelInfo) -> frozenset[str]:
-    """The MIME types that a model takes, in every spelling.
+    """The MIME types that a model takes.
 
     Args:
         info: the model.
+
+    Returns:
+        The types, in every spelling.
     """
     return frozenset(
         spelling
@@ -42,40 +45,52 @@ def attachment_types(info: ModelInfo) -> frozenset[str]:
 def check_attachments(
     attachments: Iterable[llm.Attachment], info: ModelInfo, taken: Iterable[str]
 ) -> None:
-    """Refuse, before anything is sent, what a model does not take.
+    """Check attachments before a request is sent.
 
     Args:
         attachments: of the prompt.
         info: the model.
-        taken: the MIME types it takes, in every spelling.
+        taken: the MIME types that the model takes, in every spelling.
 
     Raises:
-        ModelError: one is of another kind, or cannot be read.
+        ModelError: the model does not take one of them, or it cannot be read.
     """
     for attachment in attachments:
         given = _type_of(attachment)
         if given not in taken:
-            raise InputError(_refusal(attachment, given, info))
+            raise InputError(_why_refused(attachment, given, info))
 
 
 def media_part(attachment: llm.Attachment) -> dict[str, Any]:
-    """A user's attachment as a content part.
+    """Translate a user's attachment.
+
+    Args:
+        attachment: of llm.
+
+    Returns:
+        A content part of a request.
 
     Raises:
-        ModelError: it is of a type that no MiMo model takes, or cannot be read.
+        ModelError: no MiMo model takes its type, or it cannot be read.
     """
     modality, url = media_url(attachment)
-    return _part(modality, url)
+    return _build_part(modality, url)
 
 
 def result_part(attachment: llm.Attachment) -> dict[str, Any]:
-    """An attachment of a tool's as a content part; what cannot be sent is for the core to name.
+    """Translate an attachment that a tool returned.
 
-    A tool decides by itself what it returns, and its result stays in the history, so nothing here
-    raises.
+    This never raises: the user did not choose the attachment, and it stays in the history.
+
+    Args:
+        attachment: of llm.
+
+    Returns:
+        A content part of a request. What cannot be sent becomes a `file` part, which the core
+        replaces by a text that names it.
     """
     try:
-        return _part(*media_url(attachment))
+        return _build_part(*media_url(attachment))
     except ModelError:
         part: dict[str, Any] = {"type": "file"}
         if name := attachment.path or attachment.url:
@@ -86,14 +101,20 @@ def result_part(attachment: llm.Attachment) -> dict[str, Any]:
 
 
 def media_url(attachment: llm.Attachment) -> tuple[Modality, str]:
-    """The kind of an attachment, and its URL: its own, or a data URL with its bytes.
+    """Find an attachment's kind and URL.
+
+    Args:
+        attachment: of llm.
+
+    Returns:
+        The kind, and the attachment's own URL or a data URL with its bytes.
 
     Raises:
-        ModelError: it is of a type that no MiMo model takes, or cannot be read.
+        ModelError: no MiMo model takes its type, or it cannot be read.
     """
     given = _type_of(attachment)
     if given not in _SPELLINGS:
-        raise InputError(_refusal(attachment, given, None))
+        raise InputError(_why_refused(attachment, given, None))
     modality, sent = _SPELLINGS[given]
     if attachment.url:
         return modality, attachment.url
@@ -101,7 +122,13 @@ def media_url(attachment: llm.Attachment) -> tuple[Modality, str]:
 
 
 def content_of(attachment: llm.Attachment) -> bytes:
-    """The bytes of an attachment.
+    """Read an attachment.
+
+    Args:
+        attachment: of llm.
+
+    Returns:
+        Its bytes.
 
     Raises:
         ModelError: it cannot be read.
@@ -109,14 +136,21 @@ def content_of(attachment: llm.Attachment) -> bytes:
     return bytes(_read(attachment, attachment.content_bytes))
 
 
-def described(attachment: llm.Attachment) -> str:
-    """An attachment in a few words: its file's name, its address, else its type."""
+def attachment_name(attachment: llm.Attachment) -> str:
+    """Name an attachment in messages.
+
+    Args:
+        attachment: of llm.
+
+    Returns:
+        The name of its file, else its URL, else its type; at most 200 characters.
+    """
     if attachment.path:
         return os.path.basename(attachment.path)[:200]
     return str(attachment.url or attachment.type or "without a type")[:200]
 
 
-def _part(modality: Modality, url: str) -> dict[str, Any]:
+def _build_part(modality: Modality, url: str) -> dict[str, Any]:
     if modality == "audio":
         return {"type": "input_audio", "input_audio": {"data": url}}
     return {"type": f"{modality}_url", f"{modality}_url": {"url": url}}
@@ -127,30 +161,30 @@ def _type_of(attachment: llm.Attachment) -> str:
     return str(given or "").partition(";")[0].strip().lower()
 
 
-def _read(attachment: llm.Attachment, how: Any) -> Any:
-    """What llm reads of an attachment, from a file or over the network."""
+def _read(attachment: llm.Attachment, read: Callable[[], Any]) -> Any:
+    """Let llm read an attachment, from a file or over the network, with errors of one line."""
     import httpx2
 
     try:
-        return how()
+        return read()
     except OSError as error:
         raise file_error(error, "An attachment cannot be read") from error
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         raise InputError(
-            f"The attachment {described(attachment)} cannot be read: {error}. "
-            "If its type is the problem, say which: --at PATH TYPE."
+            f"The attachment {attachment_name(attachment)} cannot be read: {error}. "
+            "If llm cannot tell its type, give it: --at PATH TYPE."
         ) from error
 
 
-def _refusal(attachment: llm.Attachment, given: str, info: ModelInfo | None) -> str:
-    """Why an attachment is refused: in kinds, not in MIME types."""
+def _why_refused(attachment: llm.Attachment, given: str, info: ModelInfo | None) -> str:
+    """Why a model (None: every model) does not take an attachment; names kinds, not MIME types."""
     kind = _kind_of(given)
     taken = [word for modality, word in _KINDS.items() if info is None or modality in info.inputs]
     who = "MiMo" if info is None else info.id
     takes = f"takes {_listed(taken)} only" if taken else "takes text only"
     if info is not None and info.kind != "chat" and taken:
         takes = "takes WAV and MP3 only"
-    text = f"{who} {takes}; the attachment {described(attachment)} is {kind}. "
+    text = f"{who} {takes}; the attachment {attachment_name(attachment)} is {kind}. "
     return text + _next_step(given, kind, info)
 
 
@@ -162,7 +196,7 @@ def _next_step(given: str, kind: str, info: ModelInfo | None) -> str:
     if modality is not None and info is not None and info.kind == "chat":
         able = [m.id for m in MODELS.values() if m.kind == "chat" and modality in m.inputs]
         return f"Use {_listed(able, 'or')}."
-    return "Convert it; if it is of another type than that, say which: --at PATH TYPE."
+    return "Convert it, or give its type if llm got it wrong: --at PATH TYPE."
 
 
 def _kind_of(given: str) -> str:

@@ -1,4 +1,4 @@
-"""Where spoken audio goes, shared by the speech models and `llm mimo speak`."""
+"""The files that speech is written to, by the speech models and by `llm mimo speak`."""
 
 from __future__ import annotations
 
@@ -18,29 +18,35 @@ _ENDINGS = {"wav": "wav", "mp3": "mp3", "pcm": "pcm", "pcm16": "pcm"}
 
 @dataclass(frozen=True)
 class AudioFile:
-    """A file to write audio to."""
+    """A file to write speech to."""
 
     path: Path | None
-    """None for a new file in the current directory."""
+    """None stands for a new file in the current directory."""
     format: str
+    """`wav`, `mp3`, `pcm` or `pcm16`."""
 
     @classmethod
     def choose(cls, output: str | None, format: str | None) -> AudioFile:
-        """Path and format, checked before anything is sent.
+        """Check path and format before a request is sent.
 
         Args:
-            output: the file's name, or None for a new one.
-            format: `wav`, `mp3`, `pcm`, `pcm16`, or None for what the name's ending says.
+            output: the file's name. None makes a new file.
+            format: `wav`, `mp3`, `pcm` or `pcm16`. None takes it from the name's ending.
+
+        Returns:
+            The file to write.
 
         Raises:
-            llm.ModelError: the file cannot be written, or its ending is of another format.
+            llm.ModelError: the file cannot be written, or its ending is that of another format.
         """
-        path = _path(output) if output else None
+        path = _checked_path(output) if output else None
         if path is not None and path.is_dir():
             raise InputError(f"The output {path} is a directory; name a file in it.")
         folder = path.parent if path else Path()
         if not folder.is_dir():
-            raise InputError(f"There is no directory {folder} for the output; create it first.")
+            raise InputError(
+                f"The directory {folder} of the output does not exist; create it first."
+            )
         written = path if path and path.exists() and not path.is_file() else folder
         if not os.access(written, os.W_OK):
             raise InputError(
@@ -50,21 +56,24 @@ class AudioFile:
 
     @contextmanager
     def writing(self) -> Iterator[tuple[BinaryIO, str]]:
-        """The file to write, and its path. It is there whole, or as it was before.
+        """Open the file. If the block fails, nothing changes: no half a file is left.
+
+        Yields:
+            The open file, and its path.
 
         Raises:
-            llm.ModelError: it cannot be written.
+            llm.ModelError: the file cannot be written.
         """
         from mimo_core.files import replacing
 
-        path, made = self.path, False
+        path, is_new = self.path, False
         try:
             if path is None:
-                path, made = _reserved(_ENDINGS[self.format]), True
+                path, is_new = _reserve_file(_ENDINGS[self.format]), True
             with replacing(path) as file:
                 yield file, str(path)
         except BaseException as error:
-            if made and path is not None:
+            if is_new and path is not None:
                 with suppress(OSError):
                     path.unlink()
             if not isinstance(error, OSError) or isinstance(error, BrokenPipeError):
@@ -72,29 +81,32 @@ class AudioFile:
             raise file_error(error, self.not_written()) from error
 
     def write(self, audio: bytes) -> str:
-        """Write the whole file.
+        """Write the file.
+
+        Args:
+            audio: its whole content.
 
         Returns:
             Its path.
 
         Raises:
-            llm.ModelError: it cannot be written.
+            llm.ModelError: the file cannot be written.
         """
         with self.writing() as (file, path):
             file.write(audio)
         return path
 
     def not_written(self) -> str:
-        """What became of the file where the audio did not arrive or could not be kept."""
+        """Say what became of the file after an error, as the beginning or end of a sentence."""
         if self.path is None:
             return "No audio was written"
-        kept = "; the file that is there was kept" if self.path.is_file() else ""
+        kept = "; the old file was kept" if self.path.is_file() else ""
         return f"{self.path} was not written{kept}"
 
 
-def _path(output: str) -> Path:
+def _checked_path(output: str) -> Path:
     if not output.isprintable():
-        raise InputError(f"The output {output!r} is no name of a file.")
+        raise InputError(f"The output {output!r} cannot be the name of a file.")
     try:
         return Path(output).expanduser()
     except RuntimeError as error:
@@ -107,25 +119,25 @@ def _checked_format(path: Path | None, format: str | None) -> str:
     if format is None:
         if ending and named is None:
             raise InputError(
-                f"MiMo does not speak {ending}, as the output {path} is named; "
-                "name it .wav, .mp3 or .pcm, or say the format."
+                f"MiMo cannot write {ending}, the ending of the output {path}; "
+                "name it .wav, .mp3 or .pcm, or give the format."
             )
         return named or "wav"
     if named is not None and named != _ENDINGS[format]:
         raise InputError(
-            f"{path} is named like a {named} file, and the format is {format}: name it "
+            f"{path} has the ending of a {named} file, but the format is {format}: name it "
             f".{_ENDINGS[format]}, or leave the format out."
         )
     return format
 
 
-def _reserved(ending: str) -> Path:
-    """A new file in the current directory, empty so far: no other process takes its name."""
+def _reserve_file(ending: str) -> Path:
+    """Create an empty file in the current directory, so that no other process takes its name."""
     for name in _new_names(ending):
         with suppress(FileExistsError):
             Path(name).open("xb").close()
             return Path(name)
-    raise AssertionError("the names do not end")
+    raise AssertionError("unreachable: _new_names never ends")
 
 
 def _new_names(ending: str) -> Iterator[str]:
@@ -138,7 +150,16 @@ def _new_names(ending: str) -> Iterator[str]:
 
 
 def audio_record(path: str, audio: bytes, format: str) -> dict[str, Any]:
-    """What the log says of audio that was written: path, type, bytes and seconds."""
+    """Describe an audio file for the log.
+
+    Args:
+        path: of the file.
+        audio: its content.
+        format: `wav`, `mp3`, `pcm` or `pcm16`.
+
+    Returns:
+        Path, MIME type, size in bytes, and length in seconds (None if it cannot be told).
+    """
     from mimo_core.audio import audio_seconds
     from mimo_core.media import SPEECH_FORMATS
 

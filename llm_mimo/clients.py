@@ -8,6 +8,10 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import llm
+
+from llm_mimo.errors import InputError
+from llm_mimo.models import MiMoModel
 from mimo_core.client import AsyncMiMoClient, MiMoClient
 from mimo_core.errors import MiMoError
 from mimo_core.gateways import Endpoint
@@ -37,6 +41,47 @@ def sync_client(key: str | None, timeout: float | None = None) -> MiMoClient:
 def async_client(key: str | None, timeout: float | None = None) -> AsyncMiMoClient:
     """Do what `sync_client` does, for an asynchronous client."""
     return _cached(AsyncMiMoClient, key, timeout)
+
+
+def mimo_model(model_id: str) -> MiMoModel:
+    """Find one of this plugin's models.
+
+    Args:
+        model_id: its id or an alias.
+
+    Returns:
+        The synchronous model.
+
+    Raises:
+        ModelError: the model is unknown, or another provider's (whose key must not go to MiMo).
+    """
+    try:
+        model = llm.get_model(model_id)
+    except llm.UnknownModelError as error:
+        raise InputError(f"{error.args[0]}. `llm mimo models` lists MiMo's.") from error
+    if not isinstance(model, MiMoModel):
+        raise InputError(
+            f"{model_id} is not one of MiMo's models, so nothing was sent. "
+            "`llm mimo models` lists them."
+        )
+    return model
+
+
+def client_for(model_id: str, key: str | None, timeout: float | None = None) -> MiMoClient:
+    """Find the client for one of this plugin's models.
+
+    Args:
+        model_id: its id or an alias.
+        key: a key, or the name of a saved one. None uses the key that llm finds.
+        timeout: in seconds. None uses the client's default.
+
+    Returns:
+        The synchronous client, with the key.
+
+    Raises:
+        ModelError: the model is not MiMo's, or no key was found.
+    """
+    return sync_client(mimo_model(model_id).get_key(key), timeout)
 
 
 def _cached(kind: Callable[..., _Client], key: str | None, timeout: float | None) -> _Client:

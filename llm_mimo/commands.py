@@ -1,4 +1,4 @@
-"""`llm mimo …`: the group, and what it says and saves of the models."""
+"""The commands `llm mimo models` and `llm mimo refresh`, and what all commands share."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ key_option = click.option("--key", help="API key, or the name of one saved with 
 
 @click.group()
 def mimo() -> None:
-    """Xiaomi MiMo: its models, speech and speech recognition."""
+    """Xiaomi MiMo: its models, speech and transcription."""
 
 
 @mimo.command()
 @click.option("as_json", "--json", is_flag=True, help="As JSON.")
 def models(as_json: bool) -> None:
-    """List the models: what they do, take and hold, and the voices they speak with."""
+    """List the models: their kind, inputs, limits in tokens, thinking and voices."""
     from llm_mimo.errors import echo, llm_errors
     from llm_mimo.registry import model_infos
 
@@ -40,7 +40,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 
 def _row(info: ModelInfo) -> dict[str, Any]:
-    """What `llm mimo models` says of a model; None is what the vendor has not published."""
+    """The row of a model; None stands for what the vendor has not published."""
     order = ("text", "image", "audio", "video")
     thinking = "no"
     if info.thinking:
@@ -65,21 +65,23 @@ def _cell(name: str, value: Any) -> str:
 
 
 @mimo.command()
-@click.option("--add", "added", multiple=True, metavar="ID", help="Add this id without asking.")
-@click.option("--remove", "removed", multiple=True, metavar="ID", help="Take this id off the list.")
+@click.option("--add", "added", multiple=True, metavar="ID", help="Add this id.")
+@click.option(
+    "--remove", "removed", multiple=True, metavar="ID", help="Remove this id from the list."
+)
 @key_option
 def refresh(added: tuple[str, ...], removed: tuple[str, ...], key: str | None) -> None:
-    """Save the service's list of models, to add those that this version does not know.
+    """Add the models that the service lists and this version does not know.
 
-    With --add and --remove nothing is asked: for gateways that have no list, or other names for
-    the models.
+    --add and --remove change the saved list without asking the service: use them for gateways that
+    do not list their models, or have other names for them.
     """
     from llm_mimo.errors import echo, llm_errors
     from llm_mimo.saved_models import checked_id, remove_ids, save_ids, saved_path
     from mimo_core.models import MODELS
 
     if key and (added or removed):
-        raise click.UsageError("--add and --remove ask no service, so there is no --key to use.")
+        raise click.UsageError("--add and --remove send nothing to the service; leave --key out.")
     with llm_errors():
         added = tuple(map(checked_id, added))
         if gone := remove_ids(removed) if removed else []:
@@ -93,7 +95,8 @@ def refresh(added: tuple[str, ...], removed: tuple[str, ...], key: str | None) -
 
 
 def _listed(key: str | None) -> list[str]:
-    """MiMo's models in the service's list: a relay lists everybody's."""
+    """The ids of MiMo's models in the service's list (relays list other vendors' models too)."""
+    from llm_mimo.clients import client_for
     from llm_mimo.errors import InputError
     from llm_mimo.saved_models import checked_id
     from mimo_core.models import DEFAULT_MODEL
@@ -103,51 +106,8 @@ def _listed(key: str | None) -> list[str]:
     for id in ids:
         try:
             ours += [checked_id(id)] if "mimo" in id.lower() else []
-        except InputError:  # no id that could be named on a command line
+        except InputError:  # cannot be typed on a command line
             continue
     if skipped := len(ids) - len(ours):
         click.echo(f"Skipped {skipped} that are not MiMo's.", err=True)
     return ours
-
-
-def mimo_model(model_id: str) -> Any:
-    """One of this plugin's models.
-
-    Args:
-        model_id: its id or an alias.
-
-    Raises:
-        ModelError: there is no such model, or it is another provider's: the command would send
-            that one's key to MiMo.
-    """
-    import llm
-
-    from llm_mimo.errors import InputError
-    from llm_mimo.models import MiMoModel
-
-    try:
-        model = llm.get_model(model_id)
-    except llm.UnknownModelError as error:
-        raise InputError(f"{error.args[0]}. `llm mimo models` lists MiMo's.") from error
-    if not isinstance(model, MiMoModel):
-        raise InputError(
-            f"{model_id} is not a model of MiMo's, so nothing was sent. "
-            "`llm mimo models` lists those that are."
-        )
-    return model
-
-
-def client_for(model_id: str, key: str | None, timeout: float | None = None) -> Any:
-    """The client for one of this plugin's models, with its key.
-
-    Args:
-        model_id: its id or an alias.
-        key: a key, or the name of a saved one; None for llm's own way to find one.
-        timeout: seconds; None is the client's default.
-
-    Raises:
-        ModelError: the model is not MiMo's, or there is no key.
-    """
-    from llm_mimo.clients import sync_client
-
-    return sync_client(mimo_model(model_id).get_key(key), timeout)

@@ -1,6 +1,7 @@
-"""The errors that leave this plugin: one line each, wherever `llm` lets them through.
+"""The plugin's errors: one line each.
 
-`llm prompt` shows any exception as one line, `llm chat` and commands only click's.
+`llm prompt` shows any exception as one line; `llm chat` and commands show a traceback unless the
+exception is click's, so these are.
 """
 
 from __future__ import annotations
@@ -15,50 +16,60 @@ from typing import Any
 import click
 import llm
 
-# The core's words for what is set in Python, and what an `llm` user sets.
+# What the core's errors tell a Python programmer to set -> what an `llm` user sets instead.
 _SHELL_WORDS = (
     ("Set MIMO_API_KEY or pass api_key=…", "Run llm keys set mimo or set MIMO_API_KEY"),
     ("use protocol='chat_completions' (or its base URL)", "set MIMO_BASE_URL to chat completions"),
     ("max_completion_tokens", "max_tokens"),
     (
         "messages is empty; a request needs at least one message",
-        "There is nothing to answer: give a prompt, or attach something",
+        "The prompt is empty: give a text, or attach a file",
     ),
 )
 _BASE_URL = re.compile(r"\bbase_url\b(?!=)|\bbase_url=")
 
 
 class ModelError(llm.ModelError, click.ClickException):
-    """What a model or a command could not do, with the next step."""
+    """A model or a command failed; the message says why, and what to do next."""
 
     def __init__(self, message: str) -> None:
         """
         Args:
-            message: one line; keys and terminal escapes are taken out of it.
+            message: the text; API keys, line breaks and terminal escapes are removed from it.
         """
         super().__init__(shown(message))
 
 
 class MissingKeyError(llm.NeedsKeyException, ModelError):
-    """No key, and the gateway needs one."""
+    """No API key was found, and the service needs one."""
 
 
 class InputError(ModelError, ValueError):
-    """What was given cannot be sent."""
+    """The user's input cannot be sent."""
 
 
 def shown(text: str) -> str:
-    """A text as a terminal may have it: one line without escape sequences and without keys."""
+    """Make a text safe to show in a terminal.
+
+    Args:
+        text: from anywhere.
+
+    Returns:
+        One line without API keys and terminal escapes.
+    """
     from mimo_core.errors import one_line
 
     return one_line(text)
 
 
 def for_the_shell(text: str) -> str:
-    """An error's text with the names that an `llm` user sets things by.
+    """Translate an error's text from Python arguments to what an `llm` user sets.
 
     Args:
-        text: what the core says; it speaks of arguments of Python.
+        text: of an error of the core.
+
+    Returns:
+        The text with the names of keys, options and environment variables.
     """
     for said, meant in _SHELL_WORDS:
         text = text.replace(said, meant)
@@ -66,10 +77,13 @@ def for_the_shell(text: str) -> str:
 
 
 def model_error(error: Exception) -> ModelError:
-    """What llm shows of an error of the core, with the next step as an llm user takes it.
+    """Translate an error of the core.
 
     Args:
         error: a `MiMoError`.
+
+    Returns:
+        The error for llm, which tells an `llm` user the next step.
     """
     from mimo_core.errors import AuthenticationError
 
@@ -81,10 +95,11 @@ def model_error(error: Exception) -> ModelError:
 
 @contextmanager
 def llm_errors() -> Iterator[None]:
-    """Turns errors of the core and of files into `ModelError`.
+    """Turn errors of the core and of files into `ModelError`.
 
     Raises:
         ModelError: the block raised a `MiMoError` or an `OSError`.
+        BrokenPipeError: the program that reads the output has ended; click handles it.
     """
     from mimo_core.errors import MiMoError
 
@@ -93,17 +108,20 @@ def llm_errors() -> Iterator[None]:
     except MiMoError as error:
         raise model_error(error) from error
     except BrokenPipeError:
-        raise  # whoever reads the output has enough; click ends quietly
+        raise
     except OSError as error:
         raise file_error(error) from error
 
 
 def file_error(error: OSError, doing: str = "") -> ModelError:
-    """What could not be read or written, and why.
+    """Translate an error of a file.
 
     Args:
-        error: as it was raised.
-        doing: what was tried, for the beginning of the line, e.g. "The audio was not written".
+        error: the reason.
+        doing: the beginning of the line, e.g. "The audio was not written".
+
+    Returns:
+        The error for llm.
     """
     why = error.strerror or str(error) or type(error).__name__
     where = f": {error.filename}" if error.filename else ""
@@ -112,9 +130,12 @@ def file_error(error: OSError, doing: str = "") -> ModelError:
 
 
 def echo(text: Any) -> None:
-    """Print a line on stdout, whatever characters its encoding has.
+    """Print a line on stdout, in any encoding.
 
-    What it does not have is shown as `\\u4f60`, and a note on stderr says how to see it.
+    A character that the encoding does not have becomes `\\u4f60`, with a note on stderr.
+
+    Args:
+        text: the line.
     """
     line = str(text)
     encoding: str = getattr(sys.stdout, "encoding", None) or "utf-8"

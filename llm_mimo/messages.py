@@ -20,7 +20,7 @@ from llm.parts import (
     ToolResultPart,
 )
 
-from llm_mimo.attachments import described, media_part, result_part
+from llm_mimo.attachments import attachment_name, media_part, result_part
 from llm_mimo.errors import InputError
 
 _INSTRUCTIONS = ("system", "developer")
@@ -168,7 +168,7 @@ def _translate_assistant(message: Message) -> Iterator[dict[str, Any]]:
     ]
     texts = [text] if (text := _joined_text(message)) else []
     texts += [
-        f"[An attachment of the answer, {described(part.attachment)}, is not repeated here.]"
+        f"[An attachment of the answer, {attachment_name(part.attachment)}, is not repeated here.]"
         for part in message.parts
         if isinstance(part, AttachmentPart) and part.attachment is not None
     ]

@@ -1,4 +1,4 @@
-"""Words to the user beside the answer: on stderr under the `llm` command, else in the log."""
+"""Notes to the user: on stderr under the `llm` command, else in the logger `llm_mimo`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from llm_mimo.errors import shown
 
 _logger = logging.getLogger("llm_mimo")
-_SAID = "llm_mimo.notes"
+_NOTES_SO_FAR = "llm_mimo.notes"
 _CUT_AT_LIMIT = {
     "text": "the answer was cut at the limit of tokens; raise it with -o max_tokens.",
     "speech": "the speech was cut at the limit of tokens; split the text.",
@@ -19,11 +19,14 @@ _CUT_AT_LIMIT = {
 
 
 def cut_reason(finish_reason: str | None, what: str = "text") -> str:
-    """Why an answer was cut, and what to do; empty where it was not.
+    """Explain why an answer was cut.
 
     Args:
         finish_reason: of the answer.
         what: `text`, `speech` or `transcript`.
+
+    Returns:
+        The reason and the next step; an empty text if the answer was not cut.
     """
     if finish_reason == "length":
         return _CUT_AT_LIMIT[what]
@@ -35,20 +38,28 @@ def cut_reason(finish_reason: str | None, what: str = "text") -> str:
 
 
 def note(text: str) -> None:
-    """Say `text` now, once for each command: a chain of tool calls repeats its requests."""
+    """Show a note now, but only once in a command: a chain of tool calls repeats its requests.
+
+    Args:
+        text: the note.
+    """
     text = shown(text)
     context = click.get_current_context(silent=True)
     if context is None:
         _logger.warning("%s", text)
         return
-    said = context.meta.setdefault(_SAID, set())
-    if text not in said:
-        said.add(text)
+    shown_notes = context.meta.setdefault(_NOTES_SO_FAR, set())
+    if text not in shown_notes:
+        shown_notes.add(text)
         click.echo(f"Note: {text}", err=True)
 
 
 def after_answer(text: str) -> None:
-    """Say `text` on stderr below the answer, which `llm` prints after the model is done."""
+    """Show a text on stderr below the answer, which `llm` prints when the model has finished.
+
+    Args:
+        text: one or more lines.
+    """
     context = click.get_current_context(silent=True)
     if context is None:
         return
@@ -59,11 +70,11 @@ def after_answer(text: str) -> None:
 
 
 def note_after_answer(text: str, *, newline: bool = False) -> None:
-    """`note`, but below the answer.
+    """Show a note below the answer.
 
     Args:
-        text: what to say.
-        newline: whether stderr is in the middle of a line.
+        text: the note.
+        newline: whether to end the line on stderr first.
     """
     text = shown(text)
     if click.get_current_context(silent=True) is None:
@@ -73,5 +84,5 @@ def note_after_answer(text: str, *, newline: bool = False) -> None:
 
 
 def in_terminal() -> bool:
-    """Whether the answer goes to a terminal of the `llm` command."""
+    """Whether the `llm` command prints the answer to a terminal."""
     return click.get_current_context(silent=True) is not None and sys.stdout.isatty()

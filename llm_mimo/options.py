@@ -1,10 +1,10 @@
-"""What users set with `-o name value`: one class a family of models.
+"""The options that users set with `-o name value`: a class for each family of models.
 
-Every option is unset by default, and what is unset is not sent. Ranges and defaults in the
-descriptions are the service's (vendor's parameter reference, 3 June 2026).
+An option that is not set is not sent. The ranges and defaults in the descriptions are the service's
+(vendor's parameter reference, 3 June 2026).
 """
 
-# No `from __future__ import annotations`: pydantic would evaluate each type again for each class.
+# Without `from __future__ import annotations`: pydantic would evaluate the types of every class.
 import json
 from contextlib import suppress
 from typing import Annotated, Any, Literal
@@ -24,8 +24,8 @@ def _stop_sequences(value: Any) -> Any:
                 sequences = json.loads(value)
     else:
         sequences = value
-    # Checked here and not by pydantic: it names the place of a wrong one by number, which llm's
-    # own text of the error has no words for (a traceback in llm 0.36).
+    # Not checked by pydantic: its error names a list element by number, on which llm 0.36 fails
+    # with a traceback.
     if sequences is not None and not (
         isinstance(sequences, list | tuple)
         and 1 <= len(sequences) <= _MAX_STOPS
@@ -48,22 +48,22 @@ def _ids(*, thinking_default: bool) -> str:
 
 
 class SharedOptions(llm.Options):
-    """What every MiMo model takes."""
+    """Options of every MiMo model."""
 
-    # Validators are built when needed: a prompt uses one of these classes.
+    # Build validators on first use: a prompt uses only one of these classes.
     model_config = ConfigDict(defer_build=True)
 
     timeout: float | None = Field(
         default=None,
         gt=0,
         le=1_000_000,
-        description="Seconds to wait for a connection and the longest silence to put up with. "
-        "Default: 10 to connect, 600 of silence.",
+        description="Seconds to wait for a connection, and for the next bytes. "
+        "Default: 10 to connect, 600 for bytes.",
     )
 
 
 class SamplingOptions(SharedOptions):
-    """What every MiMo model that generates takes."""
+    """Options of the chat and the speech models."""
 
     temperature: float | None = Field(
         default=None,
@@ -139,13 +139,13 @@ class MediaChatOptions(ChatOptions):
 
 
 def _voices() -> str:
-    """The names that any terminal can show: llm prints descriptions as they are, and fails."""
+    """The voices with ASCII names: llm fails to print others in a narrow encoding."""
     names = {name: None for model in MODELS.values() for name in model.voices if name.isascii()}
     return ", ".join(names)
 
 
 class SpeechOptions(SamplingOptions):
-    """Options that all speech models share."""
+    """Options of all speech models."""
 
     temperature: float | None = Field(
         default=None,
@@ -167,7 +167,7 @@ class SpeechOptions(SamplingOptions):
 
 
 class StyledSpeechOptions(SpeechOptions):
-    """What the speech models with a voice of their own share."""
+    """Options of the speech models that do not make their voice from `style`."""
 
     style: str | None = Field(
         default=None,
@@ -225,10 +225,13 @@ _SPEECH_OPTIONS: dict[VoiceSource | None, type[SpeechOptions]] = {
 
 
 def options_class(info: ModelInfo) -> type[SharedOptions]:
-    """The class of the options that a model takes.
+    """Find the class of a model's options.
 
     Args:
         info: the model.
+
+    Returns:
+        One of the classes of this module.
     """
     if info.kind == "asr":
         return TranscriptionOptions
@@ -238,7 +241,14 @@ def options_class(info: ModelInfo) -> type[SharedOptions]:
 
 
 def sampling_fields(options: SharedOptions) -> dict[str, Any]:
-    """The request fields that options set under the same name."""
+    """Find the request fields that have the same name as an option.
+
+    Args:
+        options: of a prompt.
+
+    Returns:
+        Those that are set.
+    """
     names = ("temperature", "top_p", "stop", "frequency_penalty", "presence_penalty", "thinking")
     fields = {name: getattr(options, name, None) for name in names}
     return {name: value for name, value in fields.items() if value is not None}

@@ -1,4 +1,4 @@
-"""A word on stderr when something takes long."""
+"""Progress on stderr for commands that take long."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from typing import Self
 
 import click
 
-QUIET = 3.0  # seconds that pass without a word
+QUIET = 3.0  # seconds before anything is shown
 
 
 class Progress:
-    """Says on stderr how long it has been taking: each second in a terminal, else once."""
+    """Shows on stderr how long a block has been running: every second in a terminal, else once."""
 
     def __init__(self, what: str) -> None:
+        """
+        Args:
+            what: what the block does, e.g. "Speaking".
+        """
         self._what = what
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -37,7 +41,7 @@ class Progress:
     ) -> None:
         self._done.set()
         self._thread.join()
-        if self._shown:  # wipe the line, for what comes next
+        if self._shown:  # clear the line
             click.echo("\r" + " " * self._shown + "\r", nl=False, err=True)
 
     def _run(self) -> None:

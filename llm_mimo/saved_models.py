@@ -1,4 +1,4 @@
-"""The list that `llm mimo refresh` saves: ids of models that the table does not have."""
+"""The list of model ids that `llm mimo refresh` saves, for models newer than the table."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from llm_mimo.errors import InputError, shown
 
 
 def saved_path() -> Path:
-    """Where the list is."""
+    """The path of the list."""
     return Path(llm.user_dir()) / "mimo_models.json"
 
 
 def saved_ids() -> list[str]:
-    """The ids in the list; empty where there is none. A broken one is ignored, with a word."""
+    """Read the list.
+
+    Returns:
+        The ids; an empty list if nothing is saved. A broken file is ignored, with a note on stderr.
+    """
     path = saved_path()
     try:
         saved = json.loads(path.read_bytes())
@@ -30,7 +34,7 @@ def saved_ids() -> list[str]:
         return []
     except (OSError, ValueError, TypeError, KeyError):
         pass
-    _complain(path)
+    _warn_of_broken_list(path)
     return []
 
 
@@ -41,11 +45,11 @@ def save_ids(ids: Iterable[str]) -> list[str]:
         ids: of models.
 
     Returns:
-        Those that are new to it.
+        The ids that were not in the list.
 
     Raises:
-        ModelError: one of them is no id.
-        OSError: the list cannot be written; the old one stays.
+        ModelError: one of them cannot be the id of a model.
+        OSError: the list cannot be written; the old one is kept.
     """
     old = saved_ids()
     new = [id for id in dict.fromkeys(map(checked_id, ids)) if id not in old]
@@ -55,17 +59,17 @@ def save_ids(ids: Iterable[str]) -> list[str]:
 
 
 def remove_ids(ids: Iterable[str]) -> list[str]:
-    """Take ids off the list.
+    """Remove ids from the list.
 
     Args:
-        ids: of models, as the list has them.
+        ids: of models, spelled as in the list.
 
     Returns:
-        Those that were taken off.
+        The removed ids.
 
     Raises:
-        ModelError: one is not in the list.
-        OSError: the list cannot be written; the old one stays.
+        ModelError: one of them is not in the list.
+        OSError: the list cannot be written; the old one is kept.
     """
     old, gone = saved_ids(), list(dict.fromkeys(ids))
     for id in gone:
@@ -77,10 +81,16 @@ def remove_ids(ids: Iterable[str]) -> list[str]:
 
 
 def checked_id(id: str) -> str:
-    """An id without the blanks around it.
+    """Check the id of a model.
+
+    Args:
+        id: as the user or the service spells it.
+
+    Returns:
+        The id without blanks around it.
 
     Raises:
-        ModelError: nothing is left, or it holds what no id does.
+        ModelError: it is empty, or holds blanks or control characters.
     """
     stripped = id.strip()
     if not stripped or not stripped.isprintable() or " " in stripped:
@@ -97,8 +107,8 @@ def _write(ids: list[str]) -> None:
 
 
 @lru_cache
-def _complain(path: Path) -> None:
-    """Once a process: llm asks for the models several times."""
+def _warn_of_broken_list(path: Path) -> None:
+    """Warn once in a process: llm registers the models several times."""
     click.echo(
         f"llm-mimo ignores {path}, which is not a list of models; `llm mimo refresh` renews it.",
         err=True,

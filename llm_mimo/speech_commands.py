@@ -1,4 +1,4 @@
-"""`llm mimo speak` and `llm mimo transcribe`."""
+"""The commands `llm mimo speak` and `llm mimo transcribe`."""
 
 from __future__ import annotations
 
@@ -8,24 +8,29 @@ from typing import Any
 
 import click
 
-from llm_mimo.commands import client_for, key_option, mimo_model
+from llm_mimo.commands import key_option
 
 _timeout_option = click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
-    help="Seconds to wait for a connection and the longest silence.",
+    help="Seconds to wait for a connection, and for the next bytes.",
 )
 
 
 @click.command()
 @click.argument("text", required=False)
 @click.option(
-    "-o", "--output", metavar="FILE", help="File to write; - for stdout. Default: a new one."
+    "-o", "--output", metavar="FILE", help="File to write; - for stdout. Default: a new file."
 )
 @click.option("-m", "--model", "model_id", help="Default: mimo-v2.5-tts, or what --sample needs.")
 @click.option("--voice", help="A built-in voice; `llm mimo models` lists them.")
 @click.option("-s", "--style", help="How to speak, in words; for voice design, the voice.")
-@click.option("--sample", type=click.Path(), help="WAV or MP3 file with the voice to imitate.")
+@click.option(
+    "--sample",
+    "reference_audio",
+    type=click.Path(),
+    help="WAV or MP3 file with the voice to imitate.",
+)
 @click.option(
     "--format",
     type=click.Choice(["wav", "mp3", "pcm", "pcm16"]),
@@ -39,28 +44,31 @@ def speak(
     model_id: str | None,
     voice: str | None,
     style: str | None,
-    sample: str | None,
+    reference_audio: str | None,
     format: str | None,
     key: str | None,
     timeout: float | None,
 ) -> None:
-    """Speak TEXT, or stdin where there is none or it is -, into a file; prints the file's path."""
+    """Speak TEXT into a file and print the file's path; without TEXT, or with -, read stdin."""
     from llm_mimo.audio_files import AudioFile
+    from llm_mimo.clients import client_for, mimo_model
     from llm_mimo.errors import llm_errors
     from mimo_core.speech import speech_request
 
     to_stdout = output == "-"
-    if sample and voice:
-        raise click.UsageError("--sample is a voice, and so is --voice: give one of them.")
+    if reference_audio and voice:
+        raise click.UsageError("--sample and --voice both set the voice; give one of them.")
     if to_stdout and sys.stdout.isatty():
         raise click.UsageError(
             "Audio does not belong on a terminal. Name a file with -o FILE, or pipe it into a "
             "player: llm mimo speak TEXT -o - | ffplay -nodisp -autoexit -"
         )
     if text is None and sys.stdin.isatty():
-        raise click.UsageError("There is no text: llm mimo speak TEXT, or pipe it in.")
+        raise click.UsageError("The text is missing: llm mimo speak TEXT, or pipe it in.")
     with llm_errors():
-        model = mimo_model(model_id or ("mimo-v2.5-tts-voiceclone" if sample else "mimo-v2.5-tts"))
+        model = mimo_model(
+            model_id or ("mimo-v2.5-tts-voiceclone" if reference_audio else "mimo-v2.5-tts")
+        )
         file = AudioFile.choose(None if to_stdout else output, format)
         stream = file.format in ("pcm", "pcm16")
         request = speech_request(
@@ -68,7 +76,7 @@ def speak(
             _stdin_text() if text in (None, "-") else str(text),
             style=style,
             voice=voice,
-            sample=sample,
+            sample=reference_audio,
             format=file.format,
             stream=stream,
         )
@@ -77,7 +85,7 @@ def speak(
             answer.write(_write_to_stdout)
         else:
             answer.write_to(file)
-        _tell_if_cut(answer.finish_reason, "speech")
+        _note_if_cut(answer.finish_reason, "speech")
 
 
 def _stdin_text() -> str:
@@ -87,17 +95,17 @@ def _stdin_text() -> str:
         return sys.stdin.read()
     except UnicodeDecodeError as error:
         raise InputError(
-            f"Stdin is not text: {error}. Set PYTHONIOENCODING to its code."
+            f"Stdin cannot be decoded: {error}. Set PYTHONIOENCODING to its encoding."
         ) from error
 
 
 def _write_to_stdout(audio: bytes) -> None:
     sys.stdout.buffer.write(audio)
-    sys.stdout.buffer.flush()  # a player is to hear it now
+    sys.stdout.buffer.flush()  # a player reads along
 
 
 class _Speech:
-    """The audio of one answer, as it arrives where it is streamed."""
+    """The audio of one answer; if it is streamed, piece by piece as it arrives."""
 
     def __init__(self, client: Any, request: dict[str, Any], *, stream: bool) -> None:
         self._client = client
@@ -106,7 +114,15 @@ class _Speech:
         self.finish_reason: str | None = None
 
     def write_to(self, file: Any) -> None:
-        """Write it into a file, whole or not at all, and print the file's path."""
+        """Write the audio to a file, whole or not at all, and print the file's path.
+
+        Args:
+            file: where to write.
+
+        Raises:
+            ModelError: the stream broke off, or the file cannot be written.
+            MiMoError: the request failed.
+        """
         from llm_mimo.errors import ModelError, echo, for_the_shell
         from mimo_core.errors import MiMoError
 
@@ -121,7 +137,14 @@ class _Speech:
         echo(path)
 
     def write(self, write: Callable[[bytes], Any]) -> None:
-        """Hand it to `write`, piece by piece."""
+        """Pass the audio on.
+
+        Args:
+            write: called with each piece.
+
+        Raises:
+            MiMoError: the request failed, or its stream broke off.
+        """
         from llm_mimo.progress import Progress
         from mimo_core.audio import BYTES_PER_SECOND
 
@@ -136,19 +159,19 @@ class _Speech:
         from mimo_core.speech import audio_bytes, audio_pieces
 
         if self._stream:
-            yield from audio_pieces(self._watched(self._client.stream(self._request)))
+            yield from audio_pieces(self._note_end(self._client.stream(self._request)))
             return
         answer = self._client.chat(self._request)
         self.finish_reason = answer["choices"][0].get("finish_reason")
         yield audio_bytes(answer, self._request["audio"].get("format"))
 
-    def _watched(self, chunks: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    def _note_end(self, chunks: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         for chunk in chunks:
             self.finish_reason = chunk["choices"][0].get("finish_reason") or self.finish_reason
             yield chunk
 
 
-def _tell_if_cut(finish_reason: str | None, what: str) -> None:
+def _note_if_cut(finish_reason: str | None, what: str) -> None:
     from llm_mimo.notes import cut_reason, note_after_answer
 
     if cut := cut_reason(finish_reason, what):
@@ -160,7 +183,7 @@ def _tell_if_cut(finish_reason: str | None, what: str) -> None:
 @click.option(
     "--language",
     type=click.Choice(["auto", "zh", "en"]),
-    help="What is spoken. The service's default is auto.",
+    help="The language spoken. Default: auto.",
 )
 @click.option("-m", "--model", "model_id", default="mimo-v2.5-asr", show_default=True)
 @key_option
@@ -168,7 +191,8 @@ def _tell_if_cut(finish_reason: str | None, what: str) -> None:
 def transcribe(
     file: str, language: str | None, model_id: str, key: str | None, timeout: float | None
 ) -> None:
-    """Write down what is said in FILE, WAV or MP3, or in stdin where it is -."""
+    """Write down what is said in FILE, a WAV or MP3 file; with -, in stdin."""
+    from llm_mimo.clients import client_for, mimo_model
     from llm_mimo.errors import echo, llm_errors
     from llm_mimo.progress import Progress
     from mimo_core.speech import transcription_request
@@ -182,4 +206,4 @@ def transcribe(
             answer = client.chat(request)
         choice = answer["choices"][0]
         echo(choice["message"].get("content") or "")
-        _tell_if_cut(choice.get("finish_reason"), "transcript")
+        _note_if_cut(choice.get("finish_reason"), "transcript")

@@ -1,6 +1,6 @@
-"""Web search, which the service runs itself, and the sources it brings."""
+"""The web search, a tool that the service runs itself, and the sources it finds."""
 
-# No `from __future__ import annotations`: `llm tools list` would show the types as strings.
+# Without `from __future__ import annotations`: `llm tools list` would show the types as strings.
 
 import inspect
 import json
@@ -24,10 +24,10 @@ _SOURCE = ("title", "url", "site_name", "publish_time", "summary")
 class WebSearch(llm.ServerSideTool):
     """Let MiMo search the web; the key needs the Web Search plugin, which is charged separately.
 
-    max_keyword: the most keywords of one search, 1 to 50; the service's default is 5.
-    limit: the most results of one search, 1 to 50; the service's default is 5.
-    force_search: search in any case; else the model decides.
-    country, region, city, district, latitude, longitude: where the user is, about.
+    max_keyword: the most keywords in a search, 1 to 50; the service's default is 5.
+    limit: the most results of a search, 1 to 50; the service's default is 5.
+    force_search: always search; by default the model decides.
+    country, region, city, district, latitude, longitude: the approximate place of the user.
     """
 
     __signature__: ClassVar[inspect.Signature]
@@ -52,16 +52,22 @@ class WebSearch(llm.ServerSideTool):
         signature = inspect.signature(cls)
         try:
             signature.bind(*args, **kwargs)
-        except TypeError as error:  # from the constructor it would be a traceback
+        except TypeError as error:  # llm shows one of the constructor as a traceback
             names = ", ".join(signature.parameters)
             raise InputError(f"WebSearch: {error}. Its arguments are {names}.") from None
         return super().__new__(cls)
 
     def tool_spec(self, model: Any) -> dict[str, Any]:
-        """The entry of the request's `tools`.
+        """Describe the tool in a request.
+
+        Args:
+            model: not used.
+
+        Returns:
+            The entry of the request's `tools`.
 
         Raises:
-            llm.ModelError: an argument is not what it should be.
+            llm.ModelError: an argument has a wrong type or is out of range.
         """
         given = {name: value for name, value in self._config.items() if value is not None}
         for name, value in given.items():
@@ -73,7 +79,7 @@ class WebSearch(llm.ServerSideTool):
         return spec
 
 
-# What `llm tools list` shows: the constructor's, not that of `__new__`.
+# `llm tools list` is to show the arguments of `__init__`, not those of `__new__`.
 _CONSTRUCTOR = inspect.signature(WebSearch.__init__)
 WebSearch.__signature__ = _CONSTRUCTOR.replace(
     parameters=list(_CONSTRUCTOR.parameters.values())[1:]
@@ -90,15 +96,24 @@ def _check(name: str, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, number) or not low <= value <= high:
             raise InputError(f"WebSearch: {name} is {value!r}; it must be from {low} to {high}.")
     elif not isinstance(value, str):
-        raise InputError(f"WebSearch: {name} is {value!r}; it must be a text.")
+        raise InputError(f"WebSearch: {name} is {value!r}; it must be a string.")
 
 
 def search_events(
     sources: list[dict[str, Any]], error: str | None, call_id: str
 ) -> list[StreamEvent]:
-    """A search as `llm logs` shows it: a call that the service executed, and its result."""
-    shown = [{key: source[key] for key in _SOURCE if source.get(key)} for source in sources]
-    result: dict[str, Any] = {"sources": shown}
+    """Translate a search for the log: a tool call that the service ran, and its result.
+
+    Args:
+        sources: what the search found.
+        error: why the search failed; None if it did not.
+        call_id: a new id.
+
+    Returns:
+        The events for llm.
+    """
+    listed = [{key: source[key] for key in _SOURCE if source.get(key)} for source in sources]
+    result: dict[str, Any] = {"sources": listed}
     if error:
         result["error"] = error
     return [
@@ -120,7 +135,14 @@ def search_events(
 
 
 def source_list(sources: list[dict[str, Any]]) -> str:
-    """The sources as a terminal shows them below the answer."""
+    """List sources for a terminal.
+
+    Args:
+        sources: what a search found.
+
+    Returns:
+        A line for each, with its number, title and URL.
+    """
     lines = ["Sources:"]
     for number, source in enumerate(sources, 1):
         title = source.get("title") or source.get("site_name") or ""

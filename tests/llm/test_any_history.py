@@ -30,7 +30,7 @@ from mimo_core.testing import FakeMiMo, Reply
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
-NAMES_THE_PART = ("messages[", "attachment", "Message ", "nothing to answer", "instructions only")
+NAMES_THE_PART = ("messages[", "attachment", "Message ", "prompt is empty", "instructions only")
 
 texts = st.one_of(
     st.sampled_from(["", " ", "\n", "Hi", "你好", "\x1b[31m", "</tool_call>"]), st.text(max_size=12)

@@ -103,8 +103,8 @@ def test_other_spellings(given: str, sent: str) -> None:
     [
         ("application/pdf", "MiMo takes images, audio and video only; the attachment {} is a PDF."),
         ("text/csv", "is text (text/csv). Put the text into the prompt: -f FILE."),
-        ("model/gltf", "is of type 'model/gltf'. Convert it; if it is of another type"),
-        ("", "is of an unknown type. Convert it; if it is of another type than that, say which"),
+        ("model/gltf", "is of type 'model/gltf'. Convert it, or give its type"),
+        ("", "is of an unknown type. Convert it, or give its type"),
     ],
 )
 def test_a_type_that_no_model_takes(type: str, words: str) -> None:

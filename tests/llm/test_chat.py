@@ -78,7 +78,7 @@ def test_the_model_is_not_resolved_to_itself(run: Any, logged: Any) -> None:
         (Reply("na na na", finish_reason="repetition_truncation"), "repeated itself"),
         (Reply("I would", finish_reason="content_filter"), "content filter"),
         (Reply("", reasoning="Hm hm", finish_reason="length"), "-o thinking false"),
-        (Reply("", reasoning="Hm hm"), "answered nothing"),
+        (Reply("", reasoning="Hm hm"), "did not answer"),
     ],
 )
 def test_a_cut_answer_is_noted_below_it(

@@ -152,7 +152,7 @@ class TestFullDisk:
         Path("a.wav").write_bytes(b"old")
         monkeypatch.setattr("os.fsync", _no_space)
         error = run.fails("mimo", "speak", "Hi", "-o", "a.wav")
-        assert "a.wav was not written; the file that is there was kept: No space" in error
+        assert "a.wav was not written; the old file was kept: No space" in error
         assert [path.read_bytes() for path in Path().iterdir()] == [b"old"]
 
     @pytest.mark.protocols("chat_completions")
@@ -217,7 +217,7 @@ class TestNarrowEncodings:
 
 
 def test_an_empty_prompt(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
-    assert "There is nothing to answer: give a prompt" in run.fails("-m", "mimo", "", *both)
+    assert "The prompt is empty: give a text" in run.fails("-m", "mimo", "", *both)
     assert not mimo.requests
 
 

@@ -177,4 +177,4 @@ class TestRefresh:
     def test_a_key_that_nobody_would_see(self, run: Any, mimo: FakeMiMo) -> None:
         result = run("mimo", "refresh", "--add", "mimo-v9", "--key", "sk-abcdefgh")
         assert result.exit_code == 2
-        assert "no --key to use" in " ".join(result.stderr.split())
+        assert "leave --key out" in " ".join(result.stderr.split())

@@ -76,7 +76,7 @@ def test_a_cut_answer_is_not_asked_for_again(
 ) -> None:
     mimo.queue(Reply('{"name": "Re', finish_reason=reason))
     error = run.fails(*_ask(*both))
-    assert "No JSON to the schema" in error
+    assert "no JSON for the schema" in error
     assert ("-o max_tokens" in error) is (reason == "length")
     assert len(mimo.requests) == 1
 

@@ -83,8 +83,8 @@ class TestSpeechModels:
         ("arguments", "words"),
         [
             (("-o", "output", "a.ogg"), ".ogg"),
-            (("-o", "output", "missing/a.wav"), "no directory"),
-            (("-o", "output", "a.wav", "-o", "format", "pcm"), "named like a wav file"),
+            (("-o", "output", "missing/a.wav"), "does not exist; create it first"),
+            (("-o", "output", "a.wav", "-o", "format", "pcm"), "the ending of a wav file"),
             (("-o", "output", "."), "directory"),
             (("-o", "output", "-"), "llm mimo speak"),
             (("-o", "voice", "Bob"), "Chloe"),
@@ -192,7 +192,7 @@ class TestSpeak:
         mimo.queue(Fault(reply=Reply(audio=PCM, audio_size=4800), cut="mid_stream", after=3))
         error = run.fails("mimo", "speak", "Hello", "-o", "a.pcm")
         assert "a.pcm was not written" in error
-        assert ("the file that is there was kept" in error) is (old is not None)
+        assert ("the old file was kept" in error) is (old is not None)
         assert [path.read_bytes() for path in Path().iterdir()] == ([old] if old else [])
 
     @pytest.mark.parametrize("arguments", [(), ("-",)])
@@ -204,7 +204,7 @@ class TestSpeak:
         Path("me.wav").write_bytes(WAV)
         result = run("mimo", "speak", "Hello", "--sample", "me.wav", "--voice", "Mia")
         assert result.exit_code == 2
-        assert "--sample is a voice, and so is --voice" in result.stderr
+        assert "--sample and --voice both set the voice" in result.stderr
         assert not mimo.requests
 
     @pytest.mark.parametrize("model", ["gpt-4o", "4o"])
@@ -221,7 +221,7 @@ class TestSpeak:
         run.ok("keys", "set", "openai", "--value", "sk-openai-secret")
         Path("me.wav").write_bytes(WAV)
         error = run.fails("mimo", *command, "-m", model)
-        assert f"{model} is not a model of MiMo's, so nothing was sent" in error
+        assert f"{model} is not one of MiMo's models, so nothing was sent" in error
         assert not mimo.requests
 
     def test_an_alias_of_the_users_own(self, run: Any, mimo: FakeMiMo) -> None:
@@ -251,7 +251,7 @@ class TestSpeak:
             (("Hello", "-m", "nobody"), "Unknown model"),
             (("Hello", "--sample", "missing.wav"), "missing.wav"),
             (("Hello", "-o", "a.flac"), ".flac"),
-            (("Hello", "-o", "a.wav", "--format", "pcm"), "a.wav is named like a wav file"),
+            (("Hello", "-o", "a.wav", "--format", "pcm"), "a.wav has the ending of a wav file"),
             (("Hello", "-o", "a.pcm", "--format", "mp3"), "name it .mp3"),
         ],
     )
