@@ -33,8 +33,8 @@ CASSETTES = Path(__file__).resolve().parent.parent / "cassettes"
 WORDS = frozenset(
     {"finish_reason", "native_finish_reason", "stop_reason", "object", "role", "type"}
 )
-# The service's wording of a refusal. Where only the fact is published, ours is a guess.
-REFUSAL = ("code", "message", "param", "type")
+# The service's wording of an error. Where only the fact is published, ours is a guess.
+ERROR_FIELDS = ("code", "message", "param", "type")
 ABSENT = "absent"
 
 
@@ -44,13 +44,13 @@ class Answer:
 
     Attributes:
         status: of HTTP.
-        refusal: the fields of the `error` object.
+        error: the fields of the `error` object.
         shape: by path, the types (of `WORDS`, the values) that were seen there.
         order: in streams, which parts came after which.
     """
 
     status: int
-    refusal: dict[str, Any] = field(default_factory=dict)
+    error: dict[str, Any] = field(default_factory=dict)
     shape: dict[str, set[str]] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
 
@@ -146,11 +146,11 @@ def answer_of(status: int, body: bytes) -> Answer:
     text = body.decode("utf-8", "replace").lstrip("\ufeff")
     payloads = [_json(text)] if _json(text) is not None else list(_events(text, answer.order))
     if not payloads and status != 200:
-        answer.refusal = {"body": text[:80]}
+        answer.error = {"body": text[:80]}
     for payload in payloads:
         error = payload.get("error") if isinstance(payload, dict) else None
         if isinstance(error, dict):
-            answer.refusal = {name: error.get(name) for name in REFUSAL}
+            answer.error = {name: error.get(name) for name in ERROR_FIELDS}
         else:
             _add_shape(payload, "", answer.shape)
     return answer
@@ -224,12 +224,12 @@ def differences(emulated: Answer, live: Answer) -> Iterator[str]:
     """Where two answers differ, a line each."""
     if emulated.status != live.status:
         yield f"status: emulator {emulated.status}, live {live.status}"
-    for name in dict.fromkeys([*emulated.refusal, *live.refusal]):
-        mine, theirs = emulated.refusal.get(name), live.refusal.get(name)
+    for name in dict.fromkeys([*emulated.error, *live.error]):
+        mine, theirs = emulated.error.get(name), live.error.get(name)
         if (mine or "") != (theirs or ""):
             yield f"error.{name}: emulator {mine!r}, live {theirs!r}"
-    if bool(emulated.refusal) != bool(live.refusal):
-        return  # an answer and a refusal have no field in common
+    if bool(emulated.error) != bool(live.error):
+        return  # an answer and an error have no field in common
     for path in sorted(emulated.shape.keys() | live.shape.keys()):
         seen = emulated.shape.get(path, {ABSENT}), live.shape.get(path, {ABSENT})
         if seen[0] != seen[1]:

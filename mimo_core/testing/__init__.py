@@ -6,6 +6,7 @@ it must not cost anything to a test run that does not ask for it.
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from mimo_core.testing.cassettes.provenance import Provenance as Provenance
     from mimo_core.testing.emulator import FakeMiMo as FakeMiMo
     from mimo_core.testing.emulator import Fault as Fault
-    from mimo_core.testing.emulator import RecordedRequest as RecordedRequest
+    from mimo_core.testing.emulator import ReceivedRequest as ReceivedRequest
+    from mimo_core.testing.emulator import ReceivedRequest as RecordedRequest  # noqa: F401
     from mimo_core.testing.emulator import Reply as Reply
     from mimo_core.testing.errors import CassetteError as CassetteError
     from mimo_core.testing.errors import NoRecordedAnswer as NoRecordedAnswer
@@ -25,17 +27,24 @@ if TYPE_CHECKING:
 _MODULES = {
     "cassettes.contexts": ("provenance_of", "register", "use_cassette", "vcr_settings"),
     "errors": ("CassetteError", "NoRecordedAnswer"),
-    "emulator": ("FakeMiMo", "Fault", "RecordedRequest", "Reply"),
+    "emulator": ("FakeMiMo", "Fault", "ReceivedRequest", "Reply"),
     "cassettes.provenance": ("Provenance",),
 }
 _HOME = {
     name: f"mimo_core.testing.{module}" for module, names in _MODULES.items() for name in names
 }
 
+_RENAMED = {"RecordedRequest": "ReceivedRequest"}
+
 __all__ = sorted(_HOME)  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        new = _RENAMED[name]
+        message = f"mimo_core.testing.{name} is called {new} now; the old name will be removed."
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        name = new
     if name not in _HOME:
         raise AttributeError(f"module 'mimo_core.testing' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOME[name]), name)

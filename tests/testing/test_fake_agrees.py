@@ -1,4 +1,4 @@
-"""The core's checks and the emulator's refusals agree: what `prepare` lets through is accepted.
+"""The core's checks and the emulator's rejections agree: what `prepare` lets through is accepted.
 
 Values are drawn from the documented ranges and from around them. A value that the core refuses has
 to be one that the emulator refuses as well, else the core is stricter than the service.
@@ -18,8 +18,8 @@ from mimo_core import InvalidRequestError, prepare
 from mimo_core._protocols.messages_request import messages_body
 from mimo_core.models import MODELS, model_info
 from mimo_core.testing.emulator import service
-from mimo_core.testing.emulator.policy import Policy, Refusal
-from mimo_core.testing.emulator.refusals import chat_refusal
+from mimo_core.testing.emulator.policy import Policy, Rejection
+from mimo_core.testing.emulator.rejections import chat_rejection
 
 USER = {"role": "user", "content": "hi"}
 CHAT_MODELS = sorted(id for id, info in MODELS.items() if info.kind == "chat")
@@ -111,9 +111,9 @@ def on_the_wire(body: dict[str, Any]) -> dict[str, Any]:
     return arrived
 
 
-def refusal_of_messages(body: dict[str, Any]) -> Refusal | None:
+def rejection_of_messages(body: dict[str, Any]) -> Rejection | None:
     record = service.record("POST", "/anthropic/v1/messages", {}, json.dumps(body).encode())
-    return service.refusal(record, Policy())
+    return service.rejection(record, Policy())
 
 
 @given(request(CHECKED | PASSED, CHAT_MODELS))
@@ -121,7 +121,7 @@ def refusal_of_messages(body: dict[str, Any]) -> Refusal | None:
 def test_what_the_core_lets_through_is_accepted(asked: dict[str, Any]) -> None:
     body = prepared(asked)
     if body is not None:
-        assert chat_refusal(on_the_wire(body), Policy()) is None
+        assert chat_rejection(on_the_wire(body), Policy()) is None
 
 
 @given(request(CHECKED | PASSED, CHAT_MODELS))
@@ -134,7 +134,7 @@ def test_on_the_messages_protocol_as_well(asked: dict[str, Any]) -> None:
         translated = messages_body(body)
     except InvalidRequestError:  # a parameter that this protocol does not have
         return
-    assert refusal_of_messages(translated) is None
+    assert rejection_of_messages(translated) is None
 
 
 @pytest.mark.parametrize("name", CHECKED)
@@ -143,12 +143,12 @@ def test_one_field_is_judged_alike(name: str) -> None:
 
     @given(request({name: CHECKED[name]}, CHAT_MODELS))
     def judged(asked: dict[str, Any]) -> None:
-        refused = chat_refusal(asked, Policy())
+        refused = chat_rejection(asked, Policy())
         body = prepared(asked)
         if body is None:
             assert refused is not None, "the core refuses what the emulator accepts"
         else:
-            assert chat_refusal(on_the_wire(body), Policy()) is None
+            assert chat_rejection(on_the_wire(body), Policy()) is None
 
     judged()
 
@@ -156,7 +156,7 @@ def test_one_field_is_judged_alike(name: str) -> None:
 @given(request(PASSED, CHAT_MODELS))
 def test_documented_values_are_refused_by_neither(asked: dict[str, Any]) -> None:
     body = prepare(asked)
-    assert chat_refusal(on_the_wire(body), Policy()) is None
+    assert chat_rejection(on_the_wire(body), Policy()) is None
 
 
 # Speech
@@ -185,4 +185,4 @@ def test_parameters_of_speech_models(asked: dict[str, Any]) -> None:
     spoken = [{"role": "user", "content": "Softly."}, {"role": "assistant", "content": "Hi."}]
     body = prepared(asked | {"messages": spoken, "audio": audio})
     if body is not None:
-        assert chat_refusal(on_the_wire(body), Policy()) is None
+        assert chat_rejection(on_the_wire(body), Policy()) is None

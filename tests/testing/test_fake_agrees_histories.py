@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from mimo_core import InvalidRequestError, UnsupportedInputError, prepare
 from mimo_core._protocols.messages_request import messages_body
 from mimo_core.models import MODELS
-from mimo_core.testing.emulator.messages_protocol import shape_refusal, to_chat
-from mimo_core.testing.emulator.policy import Policy, Refusal
-from mimo_core.testing.emulator.refusals import chat_refusal
+from mimo_core.testing.emulator.messages_translation import shape_rejection, to_chat
+from mimo_core.testing.emulator.policy import Policy, Rejection
+from mimo_core.testing.emulator.rejections import chat_rejection
 
 CHAT = [info.id for info in MODELS.values() if info.kind == "chat"]
 PNG = "data:image/png;base64,iVBORw0KGgo="
@@ -99,14 +99,14 @@ def through_json(body: dict[str, Any]) -> dict[str, Any]:
     return dict(json.loads(json.dumps(body, allow_nan=False)))
 
 
-def said(refusal: Refusal | None) -> Any:
-    return refusal and (refusal.rule, refusal)
+def said(rejection: Rejection | None) -> Any:
+    return rejection and (rejection.rule, rejection)
 
 
 @given(REQUESTS)
 def test_chat_completions(request: dict[str, Any]) -> None:
     if (body := prepared(request)) is not None:
-        assert said(chat_refusal(through_json(body), Policy())) is None
+        assert said(chat_rejection(through_json(body), Policy())) is None
 
 
 @given(REQUESTS)
@@ -119,5 +119,5 @@ def test_the_messages_protocol(request: dict[str, Any]) -> None:
     except UnsupportedInputError:
         return  # sound and video, which this protocol does not have
     if body:
-        assert said(shape_refusal(body)) is None
-        assert said(chat_refusal(to_chat(body), Policy(), messages_protocol=True)) is None
+        assert said(shape_rejection(body)) is None
+        assert said(chat_rejection(to_chat(body), Policy(), messages_protocol=True)) is None

@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mimo_core.testing.emulator.policy import Policy, Refusal
-from mimo_core.testing.emulator.refusals import chat_refusal
-from mimo_core.testing.emulator.refusals_messages import shape_refusal
+from mimo_core.testing.emulator.policy import Policy, Rejection
+from mimo_core.testing.emulator.rejections import chat_rejection
+from mimo_core.testing.emulator.rejections_messages import shape_rejection
 from tests.testing.test_fake_sources import (
     HEARD,
     VIDEO,
@@ -18,7 +18,7 @@ from tests.testing.test_fake_sources import (
     function,
     heard,
     image,
-    refusal,
+    rejection,
     shown,
     speech,
 )
@@ -65,7 +65,7 @@ def spoilt(draw: st.DrawFn, bodies: list[Any]) -> Any:
     )
 )
 def test_any_request_is_judged(body: Any) -> None:
-    assert isinstance(chat_refusal(body, Policy()), Refusal | None)
+    assert isinstance(chat_rejection(body, Policy()), Rejection | None)
 
 
 @given(
@@ -79,5 +79,5 @@ def test_any_request_is_judged(body: Any) -> None:
     )
 )
 def test_any_request_of_the_messages_protocol_is_judged(body: Any) -> None:
-    assert isinstance(shape_refusal(body), Refusal | None)
-    assert isinstance(refusal(body, "/anthropic/v1/messages"), Refusal | None)
+    assert isinstance(shape_rejection(body), Rejection | None)
+    assert isinstance(rejection(body, "/anthropic/v1/messages"), Rejection | None)

@@ -196,7 +196,7 @@ def history(*blocks: dict[str, Any]) -> list[dict[str, Any]]:
         ({"thinking": {"type": "adaptive"}}, 200, ""),
     ],
 )
-def test_refusals(mimo: FakeMiMo, body: dict[str, Any], status: int, said: str) -> None:
+def test_rejections(mimo: FakeMiMo, body: dict[str, Any], status: int, said: str) -> None:
     response = send(mimo, **body)
     assert response.status_code == status, response.text
     assert said in response.text

@@ -10,7 +10,7 @@ import pytest
 from mimo_core import prepare
 from mimo_core.testing.cassettes.persister import read
 from mimo_core.testing.emulator.policy import Policy
-from tests.testing.test_fake_sources import CHAT, USER, refusal
+from tests.testing.test_fake_sources import CHAT, USER, rejection
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "core" / "data"  # published bodies of the real service
@@ -28,7 +28,7 @@ def published_requests() -> list[Any]:
 
 @pytest.mark.parametrize("request_", published_requests())
 def test_a_published_request_is_accepted(request_: dict[str, Any]) -> None:
-    found = refusal(json.loads(request_["body"]), urlsplit(request_["uri"]).path)
+    found = rejection(json.loads(request_["body"]), urlsplit(request_["uri"]).path)
     assert found is None
 
 
@@ -46,7 +46,7 @@ def test_a_published_answer_can_be_passed_back(path: Path) -> None:
         for call in message.get("tool_calls") or ()
     ]
     body = prepare({"model": answer["model"], "messages": [USER, message, *results]})
-    assert refusal(body) is None
+    assert rejection(body) is None
 
 
 @pytest.mark.parametrize("name", ["messages_introduction", "cloudsway_messages_memory"])
@@ -54,7 +54,7 @@ def test_a_published_message_can_be_passed_back(name: str) -> None:
     answer = json.loads((SAMPLES / f"{name}.json").read_text())
     past = {"role": "assistant", "content": answer["content"]}
     body = {"model": answer["model"], "max_tokens": 9, "messages": [USER, past, USER]}
-    assert refusal(body, "/v1/messages") is None
+    assert rejection(body, "/v1/messages") is None
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_published_message_can_be_passed_back(name: str) -> None:
 )
 def test_a_published_refusal_is_ours_word_for_word(name: str, rule: str) -> None:
     policy = Policy(keys=frozenset({"k"})) if rule == "key" else Policy()
-    found = refusal(CHAT["reasoning"][0], policy=policy)
+    found = rejection(CHAT["reasoning"][0], policy=policy)
     assert found is not None
     assert found.rule == rule
     assert found[1] == json.loads((SAMPLES / f"{name}.json").read_text())

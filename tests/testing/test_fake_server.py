@@ -179,7 +179,16 @@ def test_log() -> None:
 def test_lazy_names() -> None:
     import mimo_core.testing as testing
 
-    assert {"FakeMiMo", "Fault", "Reply", "RecordedRequest"} <= set(dir(testing))
+    assert {"FakeMiMo", "Fault", "Reply", "ReceivedRequest"} <= set(dir(testing))
     missing: Any = "nothing"
     with pytest.raises(AttributeError, match="nothing"):
         getattr(testing, missing)
+
+
+def test_the_old_name_of_a_received_request_warns() -> None:
+    from mimo_core import testing
+
+    with pytest.warns(DeprecationWarning, match="RecordedRequest is called ReceivedRequest now"):
+        from mimo_core.testing import RecordedRequest
+    assert RecordedRequest is testing.ReceivedRequest
+    assert "RecordedRequest" not in dir(testing)

@@ -1,4 +1,4 @@
-"""Each refusal of the emulator: provoked once, with a source; what was published passes."""
+"""Each rejection of the emulator: provoked once, with a source; what was published passes."""
 
 import json
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from mimo_core.testing.emulator import service
-from mimo_core.testing.emulator.policy import Policy, Refusal, param_incorrect
-from mimo_core.testing.emulator.refusals_media import MAX_DATA
-from mimo_core.testing.emulator.refusals_speech import MAX_ENCODED
+from mimo_core.testing.emulator.policy import Policy, Rejection, param_incorrect
+from mimo_core.testing.emulator.rejections_media import MAX_DATA
+from mimo_core.testing.emulator.rejections_speech import MAX_ENCODED
 from mimo_core.testing.emulator.sources import SOURCES
 
 ROOT = Path(__file__).parents[2]
@@ -287,16 +287,16 @@ OTHERS: dict[str, tuple[Policy, str, str]] = {
 }
 
 
-def refusal(
+def rejection(
     body: Any,
     path: str = "/v1/chat/completions",
     policy: Policy | None = None,
     method: str = "POST",
-) -> Refusal | None:
+) -> Rejection | None:
     raw = json.dumps(body).encode()
     policy = policy or Policy()
     request = service.record(method, path, {}, raw, drops_media=policy.drops_media)
-    return service.refusal(request, policy)
+    return service.rejection(request, policy)
 
 
 def cases(table: dict[str, list[Any]]) -> list[Any]:
@@ -309,14 +309,14 @@ def cases(table: dict[str, list[Any]]) -> list[Any]:
 
 @pytest.mark.parametrize(("rule", "body"), cases(CHAT))
 def test_each_rule_refuses(rule: str, body: Any) -> None:
-    found = refusal(body)
+    found = rejection(body)
     assert found is not None
     assert found.rule == rule, found
 
 
 @pytest.mark.parametrize(("rule", "body"), cases(MESSAGES))
 def test_each_rule_of_the_messages_protocol_refuses(rule: str, body: Any) -> None:
-    found = refusal(body, "/anthropic/v1/messages")
+    found = rejection(body, "/anthropic/v1/messages")
     assert found is not None
     assert found.rule == rule, found
 
@@ -324,7 +324,7 @@ def test_each_rule_of_the_messages_protocol_refuses(rule: str, body: Any) -> Non
 @pytest.mark.parametrize("rule", OTHERS)
 def test_each_rule_of_an_account_refuses(rule: str) -> None:
     policy, method, path = OTHERS[rule]
-    found = refusal(chat(tools=[{"type": "web_search"}]), path, policy, method)
+    found = rejection(chat(tools=[{"type": "web_search"}]), path, policy, method)
     assert found is not None
     assert found.rule == rule, found
 
@@ -341,7 +341,7 @@ def test_a_refusal_without_a_source_cannot_be_made() -> None:
 
 
 def test_a_refusal_says_where_it_is_known_from() -> None:
-    found = refusal(chat(reasoning_effort="max"))
+    found = rejection(chat(reasoning_effort="max"))
     assert found is not None
     assert found.source == SOURCES["reasoning effort"]
     status, body = found
@@ -355,5 +355,5 @@ def test_dropped_media_as_the_service_does_it() -> None:
     request = service.record(
         "POST", "/anthropic/v1/messages", {}, json.dumps(body).encode(), drops_media=True
     )
-    assert service.refusal(request, Policy(drops_media=True)) is None
+    assert service.rejection(request, Policy(drops_media=True)) is None
     assert request.messages == [{"role": "user", "content": [text]}]

@@ -29,7 +29,7 @@ class Cut(Exception):
 
 
 @dataclass(frozen=True)
-class Received:
+class WireRequest:
     """One request off the wire."""
 
     method: str
@@ -48,7 +48,7 @@ class Connection:
 
     # Reading
 
-    def receive(self) -> Received | None:
+    def receive(self) -> WireRequest | None:
         """The next request, or None where the client has closed or speaks no HTTP."""
         try:
             line = self._file.readline(_MAX_LINE).decode("latin-1")
@@ -61,7 +61,7 @@ class Connection:
             headers = {name.lower(): value for name, value in fields.items()}
             if headers.get("expect", "").lower() == "100-continue":
                 self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            return Received(parts[0], parts[1], headers, self._body(headers))
+            return WireRequest(parts[0], parts[1], headers, self._body(headers))
         except (OSError, ValueError, http.client.HTTPException):
             return None
 

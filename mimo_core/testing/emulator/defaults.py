@@ -6,13 +6,13 @@ from typing import Any
 
 from mimo_core.models import model_info
 from mimo_core.testing.emulator.audio import audio_seconds, decode_data_url
-from mimo_core.testing.emulator.recorded import RecordedRequest
+from mimo_core.testing.emulator.received import ReceivedRequest
 from mimo_core.testing.emulator.reply import Reply
 
 NOTICE = "This is FakeMiMo, an emulator of the MiMo service; no model has run."
 
 
-def default_reply(request: RecordedRequest) -> Reply:
+def default_reply(request: ReceivedRequest) -> Reply:
     """An echo of the last user message; a tone for speech, a notice for recognition."""
     kind = model_info(request.model).kind
     if kind == "tts":
@@ -48,7 +48,7 @@ def _annotations(tools: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _seconds(request: RecordedRequest) -> float:
+def _seconds(request: ReceivedRequest) -> float:
     for message in request.messages:
         for part in message.get("content") or ():
             if isinstance(part, dict) and part.get("type") == "input_audio":

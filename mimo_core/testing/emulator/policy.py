@@ -1,4 +1,4 @@
-"""Whom the emulator stands for (`Policy`), and the form its refusals take."""
+"""Whom the emulator stands for (`Policy`), and the form its rejections take."""
 
 from __future__ import annotations
 
@@ -9,27 +9,31 @@ from mimo_core.testing.emulator.faults import ERRORS, error_body
 from mimo_core.testing.emulator.sources import SOURCES
 
 
-class Refusal(tuple[int, dict[str, Any]]):
+class Rejection(tuple[int, dict[str, Any]]):
     """HTTP status and body, and the rule that says so."""
 
     rule: str
     """A key of `SOURCES`."""
 
-    def __new__(cls, rule: str, status: int, body: dict[str, Any]) -> Refusal:
-        """A refusal.
+    def __new__(cls, rule: str, status: int, body: dict[str, Any]) -> Rejection:
+        """A rejection.
 
         Raises:
             KeyError: the rule has no source.
         """
         SOURCES[rule]
-        refusal = super().__new__(cls, (status, body))
-        refusal.rule = rule
-        return refusal
+        rejection = super().__new__(cls, (status, body))
+        rejection.rule = rule
+        return rejection
 
     @property
     def source(self) -> str:
         """Where it is known from that the service refuses this."""
         return SOURCES[self.rule]
+
+
+Refusal = Rejection
+"""The old name. A refusal is what a model says; a rejection is a 400."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,13 @@ class Policy:
     emulator refuses them otherwise: whoever sends them loses data and is not told."""
 
 
-def param_incorrect(rule: str, param: str) -> Refusal:
+def param_incorrect(rule: str, param: str) -> Rejection:
     """The 400 whose useful sentence is in `param`."""
-    return Refusal(rule, 400, error_body("400", "Param Incorrect", param))
+    return Rejection(rule, 400, error_body("400", "Param Incorrect", param))
 
 
-def published(rule: str, name: str) -> Refusal:
-    """One of the refusals in `ERRORS`."""
+def published(rule: str, name: str) -> Rejection:
+    """One of the rejections in `ERRORS`."""
     status, body = ERRORS[name]
-    assert isinstance(body, dict)  # the named refusals are JSON
-    return Refusal(rule, status, body)
+    assert isinstance(body, dict)  # the named rejections are JSON
+    return Rejection(rule, status, body)

@@ -1,4 +1,4 @@
-"""`FakeMiMo`: the service on loopback, scriptable, with its refusals and with faults on demand."""
+"""`FakeMiMo`: the service on loopback, scriptable, with its rejections, and faults on demand."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from types import TracebackType
 from typing import Any
 
 from mimo_core.testing.emulator import service
-from mimo_core.testing.emulator.connection import Connection, Cut, Disconnected, Received
+from mimo_core.testing.emulator.connection import Connection, Cut, Disconnected, WireRequest
 from mimo_core.testing.emulator.defaults import default_reply
 from mimo_core.testing.emulator.faults import Fault, error_body
 from mimo_core.testing.emulator.policy import Policy
-from mimo_core.testing.emulator.recorded import RecordedRequest
+from mimo_core.testing.emulator.received import ReceivedRequest
 from mimo_core.testing.emulator.reply import Reply
 from mimo_core.testing.emulator.service import HTTPAnswer
 
@@ -55,7 +55,7 @@ class FakeMiMo:
 
     def __init__(
         self,
-        respond: Callable[[RecordedRequest], Answerable] | None = None,
+        respond: Callable[[ReceivedRequest], Answerable] | None = None,
         *,
         port: int = 0,
         keys: Iterable[str] | None = None,
@@ -70,7 +70,7 @@ class FakeMiMo:
         log: Callable[[str], None] | None = None,
     ) -> None:
         self.respond = respond
-        self.requests: list[RecordedRequest] = []
+        self.requests: list[ReceivedRequest] = []
         self._policy = Policy(
             keys=None if keys is None else frozenset(keys),
             key_prefix=key_prefix,
@@ -176,7 +176,7 @@ class FakeMiMo:
         return len(self._queue)
 
     @property
-    def last_request(self) -> RecordedRequest:
+    def last_request(self) -> ReceivedRequest:
         """The request that came last; `IndexError` where none has."""
         return self.requests[-1]
 
@@ -263,7 +263,7 @@ class FakeMiMo:
                 self._disconnects += 1
             self._changed.notify_all()
 
-    def _answer(self, received: Received) -> tuple[HTTPAnswer, Fault]:
+    def _answer(self, received: WireRequest) -> tuple[HTTPAnswer, Fault]:
         request = service.record(
             received.method,
             received.path,
@@ -279,8 +279,8 @@ class FakeMiMo:
             self._log(service.log_line(request, answer))
         return answer, fault
 
-    def _decide(self, request: RecordedRequest) -> tuple[HTTPAnswer, Fault]:
-        if refused := service.refusal(request, self._policy):
+    def _decide(self, request: ReceivedRequest) -> tuple[HTTPAnswer, Fault]:
+        if refused := service.rejection(request, self._policy):
             prefix = self._data_prefix_errors and request.stream
             return service.error_answer(*refused, data_prefix=prefix), _NO_FAULT
         if request.protocol == "models":
@@ -292,7 +292,7 @@ class FakeMiMo:
             message = f"FakeMiMo: the script failed: {type(error).__name__}: {error}"
             return service.error_answer(418, error_body("418", message)), _NO_FAULT
 
-    def _scripted(self, request: RecordedRequest) -> tuple[HTTPAnswer, Fault]:
+    def _scripted(self, request: ReceivedRequest) -> tuple[HTTPAnswer, Fault]:
         with self._changed:
             said = self._queue.popleft() if self._queue else None
         if said is None:
@@ -309,5 +309,5 @@ class FakeMiMo:
         reply = Reply(said) if isinstance(said, str) else said
         return service.reply_answer(reply, request, fault), fault
 
-    def _unscripted(self, request: RecordedRequest) -> Answerable:
+    def _unscripted(self, request: ReceivedRequest) -> Answerable:
         return self.respond(request) if self.respond is not None else default_reply(request)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from mimo_core.models import MODELS
-from mimo_core.testing.emulator import chat_completions, messages_answers, messages_protocol
-from mimo_core.testing.emulator.answers import Answer, answer
+from mimo_core.testing.emulator import chat_completions_shape, messages_shape, messages_translation
+from mimo_core.testing.emulator.apply_reply import Answer, apply_reply
 from mimo_core.testing.emulator.faults import Event, Fault, error_body
-from mimo_core.testing.emulator.policy import Policy, Refusal, published
-from mimo_core.testing.emulator.recorded import Protocol, RecordedRequest
-from mimo_core.testing.emulator.refusals import chat_refusal, key_refusal
-from mimo_core.testing.emulator.refusals_messages import shape_refusal
-from mimo_core.testing.emulator.refusals_parameters import CLOUDSWAY_MODELS
+from mimo_core.testing.emulator.policy import Policy, Rejection, published
+from mimo_core.testing.emulator.received import Protocol, ReceivedRequest
+from mimo_core.testing.emulator.rejections import chat_rejection, key_rejection
+from mimo_core.testing.emulator.rejections_messages import shape_rejection
+from mimo_core.testing.emulator.rejections_parameters import CLOUDSWAY_MODELS
 from mimo_core.testing.emulator.reply import Reply
 
 _JSON = {"content-type": "application/json"}
@@ -74,7 +74,7 @@ def record(
     raw: bytes,
     *,
     drops_media: bool = False,
-) -> RecordedRequest:
+) -> ReceivedRequest:
     """The request as it is kept in `FakeMiMo.requests`; never raises."""
     route = find_route(path)
     try:
@@ -88,36 +88,36 @@ def record(
         if route and route.bearer_only and "model" not in chat:
             # The endpoint path names the model; Cloudsway's examples send none.
             chat = {**chat, "model": CLOUDSWAY_MODELS[0]}
-    return RecordedRequest(method, path, headers, body, protocol, raw, chat)
+    return ReceivedRequest(method, path, headers, body, protocol, raw, chat)
 
 
 def _chat_of_messages(body: dict[str, Any], drops_media: bool) -> dict[str, Any]:
     """The translated request; what cannot be translated keeps its model, and will be refused."""
     try:
-        return messages_protocol.to_chat(body, drops_media=drops_media)
+        return messages_translation.to_chat(body, drops_media=drops_media)
     except (AttributeError, TypeError, KeyError, ValueError):
         return {"model": body.get("model"), "stream": body.get("stream")}
 
 
-def refusal(request: RecordedRequest, policy: Policy) -> Refusal | None:
+def rejection(request: ReceivedRequest, policy: Policy) -> Rejection | None:
     """Why the service refuses this request, or None."""
     route = find_route(request.path)
     if route is None:
         return published("path", "not_found")
     messages = route.protocol == "messages"
-    found = key_refusal(request.headers, policy, bearer_only=route.bearer_only, messages=messages)
+    found = key_rejection(request.headers, policy, bearer_only=route.bearer_only, messages=messages)
     if found is not None:
         return found
     if request.method != route.method:
-        return Refusal("method", 405, error_body("405", "Method Not Allowed"))
+        return Rejection("method", 405, error_body("405", "Method Not Allowed"))
     if route.protocol == "models":
         return None
     if not isinstance(request.body, dict):
         return published("body", "bad_request")
-    if messages and (found := shape_refusal(request.body, policy)):
+    if messages and (found := shape_rejection(request.body, policy)):
         return found
     try:
-        return chat_refusal(
+        return chat_rejection(
             request.chat, policy, cloudsway=route.cloudsway, messages_protocol=messages
         )
     except (AttributeError, TypeError, KeyError):  # a field of a shape that no rule foresees
@@ -125,14 +125,14 @@ def refusal(request: RecordedRequest, policy: Policy) -> Refusal | None:
 
 
 def error_answer(status: int, body: Mapping[str, Any], *, data_prefix: bool = False) -> HTTPAnswer:
-    """A refusal; with `data_prefix` as some backends answer a streaming request."""
-    raw = chat_completions.dump(body)
+    """A rejection; with `data_prefix` as some backends answer a streaming request."""
+    raw = chat_completions_shape.dump(body)
     if data_prefix:
         return HTTPAnswer(status, {"content-type": "text/event-stream"}, b"data:" + raw + b"\n\n")
     return HTTPAnswer(status, dict(_JSON), raw)
 
 
-def log_line(request: RecordedRequest, answer: HTTPAnswer) -> str:
+def log_line(request: ReceivedRequest, answer: HTTPAnswer) -> str:
     """A request and its answer in one line, an error with what the service says about it."""
     what = f"{request.method} {request.path} {request.model}".rstrip()
     stream = " stream" if request.stream else ""
@@ -144,23 +144,25 @@ def models_answer(policy: Policy) -> HTTPAnswer:
     """The model list, in the shape of the published one."""
     ids = sorted((MODELS.keys() | policy.extra_models) - policy.retired)
     data = [{"id": id, "object": "model", "owned_by": "xiaomi"} for id in ids]
-    return HTTPAnswer(200, dict(_JSON), chat_completions.dump({"object": "list", "data": data}))
+    return HTTPAnswer(
+        200, dict(_JSON), chat_completions_shape.dump({"object": "list", "data": data})
+    )
 
 
 def reply_answer(
-    reply: Reply | Mapping[str, Any], request: RecordedRequest, fault: Fault
+    reply: Reply | Mapping[str, Any], request: ReceivedRequest, fault: Fault
 ) -> HTTPAnswer:
     """A reply in the shape that was asked for, with the fault's effect on its content."""
     if not isinstance(reply, Reply):
-        return HTTPAnswer(200, dict(_JSON), chat_completions.dump(dict(reply)))
-    said = answer(reply, request.chat)
+        return HTTPAnswer(200, dict(_JSON), chat_completions_shape.dump(dict(reply)))
+    said = apply_reply(reply, request.chat)
     messages = request.protocol == "messages"
     if fault.bare_json or not request.stream:
-        body = messages_answers.message(said) if messages else chat_completions.completion(said)
+        body = messages_shape.message(said) if messages else chat_completions_shape.completion(said)
         if fault.empty_choices:
             body |= {"content": [], "stop_reason": None} if messages else {"choices": []}
         headers = _STREAM if request.stream else _JSON
-        return HTTPAnswer(200, dict(headers), chat_completions.dump(body))
+        return HTTPAnswer(200, dict(headers), chat_completions_shape.dump(body))
     events = _encoded(_events(said, fault, messages=messages), messages=messages)
     comments = fault.comments if fault.comments is not None else int(not messages)
     events = _with_fault(events, fault, messages=messages)
@@ -171,9 +173,9 @@ def _events(said: Answer, fault: Fault, *, messages: bool) -> Sequence[Event]:
     """The events of a stream, after the fault's edit."""
     events: list[Event]
     if messages:
-        events = [*messages_answers.events(said, empty=fault.empty_choices)]
+        events = [*messages_shape.events(said, empty=fault.empty_choices)]
     else:
-        chunks = chat_completions.chunks(said)
+        chunks = chat_completions_shape.chunks(said)
         if fault.empty_choices:
             chunks = [chunk | {"choices": []} for chunk in chunks]
         events = [*chunks, "[DONE]"]
@@ -181,7 +183,7 @@ def _events(said: Answer, fault: Fault, *, messages: bool) -> Sequence[Event]:
 
 
 def _encoded(events: Sequence[Event], *, messages: bool) -> list[bytes]:
-    encode = messages_answers.event if messages else chat_completions.event
+    encode = messages_shape.event if messages else chat_completions_shape.event
     return [
         event
         if isinstance(event, bytes)
@@ -198,9 +200,9 @@ def _with_fault(events: list[bytes], fault: Fault, *, messages: bool) -> list[by
     if fault.error_event is not None:
         error: dict[str, Any] = {"error": fault.stream_error()}
         if messages:
-            failure = messages_answers.event({"type": "error", **error})
+            failure = messages_shape.event({"type": "error", **error})
         else:
-            failure = chat_completions.event(error)
+            failure = chat_completions_shape.event(error)
         return [*events[: half if fault.after is None else fault.after], failure]
     if fault.cut == "mid_stream":
         return events[: half if fault.after is None else fault.after]

@@ -1,4 +1,4 @@
-"""Where each of the emulator's refusals comes from: one table, which a test walks over.
+"""Where each of the emulator's rejections comes from: one table, which a test walks over.
 
 `mimo-api.md` is the project's page on the service: what the vendor documents, and what holders of a
 key reported in public between December 2025 and October 2026. "Seed 001" is the vendor's parameter
@@ -106,4 +106,4 @@ SOURCES: dict[str, str] = {
         "the emulator refuses, so that nothing is lost unseen (Policy.drops_media drops them)"
     ),
 }
-"""Rule -> the source of the fact. Every refusal names its rule (`Refusal.rule`)."""
+"""Rule -> the source of the fact. Every rejection names its rule (`Rejection.rule`)."""

@@ -1,4 +1,4 @@
-"""FakeMiMo's refusals: the exact body of each, over HTTP."""
+"""FakeMiMo's rejections: the exact body of each, over HTTP."""
 
 from collections.abc import Iterator
 from functools import partial

@@ -1,6 +1,7 @@
 """What only the messages protocol refuses: blocks and parameters in Anthropic's shape.
 
-Everything else is decided on the request in chat-completions shape (`messages_protocol.to_chat`).
+Everything else is decided on the request in chat-completions shape, which
+`messages_translation.to_chat` gives.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mimo_core.testing.emulator.policy import Policy, Refusal, param_incorrect
+from mimo_core.testing.emulator.policy import Policy, Rejection, param_incorrect
 
 # Blocks that the service was seen to drop in silence: sound, video and documents.
 DROPPED = frozenset({"audio", "input_audio", "video", "video_url", "document", "file"})
@@ -34,7 +35,7 @@ _ELSEWHERE = (
 )
 
 
-def shape_refusal(body: Any, policy: Policy | None = None) -> Refusal | None:
+def shape_rejection(body: Any, policy: Policy | None = None) -> Rejection | None:
     """A missing `max_tokens`, blocks that are none or hold nothing, tools without a name."""
     if not isinstance(body, dict):
         return None
@@ -43,20 +44,20 @@ def shape_refusal(body: Any, policy: Policy | None = None) -> Refusal | None:
     return next(filter(None, _checks(body, policy or Policy())), None)
 
 
-def _checks(body: Mapping[str, Any], policy: Policy) -> Iterator[Refusal | None]:
-    yield _parameters_refusal(body)
-    yield _tools_refusal(body.get("tools"))
-    yield _system_refusal(body.get("system"))
+def _checks(body: Mapping[str, Any], policy: Policy) -> Iterator[Rejection | None]:
+    yield _parameters_rejection(body)
+    yield _tools_rejection(body.get("tools"))
+    yield _system_rejection(body.get("system"))
     messages = body.get("messages")
     for message in messages if isinstance(messages, list) else ():
         if not isinstance(message, dict) or message.get("role") not in ("user", "assistant"):
             said = "messages.role must be one of user, assistant"
             yield param_incorrect("messages role", said)
             return
-        yield _content_refusal(message.get("content"), message["role"], policy)
+        yield _content_rejection(message.get("content"), message["role"], policy)
 
 
-def _parameters_refusal(body: Mapping[str, Any]) -> Refusal | None:
+def _parameters_rejection(body: Mapping[str, Any]) -> Rejection | None:
     thinking, choice = body.get("thinking"), body.get("tool_choice")
     if thinking is not None and not _is_one_of(thinking, _THINKING):
         said = f"thinking.type must be one of {', '.join(_THINKING)}"
@@ -75,7 +76,7 @@ def _parameters_refusal(body: Mapping[str, Any]) -> Refusal | None:
     return None
 
 
-def _tools_refusal(tools: Any) -> Refusal | None:
+def _tools_rejection(tools: Any) -> Rejection | None:
     """Functions with a schema: neither those of chat completions nor tools that a server runs."""
     for tool in tools if isinstance(tools, list) else ():
         if not isinstance(tool, dict) or tool.get("type") not in (None, "custom"):
@@ -90,17 +91,17 @@ def _is_one_of(value: Any, types: tuple[str, ...]) -> bool:
     return isinstance(value, dict) and value.get("type") in types
 
 
-def _system_refusal(system: Any) -> Refusal | None:
+def _system_rejection(system: Any) -> Rejection | None:
     if system is None or (isinstance(system, str) and system):
         return None
     if system in ("", []):
         return param_incorrect("empty text", _NOT_SET)
     if not isinstance(system, list) or not all(_is_one_of(block, ("text",)) for block in system):
         return param_incorrect("messages content", "system must be a text or text blocks")
-    return next(filter(None, map(_block_refusal, system)), None)
+    return next(filter(None, map(_block_rejection, system)), None)
 
 
-def _content_refusal(content: Any, where: str, policy: Policy) -> Refusal | None:
+def _content_rejection(content: Any, where: str, policy: Policy) -> Rejection | None:
     """Of a message or, where `where` says so, of a tool's result."""
     if isinstance(content, str):
         return None  # whether it may be empty is decided for both protocols at once
@@ -120,15 +121,15 @@ def _content_refusal(content: Any, where: str, policy: Policy) -> Refusal | None
             continue
         if kind not in _BLOCKS[where]:
             return param_incorrect("messages block", f"unknown block {kind} in {where}")
-        if refusal := _block_refusal(block):
-            return refusal
+        if rejection := _block_rejection(block):
+            return rejection
         result = block.get("content") if kind == "tool_result" else None
-        if result is not None and (found := _content_refusal(result, "tool_result", policy)):
+        if result is not None and (found := _content_rejection(result, "tool_result", policy)):
             return found
     return None
 
 
-def _block_refusal(block: Mapping[str, Any]) -> Refusal | None:
+def _block_rejection(block: Mapping[str, Any]) -> Rejection | None:
     kind = block["type"]
     if kind == "text" and not (isinstance(block.get("text"), str) and block["text"]):
         return param_incorrect("empty text", _NOT_SET)

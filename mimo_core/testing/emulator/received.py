@@ -1,4 +1,4 @@
-"""What the emulator saw: one `RecordedRequest` for each request it received."""
+"""What the emulator saw: one `ReceivedRequest` for each request it received."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Protocol = Literal["chat_completions", "messages", "models", "unknown"]
 
 
 @dataclass(frozen=True)
-class RecordedRequest:
+class ReceivedRequest:
     """One request, as it came over the wire, and its content in chat-completions shape."""
 
     method: str

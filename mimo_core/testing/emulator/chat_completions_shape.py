@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from mimo_core.testing.emulator.answers import Answer
+from mimo_core.testing.emulator.apply_reply import Answer
 
 
 def completion(answer: Answer) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from mimo_core.models import ModelInfo
 from mimo_core.testing.emulator.audio import decode_data_url
-from mimo_core.testing.emulator.policy import Refusal, param_incorrect
-from mimo_core.testing.emulator.recorded import content_text
+from mimo_core.testing.emulator.policy import Rejection, param_incorrect
+from mimo_core.testing.emulator.received import content_text
 
 MAX_ENCODED = 10 * 1024 * 1024
 _CHAT_ONLY = ("stop", "thinking", "tools", "tool_choice", "response_format")
@@ -16,7 +16,7 @@ _FORMATS = ("wav", "mp3", "pcm", "pcm16")
 _SAMPLE_TYPES = ("audio/wav", "audio/x-wav", "audio/wave", "audio/mp3", "audio/mpeg")
 
 
-def not_for_speech(request: Mapping[str, Any], info: ModelInfo) -> Refusal | None:
+def not_for_speech(request: Mapping[str, Any], info: ModelInfo) -> Rejection | None:
     """Parameters that speech models do not support."""
     for name in _CHAT_ONLY:
         if request.get(name) is not None:
@@ -25,7 +25,7 @@ def not_for_speech(request: Mapping[str, Any], info: ModelInfo) -> Refusal | Non
     return None
 
 
-def other_models_refusal(request: Mapping[str, Any], info: ModelInfo) -> Refusal | None:
+def other_models_rejection(request: Mapping[str, Any], info: ModelInfo) -> Rejection | None:
     """Options of speech for a model that has none; the emulator does not know new models' kinds."""
     for name, kind in (("audio", "tts"), ("asr_options", "asr")):
         if info.known and info.kind != kind and request.get(name) is not None:
@@ -33,7 +33,7 @@ def other_models_refusal(request: Mapping[str, Any], info: ModelInfo) -> Refusal
     return None
 
 
-def speech_refusal(request: Mapping[str, Any], info: ModelInfo) -> Refusal | None:
+def speech_rejection(request: Mapping[str, Any], info: ModelInfo) -> Rejection | None:
     """Rules of synthesis: what is spoken, by which voice, in which format."""
     audio = request.get("audio")
     if audio is not None and not isinstance(audio, dict):
@@ -44,16 +44,16 @@ def speech_refusal(request: Mapping[str, Any], info: ModelInfo) -> Refusal | Non
         said = f"optimize_text_preview must be a boolean, and is not supported by {info.id}"
         return param_incorrect("speech options", said)
     return (
-        _texts_refusal(request["messages"])
-        or _spoken_refusal(request["messages"], audio, info)
-        or _format_refusal(audio.get("format"), stream=request.get("stream") is True)
-        or _voice_refusal(audio.get("voice"), info)
+        _texts_rejection(request["messages"])
+        or _spoken_rejection(request["messages"], audio, info)
+        or _format_rejection(audio.get("format"), stream=request.get("stream") is True)
+        or _voice_rejection(audio.get("voice"), info)
     )
 
 
-def _spoken_refusal(
+def _spoken_rejection(
     messages: list[dict[str, Any]], audio: Mapping[str, Any], info: ModelInfo
-) -> Refusal | None:
+) -> Rejection | None:
     """The spoken text is the assistant's message, the style the user's; nobody else speaks."""
     roles = {message["role"] for message in messages}
     if roles & {"system", "developer"}:
@@ -71,7 +71,7 @@ def _spoken_refusal(
     return None
 
 
-def _texts_refusal(messages: list[dict[str, Any]]) -> Refusal | None:
+def _texts_rejection(messages: list[dict[str, Any]]) -> Rejection | None:
     """Who speaks, and what is said: texts, of a user and an assistant who calls no tools."""
     for message in messages:
         if message["role"] == "tool" or message.get("tool_calls"):
@@ -84,7 +84,7 @@ def _texts_refusal(messages: list[dict[str, Any]]) -> Refusal | None:
     return None
 
 
-def _format_refusal(format: Any, *, stream: bool) -> Refusal | None:
+def _format_rejection(format: Any, *, stream: bool) -> Rejection | None:
     """Streams are PCM only; `pcm` and `pcm16` are the same."""
     if format is None:
         return None
@@ -97,7 +97,7 @@ def _format_refusal(format: Any, *, stream: bool) -> Refusal | None:
     )
 
 
-def _voice_refusal(voice: Any, info: ModelInfo) -> Refusal | None:
+def _voice_rejection(voice: Any, info: ModelInfo) -> Rejection | None:
     if info.voice_source == "description":
         return (
             param_incorrect("speech voice", f"voice is not supported by {info.id}")
@@ -105,13 +105,13 @@ def _voice_refusal(voice: Any, info: ModelInfo) -> Refusal | None:
             else None
         )
     if info.voice_source == "sample":
-        return _sample_refusal("voice sample", voice, "audio.voice")
+        return _sample_rejection("voice sample", voice, "audio.voice")
     if voice is None or voice in info.voices:
         return None
     return param_incorrect("speech voice", f"voice {voice} is not one of {', '.join(info.voices)}")
 
 
-def recognition_refusal(request: Mapping[str, Any]) -> Refusal | None:
+def recognition_rejection(request: Mapping[str, Any]) -> Rejection | None:
     """Rules of recognition: one recording in one user message, a language the model knows."""
     given = [part for message in request["messages"] for part in _parts(message)]
     parts = [part for part in given if part["type"] == "input_audio"]
@@ -128,8 +128,8 @@ def recognition_refusal(request: Mapping[str, Any]) -> Refusal | None:
         return param_incorrect("recording", said)
     held = parts[0].get("input_audio")
     data = held.get("data") if isinstance(held, dict) else None
-    if refusal := _sample_refusal("recording", data, "input_audio.data"):
-        return refusal
+    if rejection := _sample_rejection("recording", data, "input_audio.data"):
+        return rejection
     options = request.get("asr_options") or {}
     language = options.get("language") if isinstance(options, dict) else options
     if language not in (None, "auto", "zh", "en"):
@@ -146,7 +146,7 @@ def _parts(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     return content if isinstance(content, list) else []
 
 
-def _sample_refusal(rule: str, url: Any, name: str) -> Refusal | None:
+def _sample_rejection(rule: str, url: Any, name: str) -> Rejection | None:
     """A recording is a data URL of WAV or MP3, its base64 at most 10 MB."""
     if not url:
         return param_incorrect(rule, f"{name} is not set")

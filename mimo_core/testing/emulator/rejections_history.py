@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from mimo_core.models import ModelInfo
-from mimo_core.testing.emulator.policy import Policy, Refusal, param_incorrect, published
-from mimo_core.testing.emulator.refusals_media import MEDIA, media_refusal, modality_refusal
+from mimo_core.testing.emulator.policy import Policy, Rejection, param_incorrect, published
+from mimo_core.testing.emulator.rejections_media import MEDIA, media_rejection, modality_rejection
 
 TEXT_NOT_SET = "`text` is not set"
 TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -18,7 +18,7 @@ _ROLES = ("developer", "system", "user", "assistant", "tool")
 _INSTRUCTIONS = ("developer", "system")
 
 
-def messages_refusal(messages: Any) -> Refusal | None:
+def messages_rejection(messages: Any) -> Rejection | None:
     """No messages, or what is none."""
     if not isinstance(messages, list) or not messages:
         return param_incorrect("no messages", "messages must not be empty")
@@ -41,31 +41,31 @@ def _has_type(part: Any) -> bool:
     return isinstance(part, dict) and isinstance(part.get("type"), str)
 
 
-def history_refusal(request: dict[str, Any], info: ModelInfo, policy: Policy) -> Refusal | None:
+def history_rejection(request: dict[str, Any], info: ModelInfo, policy: Policy) -> Rejection | None:
     """The rules for a chat model's history."""
     messages = request["messages"]
-    if refusal := modality_refusal(messages, info):
-        return refusal
+    if rejection := modality_rejection(messages, info):
+        return rejection
     for message in messages:
-        if refusal := _CONTENT_RULES[message["role"]](message, policy):
-            return refusal
-    if refusal := _calls_refusal(messages):
-        return refusal
+        if rejection := _CONTENT_RULES[message["role"]](message, policy):
+            return rejection
+    if rejection := _calls_rejection(messages):
+        return rejection
     thinks = info.thinks(request.get("thinking"), request.get("reasoning_effort"))
-    return _reasoning_refusal(messages) if thinks and policy.require_reasoning else None
+    return _reasoning_rejection(messages) if thinks and policy.require_reasoning else None
 
 
 # Content
 
 
-def _instruction_refusal(message: dict[str, Any], policy: Policy) -> Refusal | None:
+def _instruction_rejection(message: dict[str, Any], policy: Policy) -> Rejection | None:
     content = message.get("content")
     if isinstance(content, list) and any(part["type"] in MEDIA for part in content):
         return param_incorrect("media in instructions", TEXT_NOT_SET)
-    return _user_refusal(message, policy)
+    return _user_rejection(message, policy)
 
 
-def _user_refusal(message: dict[str, Any], policy: Policy) -> Refusal | None:
+def _user_rejection(message: dict[str, Any], policy: Policy) -> Rejection | None:
     """A text or parts; no text of either is empty."""
     content = message.get("content")
     if isinstance(content, str) and content:
@@ -73,20 +73,20 @@ def _user_refusal(message: dict[str, Any], policy: Policy) -> Refusal | None:
     if not isinstance(content, list) or not content:
         return param_incorrect("empty text", TEXT_NOT_SET)
     for part in content:
-        refusal = _text_refusal(part) if part["type"] == "text" else media_refusal(part)
-        if refusal is not None:
-            return refusal
+        rejection = _text_rejection(part) if part["type"] == "text" else media_rejection(part)
+        if rejection is not None:
+            return rejection
     return None
 
 
-def _text_refusal(part: dict[str, Any]) -> Refusal | None:
+def _text_rejection(part: dict[str, Any]) -> Rejection | None:
     text = part.get("text")
     if isinstance(text, str) and text:
         return None
     return param_incorrect("empty text", TEXT_NOT_SET)
 
 
-def _assistant_refusal(message: dict[str, Any], policy: Policy) -> Refusal | None:
+def _assistant_rejection(message: dict[str, Any], policy: Policy) -> Rejection | None:
     """Content must be there, also beside calls; a single space is enough."""
     content = message.get("content")
     if content == "" and not policy.refuse_empty_content:
@@ -96,11 +96,11 @@ def _assistant_refusal(message: dict[str, Any], policy: Policy) -> Refusal | Non
     if isinstance(content, list) and content:
         others = [part for part in content if part["type"] != "text"]
         if not others:
-            return next(filter(None, map(_text_refusal, content)), None)
+            return next(filter(None, map(_text_rejection, content)), None)
     return param_incorrect("assistant content", TEXT_NOT_SET)
 
 
-def _tool_refusal(message: dict[str, Any], policy: Policy) -> Refusal | None:
+def _tool_rejection(message: dict[str, Any], policy: Policy) -> Rejection | None:
     """A string only: lists of text parts are documented, but lists were seen to be refused."""
     content = message.get("content")
     if not isinstance(content, str):
@@ -108,19 +108,19 @@ def _tool_refusal(message: dict[str, Any], policy: Policy) -> Refusal | None:
     return None if content else param_incorrect("tool content empty", TEXT_NOT_SET)
 
 
-_CONTENT_RULES: dict[str, Callable[[dict[str, Any], Policy], Refusal | None]] = {
-    "developer": _instruction_refusal,
-    "system": _instruction_refusal,
-    "user": _user_refusal,
-    "assistant": _assistant_refusal,
-    "tool": _tool_refusal,
+_CONTENT_RULES: dict[str, Callable[[dict[str, Any], Policy], Rejection | None]] = {
+    "developer": _instruction_rejection,
+    "system": _instruction_rejection,
+    "user": _user_rejection,
+    "assistant": _assistant_rejection,
+    "tool": _tool_rejection,
 }
 
 
 # Calls, their results, and the reasoning that comes with them
 
 
-def _calls_refusal(messages: list[dict[str, Any]]) -> Refusal | None:
+def _calls_rejection(messages: list[dict[str, Any]]) -> Rejection | None:
     """Each call is whole, and answered by one tool message before anything else is said."""
     pending: list[str] = []
     for message in messages:
@@ -138,18 +138,18 @@ def _calls_refusal(messages: list[dict[str, Any]]) -> Refusal | None:
             said = "tool_calls must be a list, of an assistant message"
             return param_incorrect("tool call shape", said)
         for call in calls or ():
-            if refusal := _call_refusal(call, pending):
-                return refusal
+            if rejection := _call_rejection(call, pending):
+                return rejection
             pending.append(call["id"])
     return _unanswered(pending) if pending else None
 
 
-def _unanswered(ids: list[str]) -> Refusal:
+def _unanswered(ids: list[str]) -> Rejection:
     said = f"tool_calls must be followed by tool messages for: {', '.join(ids)}"
     return param_incorrect("call without result", said)
 
 
-def _call_refusal(call: Any, pending: list[str]) -> Refusal | None:
+def _call_rejection(call: Any, pending: list[str]) -> Rejection | None:
     """A call of a history: whole, well named, with arguments that are a JSON object."""
     function = call.get("function") if isinstance(call, dict) else None
     given = function if isinstance(function, dict) else {}
@@ -189,7 +189,7 @@ def _is_identified(call: dict[str, Any]) -> bool:
     return isinstance(id, str) and bool(id) and call.get("type") == "function"
 
 
-def _reasoning_refusal(messages: list[dict[str, Any]]) -> Refusal | None:
+def _reasoning_rejection(messages: list[dict[str, Any]]) -> Rejection | None:
     """Thinking mode: a message with calls carries its reasoning, be it empty."""
     for message in messages:
         if message.get("tool_calls") and not isinstance(message.get("reasoning_content"), str):

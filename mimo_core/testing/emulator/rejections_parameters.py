@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mimo_core.models import MODELS, ModelInfo
-from mimo_core.testing.emulator.policy import Policy, Refusal, param_incorrect
-from mimo_core.testing.emulator.refusals_history import TOOL_NAME
+from mimo_core.testing.emulator.policy import Policy, Rejection, param_incorrect
+from mimo_core.testing.emulator.rejections_history import TOOL_NAME
 
 CLOUDSWAY_MODELS = ("MaaS_Mimo_V2.5_20260423", "MaaS_Mimo_V2.5_pro_20260423")
 _RANGES = {
@@ -21,7 +21,7 @@ _EFFORTS = ("none", "low", "medium", "high")
 _CHOICES = ("auto", "none", "required")
 
 
-def model_refusal(model: Any, policy: Policy, *, cloudsway: bool = False) -> Refusal | None:
+def model_rejection(model: Any, policy: Policy, *, cloudsway: bool = False) -> Rejection | None:
     """An id that is not served here, which any spelling but the exact one is."""
     known = MODELS.keys() | policy.extra_models
     if cloudsway:
@@ -33,12 +33,12 @@ def model_refusal(model: Any, policy: Policy, *, cloudsway: bool = False) -> Ref
     return None if model in known else unsupported_model("model unknown", model)
 
 
-def unsupported_model(rule: str, model: str) -> Refusal:
+def unsupported_model(rule: str, model: str) -> Rejection:
     """The published 400, which has neither `param` nor `type`."""
-    return Refusal(rule, 400, {"error": {"code": "400", "message": f"Unsupported model {model}"}})
+    return Rejection(rule, 400, {"error": {"code": "400", "message": f"Unsupported model {model}"}})
 
 
-def parameter_refusal(request: Mapping[str, Any], info: ModelInfo) -> Refusal | None:
+def parameter_rejection(request: Mapping[str, Any], info: ModelInfo) -> Rejection | None:
     """Parameters outside their documented ranges and types; null is not sent."""
     for name, (low, high) in _RANGES.items():
         value = request.get(name)
@@ -49,13 +49,13 @@ def parameter_refusal(request: Mapping[str, Any], info: ModelInfo) -> Refusal | 
         if value is not None and not (is_integer(value) and 1 <= value <= info.max_output):
             said = f"{name} must be between 1 and {info.max_output}"
             return param_incorrect("token limit", said)
-    for check in (_stop_refusal, _effort_refusal, _answer_refusal):
-        if refusal := check(request):
-            return refusal
+    for check in (_stop_rejection, _effort_rejection, _answer_rejection):
+        if rejection := check(request):
+            return rejection
     return None
 
 
-def _stop_refusal(request: Mapping[str, Any]) -> Refusal | None:
+def _stop_rejection(request: Mapping[str, Any]) -> Rejection | None:
     stop = request.get("stop")
     if stop is None:
         return None
@@ -69,14 +69,14 @@ def _stop_refusal(request: Mapping[str, Any]) -> Refusal | None:
     return None
 
 
-def _effort_refusal(request: Mapping[str, Any]) -> Refusal | None:
+def _effort_rejection(request: Mapping[str, Any]) -> Rejection | None:
     effort = request.get("reasoning_effort")
     if effort is None or effort in _EFFORTS:
         return None
     return param_incorrect("reasoning effort", "Input should be 'low', 'medium' or 'high'")
 
 
-def _answer_refusal(request: Mapping[str, Any]) -> Refusal | None:
+def _answer_rejection(request: Mapping[str, Any]) -> Rejection | None:
     """How many answers, in pieces or not, and in which format."""
     n = request.get("n")
     if n is not None and not (is_integer(n) and n == 1):
@@ -85,10 +85,10 @@ def _answer_refusal(request: Mapping[str, Any]) -> Refusal | None:
     if not isinstance(request.get("stream"), bool | None) or not isinstance(options, dict | None):
         said = "stream must be a boolean, and stream_options an object"
         return param_incorrect("stream", said)
-    return _format_refusal(request.get("response_format"))
+    return _format_rejection(request.get("response_format"))
 
 
-def _format_refusal(format: Any) -> Refusal | None:
+def _format_rejection(format: Any) -> Rejection | None:
     if format is None:
         return None
     if not isinstance(format, dict) or format.get("type") not in _FORMATS:
@@ -99,7 +99,7 @@ def _format_refusal(format: Any) -> Refusal | None:
     return None
 
 
-def thinking_refusal(thinking: Any) -> Refusal | None:
+def thinking_rejection(thinking: Any) -> Rejection | None:
     """Thinking is switched on or off."""
     if thinking is None:
         return None
@@ -111,7 +111,7 @@ def thinking_refusal(thinking: Any) -> Refusal | None:
 # Tools
 
 
-def tools_refusal(tools: Any, policy: Policy) -> Refusal | None:
+def tools_rejection(tools: Any, policy: Policy) -> Rejection | None:
     """Tools of another type, ill-named functions, and a web search without the plugin."""
     if tools is None:
         return None
@@ -123,12 +123,12 @@ def tools_refusal(tools: Any, policy: Policy) -> Refusal | None:
         check = _TOOL_CHECKS.get(str(tool.get("type"))) if isinstance(tool, dict) else None
         if check is None:
             return param_incorrect("tools", "tools.type must be one of function, web_search")
-        if refusal := check(tool, policy):
-            return refusal
+        if rejection := check(tool, policy):
+            return rejection
     return None
 
 
-def choice_refusal(request: Mapping[str, Any]) -> Refusal | None:
+def choice_rejection(request: Mapping[str, Any]) -> Rejection | None:
     """A `tool_choice` of another shape; those that are known are accepted and ignored."""
     choice = request.get("tool_choice")
     if choice is not None and choice not in _CHOICES and not _is_named_function(choice):
@@ -148,7 +148,7 @@ def _is_named_function(choice: Any) -> bool:
     )
 
 
-def _function_refusal(tool: dict[str, Any], policy: Policy) -> Refusal | None:
+def _function_rejection(tool: dict[str, Any], policy: Policy) -> Rejection | None:
     function = tool.get("function")
     given = function if isinstance(function, dict) else {}
     name = given.get("name")
@@ -161,7 +161,7 @@ def _function_refusal(tool: dict[str, Any], policy: Policy) -> Refusal | None:
     return param_incorrect("tool parameters", said)
 
 
-def _web_search_refusal(tool: dict[str, Any], policy: Policy) -> Refusal | None:
+def _web_search_rejection(tool: dict[str, Any], policy: Policy) -> Rejection | None:
     if not policy.web_search_enabled:
         said = "web search tool found in the request body, but webSearchEnabled is false"
         return param_incorrect("web search disabled", said)
@@ -175,9 +175,9 @@ def _web_search_refusal(tool: dict[str, Any], policy: Policy) -> Refusal | None:
     return param_incorrect("web search location", "tools.user_location.type must be approximate")
 
 
-_TOOL_CHECKS: dict[str, Callable[[dict[str, Any], Policy], Refusal | None]] = {
-    "function": _function_refusal,
-    "web_search": _web_search_refusal,
+_TOOL_CHECKS: dict[str, Callable[[dict[str, Any], Policy], Rejection | None]] = {
+    "function": _function_rejection,
+    "web_search": _web_search_rejection,
 }
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from mimo_core.models import ALIASES, ModelInfo, model_info
 from mimo_core.testing.emulator.audio import audio_seconds, decode_data_url, synthesize
-from mimo_core.testing.emulator.recorded import content_text
+from mimo_core.testing.emulator.received import content_text
 from mimo_core.testing.emulator.reply import Reply, ToolCall
 
 _TOKEN = re.compile(r"\s*(?:[\u3040-\u30ff\u3400-\u9fff]|[^\s\u3040-\u30ff\u3400-\u9fff]+)")
@@ -77,7 +77,7 @@ def count_tokens(text: str) -> int:
     return sum(1 for _ in _TOKEN.finditer(text))
 
 
-def answer(reply: Reply, request: Mapping[str, Any]) -> Answer:
+def apply_reply(reply: Reply, request: Mapping[str, Any]) -> Answer:
     """Apply a request (chat-completions shape) to a reply.
 
     Reasoning counts against `max_completion_tokens` first, then text, then the arguments of the

@@ -6,7 +6,7 @@ from typing import Any
 
 from mimo_core.models import Modality, ModelInfo
 from mimo_core.testing.emulator.faults import error_body
-from mimo_core.testing.emulator.policy import Refusal, param_incorrect
+from mimo_core.testing.emulator.policy import Rejection, param_incorrect
 
 # Content part -> the modality it is, and the field that holds its URL.
 MEDIA: dict[str, tuple[Modality, str]] = {
@@ -14,7 +14,7 @@ MEDIA: dict[str, tuple[Modality, str]] = {
     "input_audio": ("audio", "data"),
     "video_url": ("video", "url"),
 }
-# What other APIs call a document; the wording of the refusal is the service's.
+# What other APIs call a document; the wording of the rejection is the service's.
 FILES = frozenset({"file", "input_file", "file_url", "document", "pdf"})
 MAX_DATA = 50 * 1024 * 1024  # bytes of sound or video, before base64
 _AUDIO = frozenset(
@@ -23,7 +23,7 @@ _AUDIO = frozenset(
 )
 
 
-def modality_refusal(messages: list[dict[str, Any]], info: ModelInfo) -> Refusal | None:
+def modality_rejection(messages: list[dict[str, Any]], info: ModelInfo) -> Rejection | None:
     """Media that the model does not take, on whichever turn: it stays in the history."""
     for message in messages:
         content = message.get("content")
@@ -31,11 +31,11 @@ def modality_refusal(messages: list[dict[str, Any]], info: ModelInfo) -> Refusal
             modality, _ = MEDIA.get(part["type"], ("text", ""))
             if modality not in info.inputs:
                 said = f"No endpoints found that support {modality} input"
-                return Refusal("media for a text model", 404, error_body("404", said))
+                return Rejection("media for a text model", 404, error_body("404", said))
     return None
 
 
-def media_refusal(part: dict[str, Any]) -> Refusal | None:
+def media_rejection(part: dict[str, Any]) -> Rejection | None:
     """A part of a user message that is not a text."""
     kind = part["type"]
     if kind in FILES:
@@ -47,12 +47,12 @@ def media_refusal(part: dict[str, Any]) -> Refusal | None:
     url = holder.get(name) if isinstance(holder, dict) else None
     if not isinstance(url, str) or not url.startswith(("http://", "https://", "data:")):
         return param_incorrect("media URL", f"{kind}.{name} must be a URL or a data URL")
-    if url.startswith("data:") and (refusal := _data_refusal(url, modality, f"{kind}.{name}")):
-        return refusal
-    return _video_refusal(part)
+    if url.startswith("data:") and (rejection := _data_rejection(url, modality, f"{kind}.{name}")):
+        return rejection
+    return _video_rejection(part)
 
 
-def _data_refusal(url: str, modality: Modality, field: str) -> Refusal | None:
+def _data_rejection(url: str, modality: Modality, field: str) -> Rejection | None:
     head, comma, data = url[5:].partition(",")
     type, *options = head.lower().split(";")
     if type == "application/pdf":
@@ -67,7 +67,7 @@ def _data_refusal(url: str, modality: Modality, field: str) -> Refusal | None:
     return None
 
 
-def _video_refusal(part: dict[str, Any]) -> Refusal | None:
+def _video_rejection(part: dict[str, Any]) -> Rejection | None:
     fps = part.get("fps")
     if fps is not None and not (
         isinstance(fps, int | float) and not isinstance(fps, bool) and 0.1 <= fps <= 10

@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from mimo_core.testing.emulator.answers import Answer
-from mimo_core.testing.emulator.chat_completions import dump, pieces
+from mimo_core.testing.emulator.apply_reply import Answer
+from mimo_core.testing.emulator.chat_completions_shape import dump, pieces
 
 _STOP_REASONS = {
     "stop": "end_turn",
