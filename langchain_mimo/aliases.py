@@ -115,24 +115,33 @@ _AS_CLOSE = 0.85  # difflib's ratio; top_p and top_k, which are not the same, ha
 def under_field_names(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """A call's arguments under the names of the fields, so that they win over them.
 
+    Args:
+        arguments: by any of their names.
+
     Raises:
         InvalidRequestError: one field is given under two names, with two values.
     """
-    return {FIELD_OF.get(name, name): value for name, value in _once(arguments).items()}
+    return {FIELD_OF.get(name, name): value for name, value in _merge_names(arguments).items()}
 
 
 def constructor_arguments(
     arguments: Mapping[str, Any], fields: Collection[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The constructor's arguments that are `fields`, under any of their names, and those that
-    belong into the request as they are.
+    """Sort the constructor's arguments.
+
+    Args:
+        arguments: as they were given.
+        fields: the names of the model's fields.
+
+    Returns:
+        Those that are `fields`, under any of their names, and those that go into the request.
 
     Raises:
-        InvalidRequestError: one is none of them; the text says what to use instead.
+        InvalidRequestError: an argument has no meaning here; the text says what to use instead.
     """
     named: dict[str, Any] = {}
     unknown: dict[str, Any] = {}
-    for name, value in _once(arguments).items():
+    for name, value in _merge_names(arguments).items():
         if (name, value) == ("max_retries", None):  # ChatOpenAI's way to say the default
             continue
         if FIELD_OF.get(name, name) in fields:
@@ -142,17 +151,24 @@ def constructor_arguments(
         elif not _is_refused(name, value, REFUSED | CONSTRUCTOR_REFUSED):
             _check_spelling(name, fields)
             unknown[name] = value
-    for name in [*unknown, *_mapping(named.get("model_kwargs"))]:
+    for name in [*unknown, *_as_mapping(named.get("model_kwargs"))]:
         if name in CONSTRUCTOR_REFUSED:
-            raise InvalidRequestError(_text(name, CONSTRUCTOR_REFUSED[name]), param=name)
+            raise InvalidRequestError(_say_rejection(name, CONSTRUCTOR_REFUSED[name]), param=name)
     return named, unknown
 
 
 def call_arguments(
     arguments: Mapping[str, Any], fields: Collection[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The arguments of a call that belong into its request, under the names of the fields, and
-    those that say how it is sent (`CALL_OPTIONS`).
+    """Sort the arguments of a call.
+
+    Args:
+        arguments: as they were given or bound.
+        fields: the names of the model's fields.
+
+    Returns:
+        Those of the request, under the names of the fields, and those that say how it is sent
+        (`CALL_OPTIONS`).
 
     Raises:
         InvalidRequestError: one belongs to the model, or to another class; in the request it would
@@ -182,25 +198,33 @@ def call_arguments(
 def check_collisions(arguments: Container[str]) -> None:
     """Refuse what LangChain passes itself, where it would raise a TypeError.
 
+    Args:
+        arguments: the names of a call's arguments.
+
     Raises:
-        InvalidRequestError: it is among the arguments of a call.
+        InvalidRequestError: one of them is LangChain's.
     """
     for name, instead in LANGCHAINS.items():
         if name in arguments:
-            raise InvalidRequestError(_text(name, instead), param=name)
+            raise InvalidRequestError(_say_rejection(name, instead), param=name)
 
 
 def update_arguments(update: Mapping[str, Any], fields: Collection[str]) -> dict[str, Any]:
     """What a copy of a model changes, under the names of the fields.
 
+    Args:
+        update: values by field, under any of its names.
+        fields: the names of the model's fields.
+
     Raises:
-        InvalidRequestError: it is not a field: the copy would be the same in silence.
+        InvalidRequestError: a name is not a field's. Let through, it would change nothing.
     """
     named = under_field_names(update)
     for name in named:
         if name not in fields:
             raise InvalidRequestError(
-                _text(name, _next_name(name, fields) or "it has no such field"), param=name
+                _say_rejection(name, _suggest_name(name, fields) or "it has no such field"),
+                param=name,
             )
     return named
 
@@ -209,10 +233,10 @@ _FOR_REQUESTS = frozenset({"model", *REQUEST_FIELDS})
 _OWN = frozenset({*_FOR_REQUESTS, *CALL_OPTIONS, *CALL_FIELDS, *SENT})
 
 
-def _once(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """`arguments` without a second name for the same field, which may only say the same.
+def _merge_names(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with one name for each field. A second name may only repeat the value.
 
-    None beside a value says nothing.
+    Where one of the two values is None, the other one counts.
     """
     kept: dict[str, Any] = {}
     names: dict[str, str] = {}
@@ -220,7 +244,7 @@ def _once(arguments: Mapping[str, Any]) -> dict[str, Any]:
         field = FIELD_OF.get(name, name)
         other = names.get(field)
         if other is not None and value is not None and kept[other] is not None:
-            if not _same(kept[other], value):
+            if not _is_same(kept[other], value):
                 raise InvalidRequestError(
                     f"{other!r} and {name!r} are the same argument and were given two values: "
                     "leave one out.",
@@ -236,13 +260,13 @@ def _once(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _same(one: Any, other: Any) -> bool:
+def _is_same(one: Any, other: Any) -> bool:
     secrets = [v.get_secret_value() if hasattr(v, "get_secret_value") else v for v in (one, other)]
     return secrets[0] is secrets[1] or bool(secrets[0] == secrets[1])
 
 
 def _is_refused(name: str, value: Any, refused: Mapping[str, str]) -> bool:
-    """Whether a name is one of other classes, with a value that asks for nothing.
+    """Whether a name belongs to another class and its value asks for nothing.
 
     Raises:
         InvalidRequestError: the value asks for something.
@@ -251,20 +275,20 @@ def _is_refused(name: str, value: Any, refused: Mapping[str, str]) -> bool:
         return False
     if value is None or value is False:
         return True
-    raise InvalidRequestError(_text(name, refused[name]), param=name)
+    raise InvalidRequestError(_say_rejection(name, refused[name]), param=name)
 
 
 def _check_spelling(name: str, fields: Iterable[str]) -> None:
     if name in _OWN:
         return
-    if close := _next_name(name, fields):
-        raise InvalidRequestError(_text(name, close, elsewhere=True), param=name)
+    if close := _suggest_name(name, fields):
+        raise InvalidRequestError(_say_rejection(name, close, elsewhere=True), param=name)
     for pattern, instead in _MISNAMED:
         if pattern.fullmatch(name.lower()):
-            raise InvalidRequestError(_text(name, instead, elsewhere=True), param=name)
+            raise InvalidRequestError(_say_rejection(name, instead, elsewhere=True), param=name)
 
 
-def _next_name(name: str, fields: Iterable[str]) -> str | None:
+def _suggest_name(name: str, fields: Iterable[str]) -> str | None:
     from difflib import get_close_matches
 
     names = {*_OWN, *FIELD_OF, *fields}
@@ -272,7 +296,7 @@ def _next_name(name: str, fields: Iterable[str]) -> str | None:
     return f"did you mean {close[0]!r}?" if close else None
 
 
-def _text(name: str, instead: str, *, elsewhere: bool = False) -> str:
+def _say_rejection(name: str, instead: str, *, elsewhere: bool = False) -> str:
     said = f"ChatMiMo does not take {name[:80]!r}: {instead}"
     said += "" if said.endswith("?") else "."
     if elsewhere:
@@ -285,5 +309,5 @@ def _check_usage(name: str, value: Any, *, stacklevel: int) -> None:
         warnings.warn(f"MiMo always sends usage; {name} is ignored.", stacklevel=stacklevel)
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _as_mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}

@@ -1,7 +1,7 @@
-"""Answers of the core to LangChain messages and chunks.
+"""The core's answers as LangChain's messages and chunks.
 
-The same for sync and async. Contents are plain text (v0); `content_blocks.py` gives the
-v1 view of the same message.
+The same for sync and async. Contents are plain text (v0); `_compat.py` gives the v1 view
+of the same message.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _ENVELOPE = frozenset({"choices", "usage", "object", "model"})
 _HELD_BACK = frozenset({"annotations", "audio", "final_text_preview"})
 _OWN_PLACE = frozenset({"role", "content", "tool_calls"})
 _MISFITS = ("]", "}", '"]', '"}', '""]', '""}')
-"""One of them makes no JSON of any arguments, however they are closed: a bracket that fits nothing,
-outside of a text, inside of one, and behind a backslash in one."""
+"""Whatever the arguments are, one of these at their end keeps them from being JSON: a bracket that
+fits nothing, outside of a string, inside of one, and behind a backslash in one."""
 
 _INPUT_DETAILS = {
     "audio_tokens": "audio",
@@ -50,6 +50,9 @@ def to_result(response: ChatResponse, attempts: Attempts) -> ChatResult:
         response: the answer that was accepted.
         attempts: the requests for it. They say what the answer does not: the format of audio, the
             usage of all of them, and what is wrong with an answer that was accepted all the same.
+
+    Returns:
+        One generation, and the model's name and usage as `llm_output`.
     """
     choice = response["choices"][0]
     message = choice["message"]
@@ -57,17 +60,16 @@ def to_result(response: ChatResponse, attempts: Attempts) -> ChatResult:
     if audio := message.get("audio"):
         message = {**message, "audio": {**audio, "format": spoken_format(attempts.request)}}
     usage: Any = attempts.usage
-    metadata = _metadata(response, usage, choice.get("finish_reason")) | _failure(attempts)
+    finish_reason = choice.get("finish_reason")
+    metadata = _make_metadata(response, usage, finish_reason) | _describe_failure(attempts)
     ai = AIMessage(
         content=message.get("content") or "",
-        additional_kwargs=_additional_kwargs(message) | _refusal(choice.get("finish_reason")),
+        additional_kwargs=_pick_additional_kwargs(message) | _describe_refusal(finish_reason),
         response_metadata=metadata,
         usage_metadata=usage_metadata(usage),
-        **_tool_calls(message.get("tool_calls") or []),
+        **_sort_tool_calls(message.get("tool_calls") or []),
     )
-    generation = ChatGeneration(
-        message=ai, generation_info={"finish_reason": choice.get("finish_reason")}
-    )
+    generation = ChatGeneration(message=ai, generation_info={"finish_reason": finish_reason})
     llm_output = {
         "model_name": metadata["model_name"],
         "token_usage": usage or {},
@@ -104,7 +106,14 @@ class ChunkMapper:
         self._audio = AudioPieces(audio_format)
 
     def map(self, chunk: ChatChunk) -> ChatGenerationChunk | None:
-        """The LangChain chunk, or None where `chunk` holds nothing to show."""
+        """Map the next chunk.
+
+        Args:
+            chunk: from the core's stream.
+
+        Returns:
+            The LangChain chunk, or None where `chunk` holds nothing to show.
+        """
         choice = chunk["choices"][0]
         if choice.get("finish_reason"):
             return self._last(chunk, choice["finish_reason"])
@@ -115,8 +124,8 @@ class ChunkMapper:
         reasoning = delta.get("reasoning_content")
         if reasoning and len(delta) == 1 + ("content" in delta):
             return make_chunk(content, {"reasoning_content": reasoning}, [])
-        calls = [_tool_call_chunk(call) for call in delta.get("tool_calls") or ()]
-        extra = {} if calls and len(delta) == 1 else _additional_kwargs(delta)
+        calls = [_make_tool_call_chunk(call) for call in delta.get("tool_calls") or ()]
+        extra = {} if calls and len(delta) == 1 else _pick_additional_kwargs(delta)
         if extra and not _HELD_BACK.isdisjoint(extra):
             self._hold_back(extra)
         if not (content or extra or calls):
@@ -143,8 +152,8 @@ class ChunkMapper:
             extra["audio"] = audio
         message = AIMessageChunk(
             content="",
-            additional_kwargs=extra | _refusal(finish_reason),
-            response_metadata=_metadata(chunk, chunk.get("usage"), finish_reason),
+            additional_kwargs=extra | _describe_refusal(finish_reason),
+            response_metadata=_make_metadata(chunk, chunk.get("usage"), finish_reason),
             usage_metadata=usage_metadata(chunk.get("usage")),
             tool_call_chunks=self._spoil_calls(),
             chunk_position="last",
@@ -197,11 +206,17 @@ class AnswerStream:
         return self._mapper.ended
 
     def take(self, chunk: ChatChunk, stream: Stream | AsyncStream) -> list[ChatGenerationChunk]:
-        """The LangChain chunks that `chunk` lets out; none where there is nothing to show.
+        """Take the next chunk of an attempt.
 
         Args:
             chunk: the next one.
             stream: where it comes from, which holds the answer so far.
+
+        Returns:
+            The LangChain chunks that can be given out now; an empty list while they are held back.
+
+        Raises:
+            OutputCheckError: the answer does not pass the check, and no attempt is left.
         """
         if chunk["choices"][0].get("finish_reason") is not None:
             return self._end(chunk, stream.response)
@@ -222,7 +237,7 @@ class AnswerStream:
             return []
         chunk = {**chunk, "usage": self._attempts.usage or None}  # type: ignore[typeddict-item]
         given = self._give_out(chunk)
-        given[-1].message.response_metadata |= _failure(self._attempts)
+        given[-1].message.response_metadata |= _describe_failure(self._attempts)
         choice = response["choices"][0]
         tell_of_answer(
             self._attempts.request["model"], choice["message"], choice.get("finish_reason")
@@ -236,13 +251,17 @@ class AnswerStream:
         return [generation for generation in mapped if generation is not None]
 
 
-def _failure(attempts: Attempts) -> dict[str, str]:
-    """Why an answer that was accepted all the same will not do (`include_raw`)."""
+def _describe_failure(attempts: Attempts) -> dict[str, str]:
+    """What is wrong with an answer that was accepted all the same (`include_raw`)."""
     return {} if attempts.failure is None else {"structured_output_error": str(attempts.failure)}
 
 
 def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
-    """LangChain's usage for the service's; details that were not sent are left out."""
+    """LangChain's form of the service's usage; details that were not sent are left out.
+
+    Args:
+        usage: of an answer, or None where the service sent nothing.
+    """
     if not usage:
         return None
     input_tokens = usage.get("prompt_tokens") or 0
@@ -252,17 +271,17 @@ def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
         output_tokens=output_tokens,
         total_tokens=usage.get("total_tokens") or input_tokens + output_tokens,
     )
-    details = _details(usage.get("prompt_tokens_details"), _INPUT_DETAILS)
+    details = _pick_details(usage.get("prompt_tokens_details"), _INPUT_DETAILS)
     if seconds := usage.get("seconds"):
-        details["audio_seconds"] = round(seconds)  # of a recording that was recognised
+        details["audio_seconds"] = round(seconds)  # of a recording that was transcribed
     if details:
         metadata["input_token_details"] = InputTokenDetails(**details)  # type: ignore[typeddict-item]
-    if details := _details(usage.get("completion_tokens_details"), _OUTPUT_DETAILS):
+    if details := _pick_details(usage.get("completion_tokens_details"), _OUTPUT_DETAILS):
         metadata["output_token_details"] = OutputTokenDetails(**details)  # type: ignore[typeddict-item]
     return metadata
 
 
-def _details(details: dict[str, int] | None, names: dict[str, str]) -> dict[str, int]:
+def _pick_details(details: dict[str, int] | None, names: dict[str, str]) -> dict[str, int]:
     return {
         ours: details[theirs]
         for theirs, ours in names.items()
@@ -270,14 +289,14 @@ def _details(details: dict[str, int] | None, names: dict[str, str]) -> dict[str,
     }
 
 
-def _refusal(finish_reason: str | None) -> dict[str, str]:
+def _describe_refusal(finish_reason: str | None) -> dict[str, str]:
     """Where OpenAI's messages say that an answer was withheld; LangChain's parsers look there."""
     if finish_reason != "content_filter":
         return {}
     return {"refusal": "The service's content filter withheld the answer."}
 
 
-def _metadata(
+def _make_metadata(
     envelope: ChatResponse | ChatChunk, usage: Usage | None, finish_reason: str | None
 ) -> dict[str, Any]:
     """What a message says of its making; fields a gateway adds are kept."""
@@ -292,12 +311,12 @@ def _metadata(
     return metadata
 
 
-def _additional_kwargs(message: Message) -> dict[str, Any]:
+def _pick_additional_kwargs(message: Message) -> dict[str, Any]:
     """The fields that LangChain has no place for: reasoning, annotations, audio and the like."""
     return {k: v for k, v in message.items() if v and k not in _OWN_PLACE}
 
 
-def _tool_calls(calls: list[ToolCall]) -> dict[str, Any]:
+def _sort_tool_calls(calls: list[ToolCall]) -> dict[str, Any]:
     """The calls that may be run, and the others."""
     valid, invalid = [], []
     for call in calls:
@@ -331,7 +350,7 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _tool_call_chunk(call: ToolCall) -> dict[str, Any]:
+def _make_tool_call_chunk(call: ToolCall) -> dict[str, Any]:
     """LangChain's `tool_call_chunk`, without calling it for each fragment."""
     function = call.get("function") or {}
     return {

@@ -16,7 +16,7 @@ from langchain_mimo.fields import MAPPINGS
 from langchain_mimo.messages import to_request_messages
 from langchain_mimo.notices import warn_once
 from langchain_mimo.schemas import ResponseFormat, check_wire_format
-from langchain_mimo.speech import comes_whole, for_kind
+from langchain_mimo.speech import adapt_for_model_kind, needs_whole_file
 from langchain_mimo.tool_choice import choose_tool, wire_tools
 from mimo_core.checks import Attempts, OutputCheck, output_check
 from mimo_core.models import DEFAULT_MODEL, model_info
@@ -104,17 +104,17 @@ def make_call(
         pass_back_reasoning=model.pass_back_reasoning,
         info=info if info.kind == "chat" else None,
     )
-    request = for_kind(request, stream=stream)
-    _warn_of_what_has_no_effect(request)
+    request = adapt_for_model_kind(request, stream=stream)
+    _warn_of_ineffective_fields(request)
     if check is None and response_format is not None:
         check = response_format.check()
     check = output_check(request, check, enforce=model.enforce_tool_choice)
     attempts = Attempts(request, check)
-    streams = attempts.streams and not comes_whole(request)
-    return Call(attempts, _opened(options), streams, response_format)
+    streams = attempts.streams and not needs_whole_file(request)
+    return Call(attempts, _open_options(options), streams, response_format)
 
 
-def _opened(options: dict[str, Any]) -> dict[str, Any]:
+def _open_options(options: dict[str, Any]) -> dict[str, Any]:
     """The options as the core takes them; what is not a mapping is its to refuse."""
     return {
         name: opened(value) if isinstance(value, Mapping) else value
@@ -161,7 +161,7 @@ def _set_response_format(request: dict[str, Any]) -> ResponseFormat | None:
     return response_format
 
 
-def _warn_of_what_has_no_effect(request: Mapping[str, Any]) -> None:
+def _warn_of_ineffective_fields(request: Mapping[str, Any]) -> None:
     extra = request.get("extra_body") or {}
     for name in without_effect({**extra, **request}):
         warn_once(

@@ -125,7 +125,7 @@ class ChatMiMo(MiMoSettings):
             kwargs: bound to every request.
 
         Raises:
-            MiMoInvalidRequestError: one of `tools` is not a tool, `tool_choice` names none of them.
+            MiMoInvalidRequestError: one of `tools` is not a tool, or `tool_choice` names another.
             OutputParserException: (from the runnable) the model did not call as it was told to, in
                 either attempt.
         """

@@ -38,7 +38,7 @@ def sealed_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def opened(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """The values as they are sent."""
-    return None if values is None else {name: _plain(value) for name, value in values.items()}
+    return None if values is None else {name: _reveal(value) for name, value in values.items()}
 
 
 def masked(values: Any) -> Any:
@@ -69,7 +69,7 @@ def fingerprint(*several: Any) -> str:
     Four bytes, so that what is kept in a cache says too little to look for the secret.
     """
     secrets = [
-        (str(name).lower(), _plain(value))
+        (str(name).lower(), _reveal(value))
         for values in several
         if isinstance(values, Mapping)
         for name, value in values.items()
@@ -84,5 +84,5 @@ def _is_secret(name: Any, value: Any) -> bool:
     return isinstance(value, SecretStr) or is_credential_header(str(name))
 
 
-def _plain(value: Any) -> Any:
+def _reveal(value: Any) -> Any:
     return value.get_secret_value() if isinstance(value, SecretStr) else value

@@ -75,8 +75,8 @@ def fast_chunk(
             "type": "AIMessageChunk",
             "name": None,
             "id": None,
-            "tool_calls": _complete(calls) if calls else [],
-            "invalid_tool_calls": _incomplete(calls) if calls else [],
+            "tool_calls": _make_complete_calls(calls) if calls else [],
+            "invalid_tool_calls": _make_incomplete_calls(calls) if calls else [],
             "usage_metadata": None,
             "tool_call_chunks": calls,
             "chunk_position": None,
@@ -106,7 +106,7 @@ def fast_chunk(
     return generation
 
 
-def _complete(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _make_complete_calls(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """To langchain-core, a fragment without arguments yet is a call without any."""
     return [
         {"name": call["name"] or "", "args": {}, "id": call["id"], "type": "tool_call"}
@@ -115,7 +115,7 @@ def _complete(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _incomplete(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _make_incomplete_calls(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Any other fragment here cannot be an object: parsing it would find it invalid."""
     return [
         {

@@ -12,33 +12,17 @@ from typing import Any, Literal, NamedTuple
 from langchain_mimo.errors import model_errors
 from mimo_core.audio import encode_file
 from mimo_core.errors import InvalidRequestError
+from mimo_core.media import MEDIA_TYPES, PART_KINDS, TYPE_OF_ENDING, canonical_type
 
-_PARTS = {"image": "image_url", "audio": "input_audio", "video": "video_url"}
-_DEFAULT_TYPES = {"image": "image/jpeg", "audio": "audio/wav", "video": "video/mp4"}
-_OPENAI_PARTS = {part: kind for kind, part in _PARTS.items()}
-FILE_BLOCKS = frozenset({*_PARTS, *_OPENAI_PARTS, "file", "document", "text-plain"})
+_PART_TYPES: dict[str, str] = {kind: part for part, kind in PART_KINDS.items()}
+# For data of an unknown type: the type that is listed first for its kind.
+_DEFAULT_TYPES: dict[str, str] = {m.modality: m.mime_type for m in reversed(MEDIA_TYPES)}
+FILE_BLOCKS = frozenset({*_PART_TYPES, *PART_KINDS, "file", "document", "text-plain"})
 """The types of blocks that hold a file, or say where it is."""
 _TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "application/x-yaml")
 _PDF = "JVBER"  # how one begins in base64
 _MAX_HEAD = 300  # characters in which a URL says what it is
 _VIDEO_OPTIONS = ("fps", "media_resolution")
-_FILE_TYPES = {
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".png": "image/png",
-    ".gif": "image/gif",
-    ".webp": "image/webp",
-    ".bmp": "image/bmp",
-    ".wav": "audio/wav",
-    ".mp3": "audio/mpeg",
-    ".flac": "audio/flac",
-    ".m4a": "audio/mp4",
-    ".ogg": "audio/ogg",
-    ".mp4": "video/mp4",
-    ".mov": "video/quicktime",
-    ".avi": "video/x-msvideo",
-    ".wmv": "video/x-ms-wmv",
-}
 
 
 def media_block(
@@ -58,6 +42,9 @@ def media_block(
         fps: video: frames a second to look at, 0.1 to 10; the service's default is 2.
         media_resolution: video: the resolution to look at it with.
 
+    Returns:
+        LangChain's block of type `image`, `audio` or `video`, with the file as base64.
+
     Raises:
         MiMoInvalidRequestError: the file cannot be read, is of another kind, or has the options
             without being a video.
@@ -65,13 +52,13 @@ def media_block(
     options = {"fps": fps, "media_resolution": media_resolution}
     given = {name: value for name, value in options.items() if value is not None}
     with model_errors():
-        return _file_block(Path(path), mime_type, given)
+        return _make_file_block(Path(path), mime_type, given)
 
 
-def _file_block(path: Path, mime_type: str | None, options: dict[str, Any]) -> dict[str, Any]:
-    mime_type = mime_type or _FILE_TYPES.get(path.suffix.lower(), "")
-    kind = mime_type.partition("/")[0]
-    if kind not in _PARTS:
+def _make_file_block(path: Path, mime_type: str | None, options: dict[str, Any]) -> dict[str, Any]:
+    mime_type = mime_type or TYPE_OF_ENDING.get(path.suffix.lower(), "")
+    kind = canonical_type(mime_type).partition("/")[0]
+    if kind not in _PART_TYPES:
         raise InvalidRequestError(
             f"{path.name} is {mime_type or 'of an unknown type'}; MiMo takes images, audio and "
             "video. If it is one, say which: mime_type='video/mp4'.",
@@ -92,39 +79,49 @@ def _file_block(path: Path, mime_type: str | None, options: dict[str, Any]) -> d
     return {**block, "extras": options} if options else block
 
 
-def media_part(block: dict[str, Any]) -> dict[str, Any]:
+def convert_media_block(block: dict[str, Any]) -> dict[str, Any]:
     """The content part for a block that holds an image, audio, a video or a text file.
 
     Known are OpenAI's parts, LangChain's v1 blocks (url or base64), Anthropic's `source` form, and
     `file` blocks whose mime type is one of these.
 
+    Args:
+        block: with its `type` and its data, in any of these forms.
+
+    Returns:
+        A part of type `text`, `image_url`, `input_audio` or `video_url`.
+
     Raises:
         InvalidRequestError: the block is of a kind that MiMo does not take.
     """
     kind = block.get("type")
-    if isinstance(kind, str) and kind in _OPENAI_PARTS:
-        return _openai_part(block, kind)
-    file = _file_in(block)
+    if isinstance(kind, str) and kind in PART_KINDS:
+        return _complete_openai_part(block, kind)
+    file = _find_file(block)
     if file.is_text:
-        return {"type": "text", "text": _text_in(file)}
-    if file.kind not in _PARTS:
+        return {"type": "text", "text": _decode_text(file)}
+    if file.kind not in _PART_TYPES:
         about = ", ".join(filter(None, (file.mime_type, file.name)))
         raise InvalidRequestError(
-            f"A content block of type {kind!r}{f' ({about})' if about else ''} is none that MiMo "
-            "takes; text, image, audio and video are. Of a document, send the text.",
+            f"MiMo does not take a content block of type {kind!r}{f' ({about})' if about else ''}; "
+            "it takes text, image, audio and video. Of a document, send the text.",
             param="messages",
         )
-    return _part(file, block)
+    return _make_part(file, block)
 
 
-def file_unsent(block: dict[str, Any]) -> dict[str, Any]:
-    """What is left of a block that cannot be sent: a part of its kind, without its data."""
+def describe_unsent_file(block: dict[str, Any]) -> dict[str, Any]:
+    """A part of the same kind without the data, for a block that cannot be sent.
+
+    Args:
+        block: with its `type`, in any form that `convert_media_block` knows.
+    """
     kind = block.get("type")
-    if isinstance(kind, str) and kind in _OPENAI_PARTS:
+    if isinstance(kind, str) and kind in PART_KINDS:
         return {"type": kind}
-    file = _file_in(block)
-    if file.kind in _PARTS:
-        return {"type": _PARTS[file.kind]}
+    file = _find_file(block)
+    if file.kind in _PART_TYPES:
+        return {"type": _PART_TYPES[file.kind]}
     described = {"type": kind, "mime_type": file.mime_type, "filename": file.name}
     return {name: value for name, value in described.items() if value}
 
@@ -146,7 +143,7 @@ class _File(NamedTuple):
 
     @property
     def is_text(self) -> bool:
-        if self.kind in _PARTS:
+        if self.kind in _PART_TYPES:
             return False
         if self.text is not None:
             return True
@@ -154,7 +151,7 @@ class _File(NamedTuple):
         return named and (self.data is not None or (self.url or "").startswith("data:"))
 
 
-def _file_in(block: dict[str, Any]) -> _File:
+def _find_file(block: dict[str, Any]) -> _File:
     holder = block
     inner, source = block.get("file"), block.get("source")
     if isinstance(inner, Mapping):  # OpenAI's
@@ -166,32 +163,32 @@ def _file_in(block: dict[str, Any]) -> _File:
             "mime_type": source.get("media_type"),
             "text": source.get("data") if is_text else None,
         }
-    url, data = _str(holder.get("url")), _str(holder.get("base64")) or _str(holder.get("data"))
+    url = _take_str(holder.get("url"))
+    data = _take_str(holder.get("base64")) or _take_str(holder.get("data"))
     # langchain-core turns OpenAI's input_audio into base64 whatever its data was.
     if data and data.startswith(("data:", "http://", "https://")):
         url, data = data, None
-    mime_type = (_str(holder.get("mime_type")) or "").lower().partition(";")[0].strip()
-    if url and url.startswith("data:"):
-        mime_type = mime_type or url[len("data:") : _MAX_HEAD].partition(",")[0].partition(";")[0]
-        mime_type = mime_type.lower()
+    mime_type = canonical_type(_take_str(holder.get("mime_type")) or "")
+    if url and url.startswith("data:") and not mime_type:
+        mime_type = canonical_type(url[len("data:") : _MAX_HEAD].partition(",")[0])
     if mime_type == "application/pdf" and data and not data.startswith(_PDF):
         mime_type = "text/plain"  # langchain-core calls each of OpenAI's files a PDF
-    kind = _str(block.get("type")) or ""
+    kind = _take_str(block.get("type")) or ""
     family = mime_type.partition("/")[0]
-    if family in _PARTS and kind not in _PARTS:
+    if family in _PART_TYPES and kind not in _PART_TYPES:
         kind = family
-    elif kind in _PARTS and mime_type and family != kind:
+    elif kind in _PART_TYPES and mime_type and family != kind:
         kind = "file"  # whatever the block says that it is
     names = (holder.get("filename"), block.get("filename"), block.get("title"), block.get("name"))
-    name = next(filter(None, map(_str, names)), "")
-    return _File(kind, mime_type, name, url, data, _str(holder.get("text")))
+    name = next(filter(None, map(_take_str, names)), "")
+    return _File(kind, mime_type, name, url, data, _take_str(holder.get("text")))
 
 
-def _str(value: Any) -> str | None:
+def _take_str(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _text_in(file: _File) -> str:
+def _decode_text(file: _File) -> str:
     if file.text is not None:
         return file.text
     data = (file.url or "").partition(";base64,")[2] if file.data is None else file.data
@@ -205,7 +202,7 @@ def _text_in(file: _File) -> str:
         ) from error
 
 
-def _openai_part(block: dict[str, Any], kind: str) -> dict[str, Any]:
+def _complete_openai_part(block: dict[str, Any], kind: str) -> dict[str, Any]:
     key = "data" if kind == "input_audio" else "url"
     source = block.get(kind)
     if isinstance(source, str):
@@ -214,7 +211,7 @@ def _openai_part(block: dict[str, Any], kind: str) -> dict[str, Any]:
     return part | {name: block[name] for name in _VIDEO_OPTIONS if name in block}
 
 
-def _part(file: _File, block: dict[str, Any]) -> dict[str, Any]:
+def _make_part(file: _File, block: dict[str, Any]) -> dict[str, Any]:
     url = file.url
     if url is None and file.data:
         url = f"data:{file.mime_type or _DEFAULT_TYPES[file.kind]};base64,{file.data}"
@@ -223,7 +220,7 @@ def _part(file: _File, block: dict[str, Any]) -> dict[str, Any]:
             f"The {file.kind} block has neither a 'url' nor 'base64'; MiMo has no file store.",
             param="messages",
         )
-    part_type = _PARTS[file.kind]
+    part_type = _PART_TYPES[file.kind]
     part: dict[str, Any] = {
         "type": part_type,
         part_type: {"data" if file.kind == "audio" else "url": url},

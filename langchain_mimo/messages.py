@@ -23,7 +23,7 @@ from langchain_core.messages import (
 )
 
 from langchain_mimo.fast_chunks import PROVIDER
-from langchain_mimo.media import FILE_BLOCKS, file_unsent, media_part
+from langchain_mimo.media import FILE_BLOCKS, convert_media_block, describe_unsent_file
 from mimo_core.errors import InvalidRequestError
 from mimo_core.history import adapt_part, arguments_text
 from mimo_core.models import ModelInfo
@@ -45,10 +45,13 @@ def to_request_messages(
         messages: as LangChain hands them to a chat model.
         pass_back_reasoning: whether earlier reasoning goes along. MiMo refuses tool-call histories
             without it; off, the core sends an empty one instead.
-        info: the chat model that users' attachments are for; None for no check.
+        info: the chat model that users' attachments are for; None skips the check.
+
+    Returns:
+        The messages in the shape of `POST /chat/completions`, before the core adapts them.
 
     Raises:
-        InvalidRequestError: a message or an attachment of the user's that MiMo has no form for.
+        InvalidRequestError: MiMo has no form for a message or an attachment of the user's.
         UnsupportedInputError: an attachment of the user's that the model does not take.
     """
     request: list[dict[str, Any]] = []
@@ -56,15 +59,15 @@ def to_request_messages(
     for position, given in enumerate(messages):
         where = f"messages[{position}]"
         try:
-            message = _of_known_class(given, request)
+            message = _normalise_class(given, request)
             if isinstance(message, AIMessage):
-                request.append(_assistant(message, answered, pass_back_reasoning))
+                request.append(_convert_ai_message(message, answered, pass_back_reasoning))
             elif isinstance(message, ToolMessage):
-                request.append(_tool(message))
+                request.append(_convert_tool_message(message))
             elif isinstance(message, SystemMessage):
-                request.append(_instruction(message))
+                request.append(_convert_system_message(message))
             else:
-                request.extend(_user(message))
+                request.extend(_convert_human_message(message))
         except InvalidRequestError as error:
             raise type(error)(f"{where}: {error}", param="messages") from error
         if info is not None and request[-1]["role"] == "user":
@@ -80,23 +83,23 @@ def _check_attachments(content: Any, info: ModelInfo, where: str) -> None:
             adapt_part(part, info, where)
 
 
-def _of_known_class(message: BaseMessage, before: list[dict[str, Any]]) -> BaseMessage:
+def _normalise_class(message: BaseMessage, before: list[dict[str, Any]]) -> BaseMessage:
     """The message in one of the four classes that the service has a role for.
 
     Args:
         before: the request messages before it.
     """
     if isinstance(message, FunctionMessage):
-        id_ = _open_call(message.name, before)
+        id_ = _find_open_call(message.name, before)
         return ToolMessage(content=message.content, tool_call_id=id_)
     if isinstance(message, ChatMessage):
-        return _of_role(message, before)
+        return _convert_chat_message(message, before)
     if isinstance(message, AIMessage | ToolMessage | HumanMessage | SystemMessage):
         return message
     raise InvalidRequestError(f"MiMo has no role for a {type(message).__name__}; leave it out.")
 
 
-def _of_role(message: ChatMessage, before: list[dict[str, Any]]) -> BaseMessage:
+def _convert_chat_message(message: ChatMessage, before: list[dict[str, Any]]) -> BaseMessage:
     content: Any = message.content
     extra = message.additional_kwargs
     match message.role:
@@ -108,16 +111,16 @@ def _of_role(message: ChatMessage, before: list[dict[str, Any]]) -> BaseMessage:
             marked = {"__openai_role__": message.role}
             return SystemMessage(content, name=message.name, additional_kwargs=marked)
         case "tool" | "function":
-            id_ = extra.get("tool_call_id") or _open_call(message.name, before)
+            id_ = extra.get("tool_call_id") or _find_open_call(message.name, before)
             return ToolMessage(content, tool_call_id=str(id_))
     raise InvalidRequestError(
         f"MiMo has no role {message.role[:40]!r}; a ChatMessage's can be {_ROLES}."
     )
 
 
-def _open_call(name: str | None, before: list[dict[str, Any]]) -> str:
+def _find_open_call(name: str | None, before: list[dict[str, Any]]) -> str:
     """The id of the last message's call of a function that no result answers yet; without one,
-    empty: the core finds the call, or says that there is none."""
+    empty: the core finds the call, or raises because the history has no such call."""
     answered = set()
     for message in reversed(before):
         if message["role"] != "tool":
@@ -136,60 +139,61 @@ def reasoning_of(message: AIMessage) -> str:
     for key in ("reasoning_content", "reasoning"):
         found = message.additional_kwargs.get(key)
         if isinstance(found, dict):  # OpenAI's Responses API, v0: an item with summaries
-            found = "".join(_reasoning_texts([{"type": "reasoning", **found}]))
+            found = "".join(_find_reasoning([{"type": "reasoning", **found}]))
         if isinstance(found, str) and found:
             return found
-    return "".join(_reasoning_texts(message.content))
+    return "".join(_find_reasoning(message.content))
 
 
-def _named(message: BaseMessage, request: dict[str, Any]) -> dict[str, Any]:
+def _add_name(message: BaseMessage, request: dict[str, Any]) -> dict[str, Any]:
     if message.name:
         request["name"] = message.name
     return request
 
 
-def _instruction(message: SystemMessage) -> dict[str, Any]:
+def _convert_system_message(message: SystemMessage) -> dict[str, Any]:
     marked = message.additional_kwargs.get("__openai_role__")
     role = "developer" if marked == "developer" else "system"
-    return _named(message, {"role": role, "content": _content(message.content)})
+    return _add_name(message, {"role": role, "content": _convert_content(message.content)})
 
 
-def _user(message: BaseMessage) -> Iterable[dict[str, Any]]:
+def _convert_human_message(message: BaseMessage) -> Iterable[dict[str, Any]]:
     """A human message; Anthropic's `tool_result` blocks in it become tool messages before it."""
     if isinstance(message.content, str):
-        return [_named(message, {"role": "user", "content": message.content})]
+        return [_add_name(message, {"role": "user", "content": message.content})]
     results: list[dict[str, Any]] = []
     blocks: list[str | dict[str, Any]] = []
     for given in message.content:
-        block = _unwrapped(given)
+        block = _unwrap_block(given)
         if isinstance(block, dict) and block.get("type") == "tool_result":
-            content = _result_content(block.get("content"))
+            content = _convert_result_content(block.get("content"))
             results.append(
                 {"role": "tool", "tool_call_id": block.get("tool_use_id"), "content": content}
             )
         else:
             blocks.append(block)
     if blocks or not results:
-        results.append(_named(message, {"role": "user", "content": _content(blocks)}))
+        results.append(_add_name(message, {"role": "user", "content": _convert_content(blocks)}))
     return results
 
 
-def _content(content: str | list[Any]) -> str | list[dict[str, Any]]:
+def _convert_content(content: str | list[Any]) -> str | list[dict[str, Any]]:
     if isinstance(content, str):
         return content
-    return [_part(block) for block in content] or ""
+    return [_convert_block(block) for block in content] or ""
 
 
-def _part(given: str | dict[str, Any]) -> dict[str, Any]:
+def _convert_block(given: str | dict[str, Any]) -> dict[str, Any]:
     """One block of a system, human or tool message as a content part."""
-    block = _unwrapped(given)
+    block = _unwrap_block(given)
     if isinstance(block, str):
         return {"type": "text", "text": block}
-    part = media_part(block) if (text := _text_of(block)) is None else _text_part(text)
-    return {**part, "cache_control": mark} if (mark := _cache_mark(block)) else part
+    text = _find_text(block)
+    part = convert_media_block(block) if text is None else _make_text_part(text)
+    return {**part, "cache_control": mark} if (mark := _find_cache_mark(block)) else part
 
 
-def _unwrapped(block: str | dict[str, Any]) -> str | dict[str, Any]:
+def _unwrap_block(block: str | dict[str, Any]) -> str | dict[str, Any]:
     """What LangChain's v1 content keeps of blocks that it does not know."""
     while (
         isinstance(block, dict)
@@ -200,29 +204,29 @@ def _unwrapped(block: str | dict[str, Any]) -> str | dict[str, Any]:
     return block
 
 
-def _text_part(text: str) -> dict[str, Any]:
+def _make_text_part(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
 
 
-def _text_of(block: dict[str, Any]) -> str | None:
-    """The text in a block of text or of data; None in any other."""
+def _find_text(block: dict[str, Any]) -> str | None:
+    """The text in a block of text or of data; None for any other block."""
     kind = block.get("type")
     text = block.get("text")
     if (kind is None or kind in _TEXT_BLOCKS) and isinstance(text, str):
         return text
     if kind == "text" and text is None:
         return ""
-    return _json(block["json"]) if kind == "json" and "json" in block else None
+    return _dump_json(block["json"]) if kind == "json" and "json" in block else None
 
 
-def _json(value: Any) -> str:
+def _dump_json(value: Any) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, default=str)
     except (TypeError, ValueError, RecursionError):  # what no JSON can hold
         return repr(value)
 
 
-def _cache_mark(block: str | dict[str, Any]) -> Any:
+def _find_cache_mark(block: str | dict[str, Any]) -> Any:
     """Anthropic's `cache_control`; LangChain's v1 blocks have it in their `extras`."""
     if isinstance(block, str):
         return None
@@ -232,70 +236,72 @@ def _cache_mark(block: str | dict[str, Any]) -> Any:
     )
 
 
-def _tool(message: ToolMessage) -> dict[str, Any]:
-    content = _result_content(message.content)
+def _convert_tool_message(message: ToolMessage) -> dict[str, Any]:
+    content = _convert_result_content(message.content)
     if not content and message.status == "error":
         content = "The tool failed without a message."
     return {"role": "tool", "tool_call_id": message.tool_call_id, "content": content}
 
 
-def _result_content(content: Any) -> str | list[dict[str, Any]]:
+def _convert_result_content(content: Any) -> str | list[dict[str, Any]]:
     if content is None or isinstance(content, str):
         return content or ""
-    return (
-        [_result_part(block) for block in content] if isinstance(content, list) else _json(content)
-    )
+    if isinstance(content, list):
+        return [_convert_result_block(block) for block in content]
+    return _dump_json(content)
 
 
-def _result_part(given: Any) -> dict[str, Any]:
+def _convert_result_block(given: Any) -> dict[str, Any]:
     """A block of a tool's result. What is neither text nor a file is data, so its JSON is the text;
     a file that MiMo does not take is left to the core, which says so in its place."""
-    block = _unwrapped(given)
+    block = _unwrap_block(given)
     if isinstance(block, str):
-        return _text_part(block)
+        return _make_text_part(block)
     if not isinstance(block, dict):
-        return _text_part(_json(block))
+        return _make_text_part(_dump_json(block))
     kind = block.get("type")
-    if _text_of(block) is None and not (isinstance(kind, str) and kind in FILE_BLOCKS):
-        return _text_part(_json(block))
+    if _find_text(block) is None and not (isinstance(kind, str) and kind in FILE_BLOCKS):
+        return _make_text_part(_dump_json(block))
     try:
-        return _part(block)
+        return _convert_block(block)
     except InvalidRequestError:
-        return file_unsent(block)
+        return describe_unsent_file(block)
 
 
-def _assistant(message: AIMessage, answered: set[str], pass_back_reasoning: bool) -> dict[str, Any]:
-    request = _named(message, {"role": "assistant", "content": _assistant_text(message)})
+def _convert_ai_message(
+    message: AIMessage, answered: set[str], pass_back_reasoning: bool
+) -> dict[str, Any]:
+    request = _add_name(message, {"role": "assistant", "content": _join_ai_text(message)})
     if pass_back_reasoning and (reasoning := reasoning_of(message)):
         request["reasoning_content"] = reasoning
         if signature := message.additional_kwargs.get("reasoning_signature"):
             request["reasoning_signature"] = signature
     # Its text goes along as one, so a mark is the message's own: what is cached ends there.
     blocks = message.content if isinstance(message.content, list) else ()
-    if marks := [mark for block in blocks if (mark := _cache_mark(block))]:
+    if marks := [mark for block in blocks if (mark := _find_cache_mark(block))]:
         request["cache_control"] = marks[-1]
-    if calls := _tool_calls(message, answered):
+    if calls := _collect_tool_calls(message, answered):
         request["tool_calls"] = calls
     return request
 
 
-def _assistant_text(message: AIMessage) -> str:
+def _join_ai_text(message: AIMessage) -> str:
     """What was said. Blocks that are not text are other fields' matter, or another provider's."""
     if isinstance(message.content, str):
-        return message.content or _foreign_refusal(message)
+        return message.content or _find_foreign_refusal(message)
     texts = [
-        block if isinstance(block, str) else _str(block.get("text"))
+        block if isinstance(block, str) else _text_or_empty(block.get("text"))
         for block in message.content
         if isinstance(block, str) or block.get("type") in _TEXT_BLOCKS
     ]
-    return "".join(texts) or _foreign_refusal(message)
+    return "".join(texts) or _find_foreign_refusal(message)
 
 
-def _str(value: Any) -> str:
+def _text_or_empty(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _foreign_refusal(message: AIMessage) -> str:
+def _find_foreign_refusal(message: AIMessage) -> str:
     """Another model's words of refusal. (Where MiMo's filter withheld an answer, they are ours.)"""
     if message.response_metadata.get("model_provider") == PROVIDER:
         return ""
@@ -304,45 +310,46 @@ def _foreign_refusal(message: AIMessage) -> str:
     return "".join(text for text in found if isinstance(text, str))
 
 
-def _reasoning_texts(content: str | list[Any]) -> Iterable[str]:
+def _find_reasoning(content: str | list[Any]) -> Iterable[str]:
     for block in content if isinstance(content, list) else ():
         kind = block.get("type") if isinstance(block, dict) else None
         if kind == "reasoning":
-            if text := _str(block.get("reasoning")):
+            if text := _text_or_empty(block.get("reasoning")):
                 yield text
             else:  # OpenAI's Responses API: summaries
                 parts = block.get("summary")
-                yield from (_field(p, "text") for p in (parts if isinstance(parts, list) else ()))
+                for part in parts if isinstance(parts, list) else ():
+                    yield _read_text(part, "text")
         elif kind == "thinking":
-            yield _str(block.get("thinking"))
+            yield _text_or_empty(block.get("thinking"))
         elif kind == "reasoning_content":  # Bedrock's Converse API
-            yield _field(block.get("reasoning_content"), "text")
+            yield _read_text(block.get("reasoning_content"), "text")
 
 
-def _field(holder: Any, name: str) -> str:
-    return _str(holder.get(name)) if isinstance(holder, Mapping) else ""
+def _read_text(holder: Any, name: str) -> str:
+    return _text_or_empty(holder.get(name)) if isinstance(holder, Mapping) else ""
 
 
-def _tool_calls(message: AIMessage, answered: set[str]) -> list[dict[str, Any]]:
+def _collect_tool_calls(message: AIMessage, answered: set[str]) -> list[dict[str, Any]]:
     """The calls, each once. An invalid one that no tool message answers is left out: an agent ends
     there, and a call without an answer would make every later turn fail."""
-    calls = [_call(call["id"], call["name"], call["args"]) for call in message.tool_calls]
+    calls = [_make_tool_call(call["id"], call["name"], call["args"]) for call in message.tool_calls]
     for invalid in message.invalid_tool_calls:
         if invalid["id"] in answered:
-            calls.append(_call(invalid["id"], invalid["name"], invalid["args"]))
+            calls.append(_make_tool_call(invalid["id"], invalid["name"], invalid["args"]))
     known = [call["id"] for call in calls]
     for block in message.content if isinstance(message.content, list) else ():
         if not isinstance(block, dict) or block.get("type") not in ("tool_use", "tool_call"):
             continue
         if block.get("id") not in known:
             args = block.get("input" if block["type"] == "tool_use" else "args")
-            calls.append(_call(block.get("id"), block.get("name"), args))
+            calls.append(_make_tool_call(block.get("id"), block.get("name"), args))
     legacy = message.additional_kwargs.get("function_call")
     if not calls and not message.invalid_tool_calls and isinstance(legacy, Mapping):
-        calls.append(_call(None, legacy.get("name"), legacy.get("arguments")))
+        calls.append(_make_tool_call(None, legacy.get("name"), legacy.get("arguments")))
     return calls
 
 
-def _call(id_: Any, name: Any, args: Any) -> dict[str, Any]:
+def _make_tool_call(id_: Any, name: Any, args: Any) -> dict[str, Any]:
     function = {"name": name, "arguments": arguments_text(args)}
     return {"id": id_, "type": "function", "function": function}

@@ -25,7 +25,7 @@ def warn_once(model: str, cause: str, text: str) -> None:
     if (model, cause) in _told:
         return
     _told.add((model, cause))
-    warnings.warn(text, UserWarning, stacklevel=_level_of_the_caller())
+    warnings.warn(text, UserWarning, stacklevel=_find_caller_level())
 
 
 _EMPTY = {
@@ -60,7 +60,7 @@ def tell_of_answer(model: str, message: Message, finish_reason: str | None) -> N
         made, given = what
         why = _WHY_CUT[finish_reason].format(given=given)
         warn_once(model, f"cut {finish_reason}", f"The {made} of {model} was cut {why}.")
-    elif finish_reason in CUT_REASONS and (name := _call_that_was_cut(message)):
+    elif finish_reason in CUT_REASONS and (name := _find_cut_call(message)):
         why = _WHY_CALL_CUT[finish_reason]
         warn_once(
             model,
@@ -73,7 +73,7 @@ def tell_of_answer(model: str, message: Message, finish_reason: str | None) -> N
         warn_once(model, f"empty {reason}", text[0].upper() + text[1:])
 
 
-def _call_that_was_cut(message: Message) -> str | None:
+def _find_cut_call(message: Message) -> str | None:
     for call in message.get("tool_calls") or ():
         if call_problem(call) is not None:
             return (call.get("function") or {}).get("name") or "a tool"
@@ -81,11 +81,11 @@ def _call_that_was_cut(message: Message) -> str | None:
 
 
 def begin_anew() -> None:
-    """Forget what has been told; for tests."""
+    """Forget what has been told (for tests)."""
     _told.clear()
 
 
-def _level_of_the_caller() -> int:
+def _find_caller_level() -> int:
     """The `stacklevel` of the user's own line, past LangChain's."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None:

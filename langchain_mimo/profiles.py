@@ -12,10 +12,16 @@ from mimo_core.models import model_info
 
 
 def profile_for(model: str) -> ModelProfile | None:
-    """What LangChain may rely on for `model`; None for an id that is not in the table.
+    """What LangChain may rely on for a model.
 
     `structured_output` is False: the service takes a `json_schema` without enforcing it, and
     `create_agent` would otherwise trust it to.
+
+    Args:
+        model: its id.
+
+    Returns:
+        The profile, or None for an id that is not in the model table.
     """
     info = model_info(model)
     if not info.known:

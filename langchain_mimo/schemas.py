@@ -38,6 +38,9 @@ def schema_tool(schema: Any, param: str, *, strict: bool | None = None) -> dict[
         param: the argument that it was given as.
         strict: asks the service to follow it exactly.
 
+    Returns:
+        `{"type": "function", "function": {"name": …, "parameters": …}}`.
+
     Raises:
         MiMoInvalidRequestError: it is not a schema.
     """
@@ -60,7 +63,14 @@ def json_schema_of(tool: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_wire_format(response_format: Mapping[str, Any]) -> None:
-    """Raise `MiMoInvalidRequestError` unless this `json_schema` of a request holds a schema."""
+    """Check a `response_format` of type `json_schema` in its form on the wire.
+
+    Args:
+        response_format: of a request.
+
+    Raises:
+        MiMoInvalidRequestError: it does not hold a JSON Schema.
+    """
     described = response_format.get("json_schema")
     if not isinstance(described, Mapping):
         raise MiMoInvalidRequestError(
@@ -72,7 +82,7 @@ def check_wire_format(response_format: Mapping[str, Any]) -> None:
 
 
 def _check_schema(schema: Any, param: str) -> None:
-    """Answers are checked against it, so it is found here whether that is possible."""
+    """Raise where answers could not be checked against this schema."""
     from jsonschema import exceptions, validators
 
     if schema is None:
@@ -87,7 +97,7 @@ def _check_schema(schema: Any, param: str) -> None:
 
 @dataclass(frozen=True)
 class ClassCheck:
-    """A `Validate` for objects of a pydantic class: its own validators count, not only its schema.
+    """Checks objects of a pydantic class: its own validators count, not only its schema.
 
     A class, not a closure: it can be pickled, and its `repr` is the same in every process.
     """
@@ -96,7 +106,7 @@ class ClassCheck:
     pydantic_class: Any
 
     def __call__(self, value: Any) -> str | None:
-        """What is wrong with `value`, in one line, or None."""
+        """What is wrong with `value`, in one line; None where it is valid."""
         kind = self.pydantic_class
         try:
             if hasattr(kind, "model_validate"):
@@ -129,7 +139,7 @@ class ResponseFormat:
         schema: a `Schema`.
 
     Raises:
-        MiMoInvalidRequestError: it is not one.
+        MiMoInvalidRequestError: `schema` is not a schema.
     """
 
     def __init__(self, schema: Any) -> None:
@@ -146,7 +156,14 @@ class ResponseFormat:
         return JSONObject(schema=self._json_schema, validate=validate)
 
     def parse(self, text: str) -> Any:
-        """The object in an answer, or None where there is none (a tool call, a cut answer)."""
+        """Parse the text of an answer.
+
+        Args:
+            text: the whole text.
+
+        Returns:
+            The object, or None where the text does not hold one (a tool call, a cut answer).
+        """
         try:
             value = parse_object(text)
             if not is_pydantic(self._schema):

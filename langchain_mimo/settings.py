@@ -152,7 +152,7 @@ class MiMoSettings(BaseChatModel, MiMoFields):
             update: values by field, under any of its names.
 
         Raises:
-            MiMoModelError: one of them is not a field, or the copy could make no request.
+            MiMoModelError: one of them is not a field, or the copy could not make any request.
         """
         with model_errors():
             changes = update_arguments(update or {}, type(self).model_fields)

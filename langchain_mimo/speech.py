@@ -1,5 +1,4 @@
-"""Speech: what a conversation means to a model that speaks or writes down what it hears, and the
-audio in its answers."""
+"""Speech and transcription: what a conversation means to these models, and the audio in answers."""
 
 from __future__ import annotations
 
@@ -16,42 +15,48 @@ from langchain_mimo.errors import model_errors
 from mimo_core.audio import AudioDecoder, audio_format, decode_audio, encode_file, wav_header
 from mimo_core.errors import InvalidRequestError, InvalidResponseError
 from mimo_core.files import replacing
-from mimo_core.media import SPEECH_FORMATS
+from mimo_core.media import SPEECH_FORMATS, STREAMED_FORMATS
 from mimo_core.models import model_info
 from mimo_core.speech import speech_request, transcription_request
 
 # A piece of whole samples (2 bytes) that is whole in base64 too (3 bytes): pieces can then be
 # played one by one, and their base64 can be put together as text.
 _PIECE = 6
-_WHOLE_FILES = ("wav", "mp3")
+_FILE_FORMATS = SPEECH_FORMATS.keys() - STREAMED_FORMATS  # which need the whole file
 
 
-def for_kind(request: dict[str, Any], *, stream: bool) -> dict[str, Any]:
+def adapt_for_model_kind(request: dict[str, Any], *, stream: bool) -> dict[str, Any]:
     """A chat request as the service wants it for the kind of its model.
 
     Args:
         request: with `messages` in request form.
         stream: whether the answer is streamed.
 
+    Returns:
+        The request itself for a chat model; for another, a new one of the shape that it takes.
+
     Raises:
         InvalidRequestError: the messages, `audio` or `asr_options` do not fit the model.
     """
     kind = model_info(request["model"]).kind
     if kind == "tts":
-        return _to_speak(request, stream=stream and not comes_whole(request))
+        return _adapt_to_speak(request, stream=stream and not needs_whole_file(request))
     if kind == "asr":
-        return _to_recognise(request)
+        return _adapt_to_transcribe(request)
     return request
 
 
-def comes_whole(request: Mapping[str, Any]) -> bool:
+def needs_whole_file(request: Mapping[str, Any]) -> bool:
     """Whether the answer is a file, which cannot be streamed: `stream()` then gives one chunk.
 
     (It has to give something: LangGraph streams every model below `stream_mode="messages"`.)
+
+    Args:
+        request: in the shape of chat completions.
     """
     if model_info(request["model"]).kind != "tts":
         return False
-    return (request.get("audio") or {}).get("format") in _WHOLE_FILES
+    return (request.get("audio") or {}).get("format") in _FILE_FORMATS
 
 
 def spoken_format(request: Mapping[str, Any]) -> str:
@@ -59,26 +64,26 @@ def spoken_format(request: Mapping[str, Any]) -> str:
     return str((request.get("audio") or {}).get("format") or "wav")
 
 
-def _to_speak(request: dict[str, Any], *, stream: bool) -> dict[str, Any]:
+def _adapt_to_speak(request: dict[str, Any], *, stream: bool) -> dict[str, Any]:
     """A last AIMessage is spoken (so that `chat | speech` works), else the last human message.
 
     A human or system message before it says how to speak it, for voice design with what voice.
-    `audio` may hold `voice` (a name; for voice clone a sample as path, bytes or data URL), `format`
-    and `optimize_text_preview`.
+    `audio` may hold `voice` (a name; for voice clone the reference audio as path, bytes or data
+    URL), `format` and `optimize_text_preview`.
     """
     info = model_info(request["model"])
     audio = dict(request.get("audio") or {})
     voice = audio.pop("voice", None)
-    is_sample = info.voice_source == "sample" or isinstance(voice, bytes | os.PathLike)
-    text, style = _text_and_style(
+    is_reference_audio = info.voice_source == "sample" or isinstance(voice, bytes | os.PathLike)
+    text, style = _find_text_and_style(
         request["messages"], describes=info.voice_source == "description", audio=audio
     )
     spoken = speech_request(
         request["model"],
         text,
         style=style,
-        voice=None if is_sample else voice,
-        sample=voice if is_sample else None,
+        voice=None if is_reference_audio else voice,
+        sample=voice if is_reference_audio else None,
         format=audio.pop("format", None),
         optimize_text_preview=audio.pop("optimize_text_preview", None),
         stream=stream,
@@ -88,8 +93,8 @@ def _to_speak(request: dict[str, Any], *, stream: bool) -> dict[str, Any]:
     return {**request, **spoken}
 
 
-def _to_recognise(request: dict[str, Any]) -> dict[str, Any]:
-    """One recording, and nothing else: the last message's audio."""
+def _adapt_to_transcribe(request: dict[str, Any]) -> dict[str, Any]:
+    """Only the last message's audio is sent: a transcription takes one recording."""
     content = request["messages"][-1].get("content") if request["messages"] else None
     parts: list[dict[str, Any]] = content if isinstance(content, list) else [{"type": "text"}]
     if len(parts) != 1 or parts[0].get("type") != "input_audio":
@@ -99,30 +104,32 @@ def _to_recognise(request: dict[str, Any]) -> dict[str, Any]:
             param="messages",
         )
     options = {k: v for k, v in (request.get("asr_options") or {}).items() if v is not None}
-    heard = transcription_request(
-        request["model"], _data_url(parts[0]["input_audio"]), language=options.get("language")
+    transcription = transcription_request(
+        request["model"], _make_data_url(parts[0]["input_audio"]), language=options.get("language")
     )
     if options:
-        heard["asr_options"] = options
-    return {**{k: v for k, v in request.items() if k != "asr_options"}, **heard}
+        transcription["asr_options"] = options
+    return {**{k: v for k, v in request.items() if k != "asr_options"}, **transcription}
 
 
-def _data_url(audio: Mapping[str, Any]) -> str:
+def _make_data_url(audio: Mapping[str, Any]) -> str:
     data = str(audio.get("data") or "")
     if data[:5].lower() == "data:":
         return data
     if data.startswith(("http:", "https:")):
         raise InvalidRequestError(
-            "Speech recognition takes no URL; send the recording itself: media_block(PATH).",
+            "Transcription does not take a URL; send the recording itself: media_block(PATH).",
             param="messages",
         )
     return f"data:audio/{audio.get('format') or 'wav'};base64,{data}"
 
 
-def _text_and_style(
+def _find_text_and_style(
     messages: list[dict[str, Any]], *, describes: bool, audio: Mapping[str, Any]
 ) -> tuple[str, str]:
-    said = [(m["role"], _text(m.get("content"))) for m in messages if m["role"] != "tool"]
+    said = [
+        (m["role"], _join_spoken_text(m.get("content"))) for m in messages if m["role"] != "tool"
+    ]
     said = [(role, text) for role, text in said if text.strip()]
     if describes and audio.get("optimize_text_preview") and all(r != "assistant" for r, _ in said):
         return "", "\n".join(text for _, text in said)  # the service makes the text up
@@ -137,7 +144,7 @@ def _text_and_style(
     return said[spoken][1], "\n".join(style)
 
 
-def _text(content: Any) -> str:
+def _join_spoken_text(content: Any) -> str:
     if isinstance(content, str):
         return content
     for part in content or ():
@@ -152,7 +159,7 @@ class AudioPieces:
     """The audio of a stream, cut anew so that each piece can be played and put together.
 
     Args:
-        format: what it is.
+        format: of the audio: `wav`, `mp3`, `pcm` or `pcm16`.
     """
 
     def __init__(self, format: str = "pcm16") -> None:
@@ -162,7 +169,7 @@ class AudioPieces:
         self._described = False
 
     def feed(self, audio: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What `additional_kwargs["audio"]` of the next chunk holds, or None for nothing yet."""
+        """The next chunk's `additional_kwargs["audio"]`; None while nothing is complete."""
         self._bytes += self._decoder.feed(audio.get("data") or "")
         whole = len(self._bytes) - len(self._bytes) % _PIECE
         piece, self._bytes = self._bytes[:whole], self._bytes[whole:]
@@ -188,7 +195,7 @@ class AudioPieces:
         return piece or None
 
 
-def audio_block(audio: Mapping[str, Any], *, streamed: bool) -> dict[str, Any] | None:
+def make_audio_block(audio: Mapping[str, Any], *, streamed: bool) -> dict[str, Any] | None:
     """LangChain's block for `additional_kwargs["audio"]`, or None where it holds no data.
 
     A chunk's block has `data` instead of `base64`: langchain-core's v3 events put only that
@@ -198,20 +205,20 @@ def audio_block(audio: Mapping[str, Any], *, streamed: bool) -> dict[str, Any] |
     if not isinstance(data, str) or not data:
         return None
     if not streamed:
-        return {"type": "audio", "base64": data, "mime_type": _mime_type(data, audio)}
+        return {"type": "audio", "base64": data, "mime_type": _find_mime_type(data, audio)}
     block = {"type": "audio", "data": data}
     if "format" in audio:  # the first piece: said once, merging puts texts together
         block["mime_type"] = SPEECH_FORMATS[audio["format"]]
     return block
 
 
-def _mime_type(data: str, audio: Mapping[str, Any]) -> str:
+def _find_mime_type(data: str, audio: Mapping[str, Any]) -> str:
     """The type of whole audio in base64."""
-    return SPEECH_FORMATS[_format(base64.b64decode(data[:16]), audio)]
+    return SPEECH_FORMATS[_find_format(base64.b64decode(data[:16]), audio)]
 
 
-def _format(head: bytes, audio: Mapping[str, Any]) -> str:
-    """The format that was asked for; a WAV, or that it is none, its first bytes say themselves."""
+def _find_format(head: bytes, audio: Mapping[str, Any]) -> str:
+    """The format that was asked for. Where that is WAV or unknown, the first bytes decide."""
     found, asked = audio_format(head), audio.get("format")
     if found == "wav" or asked in (None, "wav"):
         return found or "pcm16"
@@ -224,14 +231,17 @@ def audio_of(message: AIMessage) -> bytes:
     Args:
         message: from a speech model; of v0, of `output_version="v1"`, or chunks added up.
 
+    Returns:
+        The decoded bytes: a whole WAV or MP3 file, or PCM samples.
+
     Raises:
         MiMoInvalidResponseError: it holds no audio.
     """
     with model_errors():
-        return _audio_of(message)
+        return _find_audio(message)
 
 
-def _audio_of(message: AIMessage) -> bytes:
+def _find_audio(message: AIMessage) -> bytes:
     data = (message.additional_kwargs.get("audio") or {}).get("data")
     for block in message.content if isinstance(message.content, list) else ():
         if not data and isinstance(block, dict) and block.get("type") == "audio":
@@ -242,10 +252,17 @@ def _audio_of(message: AIMessage) -> bytes:
 
 
 def save_audio(message: AIMessage, path: str | os.PathLike[str]) -> Path:
-    """Write the audio of an answer to a file, and give back its path.
+    """Write the audio of an answer to a file.
 
     Raw PCM (what a stream gives) written to a `.wav` gets its header: 24 kHz, mono, 16 bit. An
     older file is replaced by a whole one, or stays as it was.
+
+    Args:
+        message: from a speech model; of v0, of `output_version="v1"`, or chunks added up.
+        path: the file.
+
+    Returns:
+        The path.
 
     Raises:
         MiMoInvalidResponseError: the message holds no audio.
@@ -254,7 +271,7 @@ def save_audio(message: AIMessage, path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     data = audio_of(message)
     audio = message.additional_kwargs.get("audio") or {}
-    is_raw = _format(data[:16], audio) not in _WHOLE_FILES
+    is_raw = _find_format(data[:16], audio) not in _FILE_FORMATS
     with model_errors():
         try:
             with replacing(path) as file:

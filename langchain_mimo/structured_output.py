@@ -73,10 +73,10 @@ def structured_runnable(
     check: OutputCheck
     parser: OutputParserLike[Any]
     if method == "function_calling":
-        check, parser = _forced_call(schema, cast("Any", tool), options)
-        kwargs |= _tool_arguments(schema, strict, kwargs.pop("tools", None))
+        check, parser = _check_forced_call(schema, cast("Any", tool), options)
+        kwargs |= _force_schema_tool(schema, strict, kwargs.pop("tools", None))
     else:
-        check, parser = _json_object(schema, tool, options), _parser(schema)
+        check, parser = _check_json_object(schema, tool, options), _make_json_parser(schema)
         kwargs["response_format"] = JSON_OBJECT
         if method == "json_schema":
             described = schema_tool(schema, "schema", strict=strict)
@@ -84,19 +84,19 @@ def structured_runnable(
         if "tools" in kwargs:  # ChatOpenAI's: they may be called on the way to the answer
             kwargs["tools"] = wire_tools(kwargs["tools"], strict=strict)
     bound = model.with_check(check).bind(**kwargs)
-    return _with_raw(bound, parser) if include_raw else bound | parser
+    return _add_raw(bound, parser) if include_raw else bound | parser
 
 
-def _forced_call(
+def _check_forced_call(
     schema: Any, tool: dict[str, Any], options: dict[str, Any]
 ) -> tuple[OutputCheck, OutputParserLike[Any]]:
     function = tool["function"]
     validate = check_for(schema, function.get("parameters") or {})
     check = ForcedCall(name=function["name"], validate=validate, **options)
-    return check, _tool_parser(schema, function["name"])
+    return check, _make_tool_parser(schema, function["name"])
 
 
-def _tool_arguments(schema: Any, strict: bool | None, others: Any) -> dict[str, Any]:
+def _force_schema_tool(schema: Any, strict: bool | None, others: Any) -> dict[str, Any]:
     if others:
         raise MiMoInvalidRequestError(
             "method 'function_calling' forces the call of the schema, so further tools are never "
@@ -107,26 +107,28 @@ def _tool_arguments(schema: Any, strict: bool | None, others: Any) -> dict[str, 
     return {"tools": tools} | choose_tool(tools[0]["function"]["name"], tools)
 
 
-def _tool_parser(schema: Schema, name: str) -> OutputParserLike[Any]:
+def _make_tool_parser(schema: Schema, name: str) -> OutputParserLike[Any]:
     if is_pydantic(schema):
         return PydanticToolsParser(tools=[cast("Any", schema)], first_tool_only=True)
     return JsonOutputKeyToolsParser(key_name=name, first_tool_only=True)
 
 
-def _json_object(schema: Any, tool: dict[str, Any] | None, options: dict[str, Any]) -> JSONObject:
+def _check_json_object(
+    schema: Any, tool: dict[str, Any] | None, options: dict[str, Any]
+) -> JSONObject:
     if tool is None:
         return JSONObject(**{**options, "streams": True})
     json_schema = json_schema_of(tool)
     return JSONObject(schema=json_schema, validate=check_for(schema, json_schema), **options)
 
 
-def _parser(schema: Schema | None) -> OutputParserLike[Any]:
+def _make_json_parser(schema: Schema | None) -> OutputParserLike[Any]:
     if schema is not None and is_pydantic(schema):
         return PydanticOutputParser(pydantic_object=cast("Any", schema))
     return JsonOutputParser()
 
 
-def _with_raw(
+def _add_raw(
     bound: Runnable[LanguageModelInput, Any], parser: OutputParserLike[Any]
 ) -> Runnable[LanguageModelInput, Any]:
     """LangChain's `include_raw` form: `raw`, `parsed` and `parsing_error`."""
@@ -159,13 +161,13 @@ class _Outcome:
     def of(self, seen: list[Any]) -> AddableDict:
         message = add_ai_message_chunks(*seen) if len(seen) > 1 else seen[0]
         try:
-            parsed = self.parser.invoke(_unless_wrong(message))
+            parsed = self.parser.invoke(_raise_failure(message))
         except Exception as error:
             return AddableDict(parsed=None, parsing_error=error)
         return AddableDict(parsed=parsed, parsing_error=None)
 
 
-def _unless_wrong(message: AIMessage) -> AIMessage:
+def _raise_failure(message: AIMessage) -> AIMessage:
     error = message.response_metadata.get("structured_output_error")
     if error and message.additional_kwargs.get("refusal"):
         raise MiMoContentFilterError(error)

@@ -23,6 +23,9 @@ def wire_tools(
         strict: asks the service to follow the tools' schemas exactly.
         param: the argument that they were given as.
 
+    Returns:
+        A dict for each tool.
+
     Raises:
         MiMoInvalidRequestError: one is not a tool.
     """
@@ -30,10 +33,10 @@ def wire_tools(
         raise MiMoInvalidRequestError(
             f"tools must be a list of tools, not of type {type(tools).__name__}.", param="tools"
         )
-    return [_wire_tool(tool, strict, param) for tool in tools]
+    return [_convert_tool(tool, strict, param) for tool in tools]
 
 
-def _wire_tool(tool: Any, strict: bool | None, param: str) -> dict[str, Any]:
+def _convert_tool(tool: Any, strict: bool | None, param: str) -> dict[str, Any]:
     if isinstance(tool, dict) and isinstance(tool.get("type"), str) and not _is_schema(tool):
         if "input_schema" not in tool and (tool["type"] != "function" or "function" in tool):
             return tool  # a tool of the service's own, or one that is in its form already
@@ -72,21 +75,23 @@ def choose_tool(choice: Any, tools: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if choice is None or choice is False:
         return {}
     if not isinstance(choice, dict):
-        return {"tool_choice": _wire_choice(choice, tools)}
+        return {"tool_choice": _convert_choice(choice, tools)}
     set_ = {"parallel_tool_calls": False} if choice.get("disable_parallel_tool_use") else {}
     if choice.get("type") in ("auto", "any", "none", "required"):
-        return set_ | {"tool_choice": _wire_choice(choice["type"], tools)}
+        return set_ | {"tool_choice": _convert_choice(choice["type"], tools)}
     if choice.get("type") == "allowed_tools":
-        return set_ | _allowed(choice, tools)
-    name = _named(choice)
+        return set_ | _choose_allowed_tools(choice, tools)
+    name = _find_name(choice)
     if name is None:
         raise MiMoInvalidRequestError(
             f"tool_choice is {str(choice)[:200]}; it can be {_WORDS}.", param="tool_choice"
         )
-    return set_ | {"tool_choice": _wire_choice(name, tools)}
+    return set_ | {"tool_choice": _convert_choice(name, tools)}
 
 
-def _allowed(choice: dict[str, Any], tools: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _choose_allowed_tools(
+    choice: dict[str, Any], tools: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
     """OpenAI's `allowed_tools`, nested as in chat completions or flat as in the Responses API."""
     allowed = choice.get("allowed_tools", choice)
     named = allowed.get("tools") if isinstance(allowed, dict) else None
@@ -96,19 +101,19 @@ def _allowed(choice: dict[str, Any], tools: Sequence[dict[str, Any]]) -> dict[st
             "'tools'.",
             param="tool_choice",
         )
-    names = [_named(one) for one in named]
+    names = [_find_name(one) for one in named]
     for name in names:
-        _wire_choice(name, tools)  # for its check
-    kept = [tool for tool in tools if _named(tool) in names]
-    return {"tools": kept, "tool_choice": _wire_choice(allowed.get("mode") or "auto", kept)}
+        _convert_choice(name, tools)  # for its check
+    kept = [tool for tool in tools if _find_name(tool) in names]
+    return {"tools": kept, "tool_choice": _convert_choice(allowed.get("mode") or "auto", kept)}
 
 
-def _wire_choice(choice: Any, tools: Sequence[dict[str, Any]]) -> dict[str, Any] | str:
+def _convert_choice(choice: Any, tools: Sequence[dict[str, Any]]) -> dict[str, Any] | str:
     if choice is True or choice in ("any", "required"):
         return "required"
     if choice in ("auto", "none"):
         return str(choice)
-    names = [_named(tool) for tool in tools if "function" in tool]
+    names = [_find_name(tool) for tool in tools if "function" in tool]
     if choice == "web_search" and any(tool.get("type") == "web_search" for tool in tools):
         return "auto"  # forced by the tool's own force_search
     if not isinstance(choice, str):
@@ -118,13 +123,13 @@ def _wire_choice(choice: Any, tools: Sequence[dict[str, Any]]) -> dict[str, Any]
     if choice not in names:
         raise MiMoInvalidRequestError(
             f"tool_choice names {choice[:80]!r}, which is not among the tools: "
-            f"{', '.join(map(str, names)) or 'there are none'}.",
+            f"{', '.join(map(str, names)) or '(the list is empty)'}.",
             param="tool_choice",
         )
     return {"type": "function", "function": {"name": choice}}
 
 
-def _named(tool: Any) -> Any:
+def _find_name(tool: Any) -> Any:
     """The name in a tool, or in what refers to one."""
     if not isinstance(tool, dict):
         return tool

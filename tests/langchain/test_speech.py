@@ -343,7 +343,7 @@ class TestRecognition:
             ([], "one audio block"),
             ("Hello.", "one audio block"),
             ([HumanMessage(["Write:", {"type": "audio", "url": WAV_URL}])], "one audio block"),
-            ([HumanMessage([{"type": "audio", "url": "https://a.example/b.wav"}])], "no URL"),
+            ([HumanMessage([{"type": "audio", "url": "https://a.example/b.wav"}])], "not take a URL"),
         ],
     )
     def test_refused_before_sending(
