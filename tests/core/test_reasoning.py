@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -11,6 +11,7 @@ from mimo_core import collect
 from mimo_core._http.errors import error_in_answer
 from mimo_core._response.decode import StreamDecoder
 from mimo_core._response.reasoning import adopt_reasoning
+from mimo_core.types import ChatChunk
 
 
 def details(*texts: str) -> list[dict[str, Any]]:
@@ -31,7 +32,7 @@ def details(*texts: str) -> list[dict[str, Any]]:
     ],
 )
 def test_where_reasoning_stands(message: Any, reasoning: str | None) -> None:
-    adopted: Any = adopt_reasoning({"content": "Hi", **message})
+    adopted: Any = adopt_reasoning(message | {"content": "Hi"})
     assert adopted.get("reasoning_content") == reasoning
     assert "reasoning" not in adopted
     assert adopted.get("reasoning_details") == message.get("reasoning_details")
@@ -53,13 +54,13 @@ def test_where_reasoning_stands(message: Any, reasoning: str | None) -> None:
     ],
 )
 def test_in_a_stream_it_is_put_together(deltas: list[dict[str, Any]]) -> None:
-    events = [{"delta": delta} for delta in [*deltas, {"content": "Hi"}]]
+    events: list[dict[str, Any]] = [{"delta": delta} for delta in [*deltas, {"content": "Hi"}]]
     events.append({"delta": {}, "finish_reason": "stop"})
     data = b"".join(
         b"data: " + json.dumps({"choices": [event]}).encode() + b"\n\n" for event in events
     )
     decoder = StreamDecoder(
-        lambda event: (event,),  # type: ignore[arg-type]
+        lambda event: (cast("ChatChunk", event),),
         lambda event: error_in_answer(event, {}, key=None, hints=None),
     )
     chunks = [*decoder.feed(data + b"data: [DONE]\n\n"), *decoder.close()]
