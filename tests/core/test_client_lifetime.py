@@ -8,6 +8,7 @@ import os
 import threading
 import time
 import warnings
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, closing
 from typing import Any
@@ -220,7 +221,10 @@ def test_closing_while_another_thread_reads(mimo: FakeMiMo, hello: Request) -> N
 def test_one_async_client_in_several_event_loops(mimo: FakeMiMo, hello: Request) -> None:
     client = AsyncMiMoClient(KEY, base_url=mimo.base_url)
 
+    loops: list[weakref.ref[Any]] = []
+
     async def ask() -> str:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
         await asyncio.gather(client.chat(hello), client.chat(hello))
         return text_of(collect([chunk async for chunk in client.stream(hello)]))
 
@@ -230,7 +234,7 @@ def test_one_async_client_in_several_event_loops(mimo: FakeMiMo, hello: Request)
             assert asyncio.run(ask())
             gc.collect()
             assert mimo.wait_for_idle()  # the loop's end closed its connections
-    assert client._clients._held == {}
+    assert [loop() for loop in loops] == [None] * 3  # the client keeps none of them
 
 
 async def test_closing_while_another_task_reads(mimo: FakeMiMo, hello: Request) -> None:
@@ -252,13 +256,17 @@ async def test_closing_while_another_task_reads(mimo: FakeMiMo, hello: Request) 
 def test_event_loops_in_several_threads_at_once(mimo: FakeMiMo, hello: Request) -> None:
     client = AsyncMiMoClient(KEY, base_url=mimo.base_url)
 
+    loops: list[weakref.ref[Any]] = []
+
     async def ask() -> bool:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
         answers = await asyncio.gather(*(client.chat(hello) for _ in range(3)))
         return all(map(text_of, answers))
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(lambda _: asyncio.run(ask()), range(8)))
-    assert client._clients._held == {}
+    gc.collect()
+    assert [loop() for loop in loops] == [None] * 8
     assert mimo.wait_for_idle()
 
 
@@ -268,9 +276,11 @@ def test_an_event_loop_closed_by_hand_is_forgotten(mimo: FakeMiMo, hello: Reques
     http = loop.run_until_complete(client._http())
     loop.run_until_complete(http.aclose())
     loop.close()
-    assert len(client._clients._held) == 1
+    closed = weakref.ref(loop)
+    del loop, http
     asyncio.run(client.chat(hello))
-    assert len(client._clients._held) == 0
+    gc.collect()
+    assert closed() is None
 
 
 async def test_an_async_client_that_is_dropped_closes_its_connections(
