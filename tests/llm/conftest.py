@@ -14,10 +14,9 @@ from click.testing import CliRunner, Result
 from llm.cli import cli
 from llm.migrations import migrate
 
-from llm_mimo import clients as transport
+from llm_mimo.clients import close_clients
 from mimo_core.testing import FakeMiMo
-
-KEY = "sk-llm-tests"
+from tests.conftest import KEY
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,7 +50,7 @@ def _own_user(tmp_path: Path, empty_log: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delenv("LLM_MODEL", raising=False)
     monkeypatch.chdir(tmp_path / "work")
     yield
-    transport.close_clients()
+    close_clients()
 
 
 @pytest.fixture
@@ -61,12 +60,22 @@ def user_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def mimo(monkeypatch: pytest.MonkeyPatch, protocol: str) -> Iterator[FakeMiMo]:
-    """The emulator, where `MIMO_BASE_URL` points to: its address decides on the protocol."""
-    with FakeMiMo() as fake:
+def mimo(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> Iterator[FakeMiMo]:
+    """The emulator, with `MIMO_BASE_URL` set to its address, which decides on the protocol.
+
+    A test gives it arguments with `@mimo_with(extra_models=[…])`.
+    """
+    with FakeMiMo(**getattr(request, "param", {})) as fake:
         base_urls = {"chat_completions": fake.base_url, "messages": fake.messages_base_url}
         monkeypatch.setenv("MIMO_BASE_URL", base_urls[protocol])
         yield fake
+
+
+def mimo_with(**arguments: Any) -> pytest.MarkDecorator:
+    """Give the fixture `mimo` these arguments of `FakeMiMo`."""
+    return pytest.mark.parametrize("mimo", [pytest.param(arguments, id="mimo")], indirect=True)
 
 
 class Llm:
@@ -112,7 +121,7 @@ def both(request: pytest.FixtureRequest, mode: tuple[str, ...]) -> tuple[str, ..
 def logged(run: Llm) -> Any:
     """The last prompt as the log has it."""
 
-    def last() -> dict[str, Any]:
-        return json.loads(run.ok("logs", "-n", "1", "--json").stdout)[0]  # type: ignore[no-any-return]
+    def last() -> Any:
+        return json.loads(run.ok("logs", "-n", "1", "--json").stdout)[0]
 
     return last

@@ -7,7 +7,6 @@ sent: what reaches the service is accepted, and the conversation can go on from 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 from llm.parts import (
     AttachmentPart,
     Message,
+    Part,
     ReasoningPart,
     TextPart,
     ToolCallPart,
@@ -26,6 +26,8 @@ from llm.parts import (
 
 from mimo_core.audio import wav_header
 from mimo_core.testing import FakeMiMo, Reply
+
+pytestmark = [pytest.mark.slow, pytest.mark.protocols("chat_completions", "messages")]
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -37,7 +39,7 @@ texts = st.one_of(
 )
 ids = st.sampled_from([None, "", "call_1", "call_2", "call_0", "toolu_01/x"])
 names = st.sampled_from(["add", "", "a.b", "web_search", "x" * 80, "add two"])
-metadata = st.sampled_from(
+metadata: st.SearchStrategy[dict[str, Any] | None] = st.sampled_from(
     [
         None,
         {},
@@ -89,7 +91,7 @@ histories = st.lists(messages, min_size=1, max_size=6)
 
 def _calls_then_results(calls: list[ToolCallPart], media: list[Any]) -> list[Message]:
     """What a round of tool calls leaves, as llm's chains write it."""
-    results = [ToolResultPart(call.name, "done", call.tool_call_id) for call in calls]
+    results: list[Part] = [ToolResultPart(call.name, "done", call.tool_call_id) for call in calls]
     ends = [llm.user(*map(AttachmentPart, media))] if media else []
     return [llm.user("Go"), Message("assistant", list(calls)), Message("tool", results), *ends]
 
@@ -99,21 +101,6 @@ own_histories = st.builds(
     st.lists(st.builds(ToolCallPart, names, arguments, ids), min_size=1, max_size=3),
     st.lists(attachments, max_size=2),
 )
-
-
-@pytest.fixture(scope="module", params=["chat_completions", "messages"])
-def mimo(request: pytest.FixtureRequest) -> Iterator[FakeMiMo]:
-    """One emulator for all examples."""
-    with FakeMiMo() as fake, pytest.MonkeyPatch.context() as patch:
-        urls = {"chat_completions": fake.base_url, "messages": fake.messages_base_url}
-        patch.setenv("MIMO_BASE_URL", urls[request.param])
-        fake.only_url = urls[request.param]  # type: ignore[attr-defined]
-        yield fake
-
-
-@pytest.fixture(autouse=True)
-def _there(mimo: FakeMiMo, _own_user: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MIMO_BASE_URL", mimo.only_url)  # type: ignore[attr-defined]
 
 
 def _add(a: int, b: int) -> int:

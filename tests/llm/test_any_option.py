@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -32,7 +32,8 @@ MODELS: dict[str, tuple[type[llm.Options], dict[str, Any]]] = {
 CASES = [(id, name) for id, (kind, _) in MODELS.items() for name in kind.model_fields]
 
 # Where an option arrives in the request; None where it does not go into it.
-ARRIVES: dict[str, Callable[[dict[str, Any]], Any] | None] = {
+Reading = Callable[[dict[str, Any]], Any]
+ARRIVES: dict[str, Reading | None] = {
     "max_tokens": lambda body: body["max_completion_tokens"],
     "thinking": lambda body: body["thinking"]["type"] == "enabled",
     "json_object": lambda body: body.get("response_format") == {"type": "json_object"},
@@ -64,25 +65,14 @@ values = st.one_of(
 )
 
 
-@pytest.fixture(scope="module")
-def fake() -> Iterator[FakeMiMo]:
-    with FakeMiMo() as mimo:
-        yield mimo
-
-
-@pytest.fixture(autouse=True)
-def _there(fake: FakeMiMo, _own_user: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MIMO_BASE_URL", fake.base_url)
-
-
 @pytest.mark.parametrize(("model_id", "name"), CASES)
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     max_examples=max(settings().max_examples // 3, 1),
 )
 @given(value=values)
-def test_it_is_honoured_or_refused(fake: FakeMiMo, model_id: str, name: str, value: Any) -> None:
-    fake.reset()
+def test_it_is_honoured_or_refused(mimo: FakeMiMo, model_id: str, name: str, value: Any) -> None:
+    mimo.reset()
     model = llm.get_model(model_id)
     if refused := _invalid(model, name, value):
         assert refused.startswith(name)
@@ -92,13 +82,13 @@ def test_it_is_honoured_or_refused(fake: FakeMiMo, model_id: str, name: str, val
     assume(name != "timeout" or given is None or given > 1)  # else each waits for its retries
     response = model.prompt(**MODELS[model_id][1], options={name: value, **extra})
     if refused := _error_of(response):
-        assert name == "timeout" or not fake.requests, refused  # a short one is over too soon
+        assert name == "timeout" or not mimo.requests, refused  # a short one is over too soon
         assert name in refused or str(value) in refused, refused
         return
-    arrives = ARRIVES.get(name, lambda body: body[name])
+    arrives: Reading | None = ARRIVES.get(name, lambda body: body[name])
     is_blank = isinstance(given, str) and not given.strip()
     if given not in (None, False) and not is_blank and arrives is not None:
-        sent = arrives(fake.last_request.chat)
+        sent = arrives(mimo.last_request.chat)
         same = sent.lower() == given.lower() if isinstance(given, str) else sent == given
         assert same or (name, given) == ("format", "pcm"), (sent, given)
 
@@ -130,5 +120,5 @@ def test_every_model_and_option_is_there() -> None:
     assert public - bases - {options.StyledSpeechOptions} == kinds
 
 
-def test_a_video_option_without_a_video_is_noted(run: Any) -> None:
+def test_a_video_option_without_a_video_is_noted(run: Any, mimo: FakeMiMo) -> None:
     assert "fps has no effect" in run.ok("-m", "mimo", "Hi", "-o", "fps", "1").stderr

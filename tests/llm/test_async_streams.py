@@ -29,6 +29,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["text", "events"])
 def test_break_leaves_no_word_on_stderr(mimo: FakeMiMo, what: str) -> None:
     """Five times "asynchronous generator is already running", where generators are nested."""

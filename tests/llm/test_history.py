@@ -11,7 +11,7 @@ from mimo_core.testing import FakeMiMo, Reply
 
 pytestmark = pytest.mark.protocols("chat_completions", "messages")
 
-CALLS = [("llm_version", {}, "call_one"), ("llm_time", {}, "call_two")]
+CALLS: list[tuple[Any, ...]] = [("llm_version", {}, "call_one"), ("llm_time", {}, "call_two")]
 
 
 def _first_turn(run: Any, mimo: FakeMiMo, arguments: tuple[str, ...]) -> None:
@@ -142,7 +142,7 @@ def test_calls_without_reasoning_go_back_too(run: Any, mimo: FakeMiMo, both: Any
 @pytest.mark.protocols("messages")
 def test_a_signature_goes_back_unchanged(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
     """MiMo's are empty; a relay's are not, and belong to the reasoning."""
-    calls = [("llm_version", {}, "call_one")]
+    calls: list[tuple[Any, ...]] = [("llm_version", {}, "call_one")]
     mimo.queue(
         Reply("I look.", reasoning="Hm.", tool_calls=calls, signature="EqMB+/=="),
         Reply("0.36", reasoning="Now I know.", signature="second"),

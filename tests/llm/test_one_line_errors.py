@@ -16,6 +16,8 @@ from llm_mimo.errors import file_error, for_the_shell, shown
 from mimo_core.audio import wav_header
 from mimo_core.testing import FakeMiMo, Fault, Reply
 
+from .conftest import mimo_with
+
 pytestmark = pytest.mark.protocols("chat_completions", "messages")
 ESCAPES = "\x1b[31mred\x1b[0m \x1b]0;title\x07\x9b2J"
 
@@ -103,10 +105,10 @@ class TestTerminalEscapes:
         assert "the web search failed: red" in result.stderr
         assert not _controls(result.stderr)
 
-    def test_in_a_list_of_models(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        with FakeMiMo(extra_models=["mimo-\x1b[31mred", "mimo-v9"]) as fake:
-            monkeypatch.setenv("MIMO_BASE_URL", fake.base_url)
-            result = run.ok("mimo", "refresh")
+    @mimo_with(extra_models=["mimo-\x1b[31mred", "mimo-v9"])
+    @pytest.mark.protocols("chat_completions")
+    def test_in_a_list_of_models(self, run: Any, mimo: FakeMiMo) -> None:
+        result = run.ok("mimo", "refresh")
         assert result.stdout.startswith("Added mimo-v9 (")
         assert not _controls(result.stdout)
 
@@ -124,7 +126,7 @@ class TestFullDisk:
     @pytest.fixture(autouse=True)
     def _full(self) -> None:
         if not os.path.exists("/dev/full"):
-            pytest.skip("there is no /dev/full here")
+            pytest.skip("this system does not have /dev/full")
 
     @pytest.mark.protocols("chat_completions")
     @pytest.mark.parametrize("format", ["wav", "pcm"])
@@ -137,6 +139,7 @@ class TestFullDisk:
             error = run.fails("-m", "mimo-v2.5-tts", "Hi", *options, *mode)
             assert "/dev/full was not written: No space left on device" in error
 
+    @pytest.mark.slow
     @pytest.mark.protocols("chat_completions")
     def test_stdout(self, mimo: FakeMiMo) -> None:
         mimo.queue(Reply(audio=wav_header(96_000) + bytes(96_000)))
@@ -189,6 +192,7 @@ def _llm(*arguments: str, stdout: str | None = None, **environ: str) -> Any:
         )
 
 
+@pytest.mark.slow
 class TestNarrowEncodings:
     """A terminal that does not have every character."""
 

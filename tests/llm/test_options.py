@@ -35,7 +35,7 @@ def test_it_is_sent(
 def test_penalties(
     run: Any, mimo: FakeMiMo, mode: Any, name: str, value: float, protocol: str
 ) -> None:
-    """The messages protocol has none."""
+    """The messages protocol does not have them."""
     arguments = ("-m", "mimo", "Hi", "-o", name, str(value), *mode)
     if protocol == "chat_completions":
         run.ok(*arguments)

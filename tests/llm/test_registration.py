@@ -14,6 +14,8 @@ import pytest
 from mimo_core.models import MODELS
 from mimo_core.testing import FakeMiMo
 
+from .conftest import mimo_with
+
 _IMPORT = """
 import sys
 import llm, llm.cli, llm.parts, pydantic
@@ -41,10 +43,12 @@ def _new_modules(then: str = "") -> set[str]:
     return set(done.stdout.split())
 
 
+@pytest.mark.slow
 def test_importing_it_brings_in_nothing_else() -> None:
     assert _new_modules() == {"llm_mimo"}
 
 
+@pytest.mark.slow
 def test_registering_the_models_brings_in_little() -> None:
     new = _new_modules(_REGISTER)
     assert {name.partition(".")[0] for name in new} == {"llm_mimo", "mimo_core"}
@@ -110,12 +114,7 @@ def test_the_commands_table(run: Any) -> None:
 
 
 class TestRefresh:
-    @pytest.fixture
-    def mimo(self, monkeypatch: pytest.MonkeyPatch) -> Any:
-        with FakeMiMo(extra_models=["mimo-v9", "gpt-9"]) as fake:
-            monkeypatch.setenv("MIMO_BASE_URL", fake.base_url)
-            yield fake
-
+    @mimo_with(extra_models=["mimo-v9", "gpt-9"])
     def test_it_adds(self, run: Any, mimo: FakeMiMo, mode: tuple[str, ...]) -> None:
         result = run.ok("mimo", "refresh")
         assert "Added mimo-v9 (" in result.stdout
@@ -125,6 +124,7 @@ class TestRefresh:
         assert run.ok("mimo", "refresh").stdout == "No new models.\n"
         assert "mimo-v9" in run.ok("mimo", "models").stdout
 
+    @mimo_with(extra_models=["mimo-v9", "gpt-9"])
     def test_it_keeps_what_was_added_by_hand(self, run: Any, mimo: FakeMiMo) -> None:
         run.ok("mimo", "refresh", "--add", "MaaS_Mimo_V2.5_pro_20260423")
         assert not mimo.requests
@@ -133,6 +133,7 @@ class TestRefresh:
         assert "MaaS_Mimo_V2.5_pro_20260423" in listed
         assert "mimo-v9" in listed
 
+    @mimo_with(extra_models=["mimo-v9", "gpt-9"])
     @pytest.mark.parametrize("broken", ["{", "[]", '{"models": 7}', '{"models": [null]}', "\xff"])
     def test_a_broken_list_is_ignored(
         self, run: Any, mimo: FakeMiMo, user_path: Path, broken: str
@@ -145,13 +146,12 @@ class TestRefresh:
         run.ok("mimo", "refresh")
         assert json.loads(path.read_bytes()) == {"models": ["mimo-v9"]}
 
-    def test_no_list_there(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        with FakeMiMo(keys=["another"]) as fake:
-            monkeypatch.setenv("MIMO_BASE_URL", fake.base_url)
-            assert "Invalid API Key" in run.fails("mimo", "refresh")
+    @mimo_with(keys=["another"])
+    def test_no_list_there(self, run: Any, mimo: FakeMiMo) -> None:
+        assert "Invalid API Key" in run.fails("mimo", "refresh")
 
     @pytest.mark.parametrize("id", ["", " ", "two words", "\x1b[31mred"])
-    def test_what_is_no_id_is_refused(
+    def test_what_cannot_be_an_id_is_refused(
         self, run: Any, mimo: FakeMiMo, user_path: Path, id: str
     ) -> None:
         run.ok("mimo", "refresh", "--add", "mimo-v9")

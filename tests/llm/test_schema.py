@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from mimo_core.testing import FakeMiMo, Fault, Reply
-from mimo_core.testing.emulator import RecordedRequest
+from mimo_core.testing import FakeMiMo, Fault, ReceivedRequest, Reply
 
 pytestmark = pytest.mark.protocols("chat_completions", "messages")
 
@@ -19,11 +18,11 @@ def _ask(*arguments: str) -> tuple[str, ...]:
     return ("-m", "mimo", "A dog", "--schema", "name, age int", *arguments)
 
 
-def _in_json_mode(request: RecordedRequest) -> bool:
+def _in_json_mode(request: ReceivedRequest) -> bool:
     """Whether JSON is asked for. The messages protocol has no field for it, only the prompt."""
     if request.protocol == "messages":
-        return request.messages[0]["content"].count("Return only one JSON object") == 1
-    return request.body.get("response_format") == {"type": "json_object"}
+        return str(request.messages[0]["content"]).count("Return only one JSON object") == 1
+    return bool(request.body.get("response_format") == {"type": "json_object"})
 
 
 def test_a_valid_answer(run: Any, mimo: FakeMiMo, both: tuple[str, ...], logged: Any) -> None:
@@ -90,7 +89,7 @@ def test_a_stream_that_breaks_shows_no_half_object(run: Any, mimo: FakeMiMo, mod
 
 def test_with_tools(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
     """llm itself drops the schema after the first round of tool calls."""
-    calls = [("llm_version", {})]
+    calls: list[tuple[Any, ...]] = [("llm_version", {})]
     mimo.queue(
         Reply("Wait.", reasoning="Hm.", tool_calls=calls),
         Reply(tool_calls=calls),

@@ -12,6 +12,8 @@ import pytest
 from mimo_core.audio import wav_header
 from mimo_core.testing import FakeMiMo, Fault, Reply
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-W", "error:::llm_mimo", "-m", "llm"]
 
 

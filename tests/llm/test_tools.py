@@ -182,7 +182,7 @@ def test_files_of_a_tool_become_words(run: Any, mimo: FakeMiMo, both: tuple[str,
 
 def test_media_of_several_tools(run: Any, mimo: FakeMiMo, both: tuple[str, ...]) -> None:
     """llm hands them on without saying which tool returned which: they keep their order."""
-    calls = [("picture", {}, "call_one"), ("picture", {}, "call_two")]
+    calls: list[tuple[Any, ...]] = [("picture", {}, "call_one"), ("picture", {}, "call_two")]
     mimo.queue(Reply(tool_calls=calls), Reply("Two dots."))
     run.ok("-m", "mimo", "--functions", PICTURE, "What is there?", *both)
     text = json.dumps(mimo.last_request.messages)

@@ -12,6 +12,8 @@ import pytest
 from llm_mimo.web_search import WebSearch, source_list
 from mimo_core.testing import FakeMiMo, Reply
 
+from .conftest import mimo_with
+
 SOURCES = [
     {
         "type": "url_citation",
@@ -108,10 +110,9 @@ def test_a_bad_argument_is_one_line(run: Any, mimo: FakeMiMo, arguments: str) ->
     assert not mimo.requests
 
 
-def test_a_key_without_the_plugin(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    with FakeMiMo(web_search_enabled=False) as mimo:
-        monkeypatch.setenv("MIMO_BASE_URL", mimo.base_url)
-        assert "webSearchEnabled" in run.fails("-m", "mimo", "-T", "WebSearch", "Is it so?")
+@mimo_with(web_search_enabled=False)
+def test_a_key_without_the_plugin(run: Any, mimo: FakeMiMo) -> None:
+    assert "webSearchEnabled" in run.fails("-m", "mimo", "-T", "WebSearch", "Is it so?")
 
 
 def test_it_is_listed(run: Any) -> None:
