@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import pickle
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-import mimo_core
 from mimo_core import (
-    APIConnectionError,
-    APITimeoutError,
     AuthenticationError,
     ContentFilterError,
     ContextOverflowError,
@@ -26,29 +17,14 @@ from mimo_core import (
     InvalidResponseError,
     MiMoError,
     NotFoundError,
-    OutputCheckError,
     PermissionDeniedError,
     RateLimitError,
     ServerError,
-    StreamInterruptedError,
     UnsupportedInputError,
 )
-from mimo_core._http.errors import error_for, error_in_answer, seconds_to_wait
-from mimo_core.errors import ErrorResponse
+from mimo_core._http.errors import error_for
 from tests.conftest import KEY
-
-
-def classified(status: int, body: Any, headers: dict[str, str] | None = None, **kw: Any) -> Any:
-    raw = body if isinstance(body, bytes | str) else json.dumps(body, ensure_ascii=False)
-    error = error_for(status, headers or {}, raw, **{"key": KEY, **kw})
-    assert "\n" not in str(error)
-    assert KEY not in f"{error} {error!r} {error.__dict__}"
-    return error
-
-
-def body(code: Any = "400", message: str = "Param Incorrect", **fields: Any) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message, **fields}}
-
+from tests.core.helpers import classified, error_body
 
 # The bodies that were seen
 
@@ -58,64 +34,64 @@ def body(code: Any = "400", message: str = "Param Incorrect", **fields: Any) -> 
     [
         (
             400,
-            body(param="messages must not be empty", type=""),
+            error_body(param="messages must not be empty", type=""),
             InvalidRequestError,
             "Param Incorrect: messages must not be empty (HTTP 400).",
         ),
         (
             400,
-            body(message="Unsupported model mimo-v2.6"),
+            error_body(message="Unsupported model mimo-v2.6"),
             NotFoundError,
             "Unsupported model mimo-v2.6 (HTTP 400). Check base_url",
         ),
         (
             400,
-            body(message="Invalid request parameters", param="", type="Bad Request"),
+            error_body(message="Invalid request parameters", param="", type="Bad Request"),
             InvalidRequestError,
             "Invalid request parameters (HTTP 400).",
         ),
         (
             400,
-            body(message="Invalid value", param="temperature"),
+            error_body(message="Invalid value", param="temperature"),
             InvalidRequestError,
             "Invalid value (temperature) (HTTP 400).",
         ),
-        (400, body(message="", param="audio"), InvalidRequestError, "audio (HTTP 400)."),
-        (400, body(message=""), InvalidRequestError, "code 400 (HTTP 400)."),
+        (400, error_body(message="", param="audio"), InvalidRequestError, "audio (HTTP 400)."),
+        (400, error_body(message=""), InvalidRequestError, "code 400 (HTTP 400)."),
         (
             404,
-            body("404", "No endpoints found that support image input"),
+            error_body("404", "No endpoints found that support image input"),
             UnsupportedInputError,
             "No endpoints found that support image input (HTTP 404).",
         ),
         (
             400,
-            body(param="The input exceeds the maximum context length of 1048576 tokens"),
+            error_body(param="The input exceeds the maximum context length of 1048576 tokens"),
             ContextOverflowError,
             "maximum context length",
         ),
         (
             400,
-            body(message="This model's maximum context length is 8192 tokens"),
+            error_body(message="This model's maximum context length is 8192 tokens"),
             ContextOverflowError,
             "8192",
         ),
         (
             400,
-            body(message="prompt is too long: 9 tokens"),
+            error_body(message="prompt is too long: 9 tokens"),
             ContextOverflowError,
             "prompt is too long",
         ),
         (
             400,
-            body(message="max_tokens exceeds the tokens allowed: input too long"),
+            error_body(message="max_tokens exceeds the tokens allowed: input too long"),
             InvalidRequestError,
             "max_tokens exceeds",
         ),
-        (413, body("413", "context_length_exceeded"), ContextOverflowError, "context_length"),
+        (413, error_body("413", "context_length_exceeded"), ContextOverflowError, "context_length"),
         (
             400,
-            body(param="system role is not allowed for TTS model"),
+            error_body(param="system role is not allowed for TTS model"),
             InvalidRequestError,
             "Param Incorrect: system role is not allowed for TTS model (HTTP 400).",
         ),
@@ -202,7 +178,7 @@ def test_published_refusals(
     ],
 )
 def test_statuses(status: int, kind: type[MiMoError], retryable: bool, advice: str) -> None:
-    for given_body in ("", body(str(status), "So it is")):
+    for given_body in ("", error_body(str(status), "So it is")):
         error = classified(status, given_body)
         assert type(error) is kind
         assert error.status == status
@@ -232,14 +208,14 @@ def test_statuses(status: int, kind: type[MiMoError], retryable: bool, advice: s
 def test_the_inner_code_says_what_happened(
     status: int, code: Any, kind: type[MiMoError], effective: int
 ) -> None:
-    error = classified(status, body(code, "x"))
+    error = classified(status, error_body(code, "x"))
     assert (type(error), error.status) == (kind, effective)
     assert error.response.status_code == status
     assert (f"(HTTP {status}, code {effective})" in str(error)) is (status != effective)
 
 
 def test_the_type_alone_tells_the_content_filter() -> None:
-    assert isinstance(classified(400, body(type="content_filter")), ContentFilterError)
+    assert isinstance(classified(400, error_body(type="content_filter")), ContentFilterError)
 
 
 # Wrapping
@@ -247,7 +223,7 @@ def test_the_type_alone_tells_the_content_filter() -> None:
 
 @pytest.mark.parametrize("raw_prefix", ["", "data:", " "])
 def test_a_relay_s_wrapping_is_taken_off(raw_prefix: str) -> None:
-    raw = raw_prefix + json.dumps(body("421", "Moderation Block", type="content_filter"))
+    raw = raw_prefix + json.dumps(error_body("421", "Moderation Block", type="content_filter"))
     wrapped = {
         "error": {"message": "Provider returned error", "code": 400, "metadata": {"raw": raw}}
     }
@@ -300,7 +276,11 @@ def test_a_page_is_told_by_its_title(
 
 def test_an_endless_sentence_is_cut() -> None:
     """Some servers repeat the whole request, images included."""
-    for long in (body(message="x" * 10_000_000), "y" * 10_000_000, f"<html>{'z ' * 99999}</html>"):
+    for long in (
+        error_body(message="x" * 10_000_000),
+        "y" * 10_000_000,
+        f"<html>{'z ' * 99999}</html>",
+    ):
         assert len(str(classified(400, long))) < 1200
 
 
@@ -343,153 +323,4 @@ def test_a_dummy_key_does_not_tear_words_apart(key: str, shown: str) -> None:
 
 
 def body_text(message: str) -> str:
-    return json.dumps(body(message=message))
-
-
-# Details
-
-
-def test_a_better_hint_for_a_401() -> None:
-    hints = {AuthenticationError: "This is a tp- key"}
-    error = classified(401, body("401", "Invalid API Key"), hints=hints)
-    assert str(error) == "Invalid API Key (HTTP 401). This is a tp- key."
-    assert "tp- key" not in str(classified(404, body("404", "x"), hints=hints))
-
-
-@pytest.mark.parametrize("header", ["x-request-id", "request-id"])
-def test_the_request_id(header: str) -> None:
-    assert classified(500, "", {header: "r-7"}).request_id == "r-7"
-    assert classified(500, "").request_id is None
-
-
-def test_the_response_behind_an_error_reads_like_one() -> None:
-    response = classified(400, body(), {"content-type": "application/json"}).response
-    assert response.status_code == 400
-    assert response.json() == body()
-    with pytest.raises(ValueError):
-        ErrorResponse(500, {}, "<html>").json()
-
-
-# Retry-After
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        (None, None),
-        ("", None),
-        ("0", 0),
-        ("1.5", 1.5),
-        (" 7 ", 7),
-        ("-3", 0),
-        ("inf", None),
-        ("nan", None),
-        ("soon", None),
-        ("Sat, 21 Nov 2026 00:00:30 GMT", 30),
-        ("Sat, 21 Nov 2026 00:00:30", 30),
-        ("Sat, 21 Nov 2026 02:00:30 +0200", 30),
-        ("Sat, 21 Nov 2020 00:00:30 GMT", 0),
-        ("Sat, 21 Nov 99999 00:00:30 GMT", None),
-        ("Sat, 21 Nov 2026 00:00:30 +999999999999999", None),
-    ],
-)
-def test_seconds_to_wait(header: str | None, seconds: float | None) -> None:
-    now = datetime(2026, 11, 21, tzinfo=UTC)
-    assert seconds_to_wait(header, now=now) == seconds
-
-
-@given(st.text(max_size=30))
-def test_no_retry_after_makes_it_fail(header: str) -> None:
-    seconds = seconds_to_wait(header)
-    assert seconds is None or seconds >= 0
-
-
-def test_retry_after_is_in_the_error_and_in_its_line() -> None:
-    error = classified(429, body("429", "Too many requests"), {"retry-after": "12"})
-    assert error.retry_after == 12
-    assert str(error) == "Too many requests (HTTP 429). The service asks to wait 12 s."
-    date = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
-    assert 80 < classified(503, "", {"retry-after": date}).retry_after <= 90
-
-
-# After a 200
-
-
-def test_an_error_in_an_answer_keeps_what_the_head_said() -> None:
-    headers = {"x-request-id": "r-1", "retry-after": "3"}
-    error = error_in_answer(body("503", "Overloaded"), headers, key=KEY, hints=None)
-    assert isinstance(error, ServerError)
-    assert str(error) == "Overloaded (code 503). Try again later."
-    assert (error.status, error.request_id, error.retry_after) == (503, "r-1", 3)
-    assert error.response is not None
-    assert error.response.status_code == 200
-
-
-def test_an_error_in_an_answer_that_says_nothing() -> None:
-    error = error_in_answer({"error": {"x": 1}}, {}, key=KEY, hints=None)
-    assert isinstance(error, ServerError)
-    assert error.status is None
-    assert str(error) == '{"error": {"x": 1}} (sent after HTTP 200). Try again later.'
-
-
-# The family
-
-FAMILY = [
-    APIConnectionError,
-    APITimeoutError,
-    AuthenticationError,
-    ContentFilterError,
-    ContextOverflowError,
-    InsufficientBalanceError,
-    InvalidRequestError,
-    InvalidResponseError,
-    MiMoError,
-    NotFoundError,
-    OutputCheckError,
-    PermissionDeniedError,
-    RateLimitError,
-    ServerError,
-    StreamInterruptedError,
-    UnsupportedInputError,
-]
-
-
-def test_the_family_is_whole() -> None:
-    public = {
-        value
-        for name in mimo_core.__all__
-        if isinstance(value := getattr(mimo_core, name), type) and issubclass(value, Exception)
-    }
-    assert public == set(FAMILY)
-    assert all(issubclass(kind, MiMoError) for kind in FAMILY)
-    assert issubclass(APITimeoutError, APIConnectionError)
-    assert issubclass(ContextOverflowError, InvalidRequestError)
-    assert issubclass(UnsupportedInputError, InvalidRequestError)
-
-
-@pytest.mark.parametrize("kind", FAMILY)
-@pytest.mark.parametrize(
-    "again", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy]
-)
-def test_errors_travel_between_processes(kind: type[MiMoError], again: Any) -> None:
-    error = kind(
-        "one line",
-        status=429,
-        code="429",
-        param="p",
-        request_id="r",
-        response=ErrorResponse(429, {"a": "b"}, "{}"),
-        retry_after=1.5,
-    )
-    if isinstance(error, StreamInterruptedError):
-        error.partial = {"choices": [{"message": {"content": "Hel"}}]}
-    twin = again(error)
-    assert type(twin) is kind
-    assert str(twin) == "one line"
-    assert twin.__dict__ == error.__dict__
-
-
-def test_an_interrupted_stream_carries_what_had_arrived() -> None:
-    error = StreamInterruptedError("x", partial={"choices": []}, status=None)
-    assert pickle.loads(pickle.dumps(error)).partial == {"choices": []}
-    assert StreamInterruptedError("x").partial is None
+    return json.dumps(error_body(message=message))
