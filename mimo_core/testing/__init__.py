@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mimo_core.testing.emulator import FakeMiMo as FakeMiMo
     from mimo_core.testing.emulator import Fault as Fault
     from mimo_core.testing.emulator import ReceivedRequest as ReceivedRequest
-    from mimo_core.testing.emulator import ReceivedRequest as RecordedRequest  # noqa: F401
+    from mimo_core.testing.emulator import RecordedRequest as RecordedRequest
     from mimo_core.testing.emulator import Reply as Reply
     from mimo_core.testing.errors import CassetteError as CassetteError
     from mimo_core.testing.errors import NoRecordedAnswer as NoRecordedAnswer

@@ -1,5 +1,7 @@
 """A user's tests of a LangChain agent on MiMo; `test_plugin.py` runs them in a project."""
 
+from typing import Any
+
 import httpx
 import httpx2
 import pytest
@@ -7,7 +9,7 @@ from langchain.agents import create_agent
 
 from langchain_mimo import ChatMiMo
 
-ASKED = {"messages": [{"role": "user", "content": "What is the weather in Paris?"}]}
+ASKED: Any = {"messages": [{"role": "user", "content": "What is the weather in Paris?"}]}
 
 
 def get_weather(city: str) -> str:
@@ -16,21 +18,22 @@ def get_weather(city: str) -> str:
 
 
 @pytest.mark.vcr
-def test_agent():
+def test_agent() -> None:
     agent = create_agent(ChatMiMo(), [get_weather])
     assert agent.invoke(ASKED)["messages"][-1].content == "Light rain in Paris."
 
 
 @pytest.mark.vcr
-def test_agent_streamed():
+def test_agent_streamed() -> None:
     agent = create_agent(ChatMiMo(streaming=True), [get_weather])
-    pieces = [piece.text for piece, _ in agent.stream(ASKED, stream_mode="messages")]
+    stream: Any = agent.stream(ASKED, stream_mode="messages")
+    pieces = [piece.text for piece, _ in stream]
     assert len(pieces) > 4
     assert "".join(pieces).endswith("Light rain in Paris.")
 
 
 @pytest.mark.vcr
-async def test_agent_async():
+async def test_agent_async() -> None:
     agent = create_agent(ChatMiMo(), [get_weather])
     answer = await agent.ainvoke(ASKED)
     assert answer["messages"][-1].content == "Light rain in Paris."
@@ -38,7 +41,7 @@ async def test_agent_async():
 
 @pytest.mark.vcr
 @pytest.mark.parametrize("library", [httpx, httpx2])
-def test_a_client_of_ones_own(library):
+def test_a_client_of_ones_own(library: Any) -> None:
     with library.Client() as client:
         model = ChatMiMo(http_client=client)
         assert model.invoke("Hello").content == "Hi."
@@ -47,7 +50,7 @@ def test_a_client_of_ones_own(library):
 
 @pytest.mark.vcr
 @pytest.mark.parametrize("library", [httpx, httpx2])
-async def test_an_async_client_of_ones_own(library):
+async def test_an_async_client_of_ones_own(library: Any) -> None:
     async with library.AsyncClient() as client:
         model = ChatMiMo(http_async_client=client)
         assert (await model.ainvoke("Hello")).content == "Hi."

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from mimo_core.testing import FakeMiMo, Reply, use_cassette
+from tests.conftest import KEY
 
-KEY = "sk-ci8u3v0aq7w5r2e9z1x4n6m3b8k5j7h2g4f6d1s9"
 HELLO: Any = [{"role": "user", "content": "Hello"}]
 SAID = Reply("Hi there.", reasoning="A greeting.", chunk_size=2)
 

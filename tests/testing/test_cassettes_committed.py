@@ -9,12 +9,12 @@ from pathlib import Path
 
 import httpx2
 import pytest
-import vcr
 import yaml
 
 from mimo_core.testing.cassettes.edits import split
 from mimo_core.testing.cassettes.persister import dump, read
 from mimo_core.testing.cassettes.provenance import EMULATOR_HOST, Provenance, host_of
+from mimo_core.testing.cassettes.vcrpy import VCR
 from scripts import cassette_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,7 +78,7 @@ def test_pieces_add_up(path: Path) -> None:
 def test_vcrpy_alone_plays_it(path: Path) -> None:
     """Asked word for word what stands in the file, vcrpy without this library answers."""
     client = httpx2.Client(verify=False)
-    with client, vcr.use_cassette(str(path), record_mode="none") as cassette:
+    with client, VCR().use_cassette(str(path), record_mode="none") as cassette:
         for one in read(path)["interactions"]:
             request, recorded = one["request"], one["response"]
             answer = client.request(
@@ -136,6 +136,7 @@ def test_reasoning_goes_back_with_every_tool_call(name: str) -> None:
         assert all(message["reasoning_content"] for message in calling)
 
 
+@pytest.mark.slow
 def test_recording_again_changes_nothing(tmp_path: Path) -> None:
     script = ROOT / "scripts" / "record_cassettes.py"
     command = [sys.executable, "-W", "error", str(script), "--into", str(tmp_path)]

@@ -16,7 +16,7 @@ import pytest
 
 from mimo_core import AsyncMiMoClient, MiMoClient
 from mimo_core.testing import FakeMiMo, NoRecordedAnswer, register, use_cassette, vcr_settings
-from mimo_core.testing.cassettes import cleaning
+from mimo_core.testing.cassettes import cleaning, redaction
 from mimo_core.testing.cassettes.vcrpy import VCR, httpx_stubs
 from tests.conftest import KEY
 
@@ -115,14 +115,11 @@ def test_a_vcr_of_the_users_own(tmp_path: Path, mimo: FakeMiMo) -> None:
     vcr.cassette_library_dir = str(tmp_path)
     seen = []
 
-    @vcr.use_cassette("a.yaml", **vcr_settings())
-    def with_arguments() -> None:
+    def test() -> None:
         seen.append(replaced())
 
-    @vcr.use_cassette
-    def without_arguments() -> None:
-        seen.append(replaced())
-
+    with_arguments = vcr.use_cassette("a.yaml", **vcr_settings())(test)
+    without_arguments = vcr.use_cassette(test)
     assert not replaced()
     with_arguments()
     without_arguments()
@@ -144,7 +141,7 @@ def cleaned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         addresses.append(uri)
         return real(uri, secrets)
 
-    real = cleaning.clean_uri
+    real = redaction.clean_uri
     monkeypatch.setattr(cleaning, "clean_uri", clean_uri)
     return addresses
 
@@ -169,11 +166,10 @@ def test_the_error_holds_no_key(tmp_path: Path, mimo: FakeMiMo) -> None:
     path = tmp_path / "a.yaml"
     with (
         use_cassette(path, record_mode="all"),
-        MiMoClient("sk-n", base_url=mimo.base_url) as client,
+        MiMoClient(KEY, base_url=mimo.base_url) as client,
     ):
         client.chat(ASKED)
-    key = "sk-secret0123456789abcdef"
-    with use_cassette(path), MiMoClient(key, base_url=mimo.base_url) as client:
+    with use_cassette(path), MiMoClient(KEY, base_url=mimo.base_url) as client:
         client.chat(ASKED)
         with pytest.raises(NoRecordedAnswer) as raised:
             client.chat(ASKED)

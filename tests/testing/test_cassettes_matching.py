@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx2
 import pytest
-import vcr
 
 from mimo_core import MiMoClient
 from mimo_core.testing import (
@@ -22,7 +21,7 @@ from mimo_core.testing import (
 from mimo_core.testing.cassettes.cleaning import clean_request
 from mimo_core.testing.cassettes.matching import difference, mimo_request
 from mimo_core.testing.cassettes.persister import dump
-from mimo_core.testing.cassettes.vcrpy import Request
+from mimo_core.testing.cassettes.vcrpy import VCR, Request
 
 CHAT = "https://api.xiaomimimo.com/v1/chat/completions"
 BODY = {"model": "m", "messages": [{"role": "user", "content": "a"}], "temperature": 1}
@@ -228,7 +227,7 @@ def test_a_cassette_of_somebody_else_keeps_vcrpys_own_way(tmp_path: Path) -> Non
 
 
 def test_in_a_vcr_of_ones_own(tmp_path: Path, fake_mimo: FakeMiMo) -> None:
-    mine = register(vcr.VCR(cassette_library_dir=str(tmp_path), record_mode="once"))
+    mine = register(VCR(cassette_library_dir=str(tmp_path), record_mode="once"))
     with mine.use_cassette("mine.yaml", **vcr_settings()):
         httpx2.get(f"{fake_mimo.base_url}/models")
     with mine.use_cassette("mine.yaml", **vcr_settings()):

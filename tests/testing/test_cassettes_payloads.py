@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import wave
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,10 @@ def hears(sound: bytes) -> dict[str, Any]:
     return {"model": "mimo-v2.5-asr", "messages": [{"role": "user", "content": [part]}]}
 
 
+def sound_of(message: Mapping[str, Any]) -> bytes:
+    return base64.b64decode(message["audio"]["data"])
+
+
 def test_a_wav_stays_a_wav(tmp_path: Path) -> None:
     path = tmp_path / "speech.yaml"
     recording = use_cassette(path, record_mode="all")
@@ -47,10 +52,7 @@ def test_a_wav_stays_a_wav(tmp_path: Path) -> None:
         whole = client.chat(speech(format="wav", voice="Mia"))
     with use_cassette(path), MiMoClient() as client:
         short = client.chat(speech(format="wav", voice="Mia"))
-    data = [
-        base64.b64decode(answer["choices"][0]["message"]["audio"]["data"])  # type: ignore[typeddict-item]
-        for answer in (whole, short)
-    ]
+    data = [sound_of(answer["choices"][0]["message"]) for answer in (whole, short)]
     assert len(data[0]) > 50_000
     assert len(data[1]) <= KEPT_BYTES
     with wave.open(io.BytesIO(data[1])) as sound:
@@ -74,7 +76,7 @@ def test_a_streams_sound_keeps_its_breaks(tmp_path: Path) -> None:
                 streams.append(list(client.stream(speech(format="pcm16", voice="Mia"))))
     whole, short = (
         [
-            base64.b64decode(choice["delta"]["audio"]["data"])
+            sound_of(choice["delta"])
             for chunk in chunks
             for choice in chunk["choices"]
             if choice["delta"].get("audio")

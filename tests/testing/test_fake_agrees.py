@@ -118,6 +118,7 @@ def rejection_of_messages(body: dict[str, Any]) -> Rejection | None:
 
 @given(request(CHECKED | PASSED, CHAT_MODELS))
 @settings(max_examples=300)
+@pytest.mark.slow
 def test_what_the_core_lets_through_is_accepted(asked: dict[str, Any]) -> None:
     body = prepared(asked)
     if body is not None:
@@ -126,6 +127,7 @@ def test_what_the_core_lets_through_is_accepted(asked: dict[str, Any]) -> None:
 
 @given(request(CHECKED | PASSED, CHAT_MODELS))
 @settings(max_examples=200)
+@pytest.mark.slow
 def test_on_the_messages_protocol_as_well(asked: dict[str, Any]) -> None:
     body = prepared(asked, protocol="messages")
     if body is None:

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,17 +24,12 @@ WEATHER = {
 }
 
 
-@pytest.fixture
-def mimo() -> Iterator[FakeMiMo]:
-    with FakeMiMo() as server:
-        yield server
-
-
 def chat(mimo: FakeMiMo, **body: Any) -> dict[str, Any]:
     request = {"model": "mimo-v2.5-pro", "messages": [USER]} | body
     response = post(f"{mimo.base_url}/chat/completions", json=request)
     assert response.status_code == 200, response.text
-    return response.json()
+    answer: dict[str, Any] = response.json()
+    return answer
 
 
 def stream_text(mimo: FakeMiMo, **body: Any) -> str:
@@ -95,9 +89,10 @@ def test_a_failing_script_shows_at_once(mimo: FakeMiMo) -> None:
     assert "ValueError: oops" in response.json()["error"]["message"]
 
 
-def test_queue_refuses_what_is_no_answer(mimo: FakeMiMo) -> None:
+def test_queue_takes_only_answers(mimo: FakeMiMo) -> None:
+    no_answer: Any = ValueError()
     with pytest.raises(TypeError, match="cannot answer with a ValueError"):
-        mimo.queue(ValueError())  # type: ignore[arg-type]
+        mimo.queue(no_answer)
 
 
 def test_requests_are_recorded(mimo: FakeMiMo) -> None:
@@ -392,8 +387,9 @@ def test_scripted_audio_in_a_chat_answer(mimo: FakeMiMo) -> None:
 
 @pytest.mark.parametrize("size", ["chunk_size", "arguments_size", "audio_size"])
 def test_sizes_are_positive(size: str) -> None:
+    sizes: dict[str, Any] = {size: 0}
     with pytest.raises(ValueError, match=size):
-        Reply(**{size: 0})
+        Reply("", **sizes)
 
 
 def test_fault_names_are_checked() -> None:

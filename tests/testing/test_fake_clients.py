@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mimo_core.testing import FakeMiMo, Fault, Reply
+from tests.conftest import KEY
 
 USER = {"role": "user", "content": "What is the weather in Paris?"}
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -19,14 +20,15 @@ CALL = Reply(
 
 @pytest.fixture
 def mimo() -> Iterator[FakeMiMo]:
-    with FakeMiMo(keys=["sk-test"]) as server:
-        yield server
+    """The emulated service, which knows one key: each client has to send it in its own way."""
+    with FakeMiMo(keys=[KEY]) as mimo:
+        yield mimo
 
 
 @pytest.fixture
 def openai_client(mimo: FakeMiMo) -> Iterator[Any]:
     openai = pytest.importorskip("openai")
-    with openai.OpenAI(api_key="sk-test", base_url=mimo.base_url, max_retries=0) as client:
+    with openai.OpenAI(api_key=KEY, base_url=mimo.base_url, max_retries=0) as client:
         yield client
 
 
@@ -34,7 +36,7 @@ def openai_client(mimo: FakeMiMo) -> Iterator[Any]:
 def anthropic_client(mimo: FakeMiMo) -> Iterator[Any]:
     anthropic = pytest.importorskip("anthropic")
     base = mimo.messages_base_url
-    with anthropic.Anthropic(api_key="sk-test", base_url=base, max_retries=0) as client:
+    with anthropic.Anthropic(api_key=KEY, base_url=base, max_retries=0) as client:
         yield client
 
 

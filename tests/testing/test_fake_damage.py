@@ -16,6 +16,7 @@ import pytest
 from mimo_core import MiMoClient, ServerError, StreamInterruptedError, collect
 from mimo_core.checks import call_problem
 from mimo_core.testing import FakeMiMo, Fault, Reply
+from mimo_core.testing.emulator.faults import Event
 
 # Loopback has no TLS, whose context would cost 40 ms a call.
 post = partial(httpx2.post, verify=False)
@@ -29,12 +30,6 @@ REQUEST: dict[str, Any] = {
 }
 CUT = ["length", "content_filter", "repetition_truncation"]
 Events = list[Any]
-
-
-@pytest.fixture
-def mimo() -> Iterator[FakeMiMo]:
-    with FakeMiMo() as server:
-        yield server
 
 
 @pytest.fixture(params=["chat_completions", "messages"])
@@ -136,7 +131,10 @@ def test_an_edit_sees_the_events_of_either_protocol(mimo: FakeMiMo) -> None:
 
 
 def test_an_edit_that_fails_shows_at_once(mimo: FakeMiMo) -> None:
-    mimo.queue(Fault(edit=lambda events: events[99]))  # type: ignore[arg-type,return-value]
+    def fails(events: list[Event]) -> list[Event]:
+        return [events[99]]
+
+    mimo.queue(Fault(edit=fails))
     response = post(f"{mimo.base_url}/chat/completions", json=REQUEST | {"stream": True})
     assert response.status_code == 418
     assert "IndexError" in response.text

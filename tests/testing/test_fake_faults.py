@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -16,12 +15,6 @@ from mimo_core.testing.emulator import ERRORS
 post = partial(httpx2.post, verify=False)
 stream_of = partial(httpx2.stream, verify=False)
 REQUEST = {"model": "mimo-v2.5-pro", "messages": [{"role": "user", "content": "hi"}]}
-
-
-@pytest.fixture
-def mimo() -> Iterator[FakeMiMo]:
-    with FakeMiMo() as server:
-        yield server
 
 
 def send(mimo: FakeMiMo, *, stream: bool = False, timeout: float = 5) -> Any:

@@ -1,7 +1,6 @@
 """FakeMiMo's messages protocol: requests translated, answers and streams in Anthropic's shape."""
 
 import json
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,6 @@ PNG = {"type": "image", "source": {"type": "base64", "media_type": "image/png", 
 THINKING = {"type": "thinking", "thinking": "hmm", "signature": ""}
 TOOL_USE = {"type": "tool_use", "id": "call_1", "name": "f", "input": {"a": 1}}
 CLOUDSWAY = "MaaS_Mimo_V2.5_20260423"
-
-
-@pytest.fixture
-def mimo() -> Iterator[FakeMiMo]:
-    with FakeMiMo() as server:
-        yield server
 
 
 def send(mimo: FakeMiMo, path: str = "/anthropic/v1/messages", **body: Any) -> Any:

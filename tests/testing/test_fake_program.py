@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
+pytestmark = pytest.mark.slow  # each starts a process
+
 USER = {"role": "user", "content": "hi"}
 
 

@@ -1,6 +1,5 @@
 """FakeMiMo's rejections: the exact body of each, over HTTP."""
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -29,12 +28,6 @@ INVALID_KEY = {
         "type": "invalid_key",
     }
 }
-
-
-@pytest.fixture
-def mimo() -> Iterator[FakeMiMo]:
-    with FakeMiMo() as server:
-        yield server
 
 
 def send(mimo: FakeMiMo, body: Any, path: str = "/chat/completions", **kwargs: Any) -> Any:

@@ -29,6 +29,16 @@ def chat(**changes: Any) -> dict[str, Any]:
     return {"model": "mimo-v2.6-pro", "messages": [USER]} | changes
 
 
+def each(*values: Any) -> tuple[Any, ...]:
+    """Values of whatever types, one for each request."""
+    return values
+
+
+def given(name: str) -> dict[str, Any]:
+    """A field of whatever name."""
+    return {name: 1}
+
+
 def said(*messages: Any) -> dict[str, Any]:
     return chat(messages=list(messages))
 
@@ -91,7 +101,7 @@ CHAT: dict[str, list[Any]] = {
         for choice in ("any", {"type": "tool", "name": "f"}, {"type": "function"}, {"name": "f"})
     ],
     "parallel tool calls": [chat(parallel_tool_calls="no")],
-    "tools": [chat(tools=tools) for tools in ({}, [], [{"type": "retrieval"}], ["f"])],
+    "tools": [chat(tools=tools) for tools in each({}, [], [{"type": "retrieval"}], ["f"])],
     "tool name": [function(name="a b"), function(name="a" * 65), function(), function(name="")],
     "tool parameters": [function(name="f", parameters="{}"), function(name="f", description=1)],
     "web search range": [chat(tools=[{"type": "web_search", "limit": 51}])],
@@ -166,7 +176,7 @@ CHAT: dict[str, list[Any]] = {
     "reasoning": [said(USER, ASKED | {"reasoning_content": None}, RESULT)],
     "not for speech models": [
         speech(**{name: value})
-        for name, value in (
+        for name, value in each(
             ("stop", "x"),
             ("thinking", {"type": "disabled"}),
             ("tools", []),
@@ -221,14 +231,14 @@ MESSAGES: dict[str, list[Any]] = {
     "max_tokens missing": [{"model": "mimo-v2.6-pro", "messages": [USER]}],
     "messages role": [blocks(role="system"), blocks() | {"messages": ["hi"]}],
     "messages content": [blocks("hi"), blocks() | {"messages": [{"role": "user"}]}]
-    + [blocks({"type": "text", "text": "x"}, system=system) for system in (3, ["x"], [{}])],
+    + [blocks({"type": "text", "text": "x"}, system=system) for system in each(3, ["x"], [{}])],
     "messages thinking": [blocks(thinking=True), blocks(thinking={"type": "on"})],
     "messages tool choice": [
         blocks(tool_choice=choice) for choice in ("auto", {"type": "required"}, {"type": "tool"})
     ],
     "messages tools": [
         blocks({"type": "text", "text": "x"}, tools=[tool])
-        for tool in (
+        for tool in each(
             {"name": "f"},
             {"name": "f", "input_schema": "{}"},
             {"input_schema": {}},
@@ -239,7 +249,7 @@ MESSAGES: dict[str, list[Any]] = {
         )
     ],
     "messages parameters": [
-        blocks({"type": "text", "text": "x"}, **{name: 1})
+        blocks({"type": "text", "text": "x"}, **given(name))
         for name in ("max_completion_tokens", "response_format", "stop", "frequency_penalty")
     ],
     "messages order": [
@@ -248,7 +258,7 @@ MESSAGES: dict[str, list[Any]] = {
     "stop": [blocks({"type": "text", "text": "x"}, stop_sequences="x")],
     "messages tool input": [
         blocks({"type": "tool_use", "id": "a", "name": "f", "input": value}, role="assistant")
-        for value in ("{}", None, [])
+        for value in each("{}", None, [])
     ],
     "messages thinking block": [
         blocks({"type": "thinking", "thinking": "hmm"}, role="assistant"),

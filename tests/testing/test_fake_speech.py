@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import wave
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -21,12 +20,6 @@ STYLE = {"role": "user", "content": "A calm voice."}
 SECONDS = len(SAY["content"]) * 0.06
 SAMPLE = "data:audio/wav;base64," + base64.b64encode(wav(tone(12_000))).decode()
 TTS, DESIGN, CLONE = "mimo-v2.5-tts", "mimo-v2.5-tts-voicedesign", "mimo-v2.5-tts-voiceclone"
-
-
-@pytest.fixture
-def mimo() -> Iterator[FakeMiMo]:
-    with FakeMiMo() as server:
-        yield server
 
 
 def send(mimo: FakeMiMo, model: str = TTS, messages: Any = (STYLE, SAY), **body: Any) -> Any:

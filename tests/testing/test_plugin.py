@@ -15,11 +15,12 @@ import httpx2
 import pytest
 
 from mimo_core import MiMoClient
-from mimo_core.testing import FakeMiMo, Fault, Reply, use_cassette
+from mimo_core.testing import FakeMiMo, Fault, ReceivedRequest, Reply, use_cassette
+from tests.conftest import KEY
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.slow  # whole test runs, with LangChain and llm loaded
 
-KEY = "sk-ci8u3v0aq7w5r2e9z1x4n6m3b8k5j7h2g4f6d1s9"
 AGENT = [
     Reply(
         reasoning="I call get_weather.",
@@ -36,11 +37,11 @@ addopts = -p no:randomly -p no:cacheprovider
 """
 
 
-def answer(request: object) -> Reply:
+def answer(request: ReceivedRequest) -> Reply:
     """The emulator's side of every test of the sample project, however often it is asked."""
-    if "weather" not in request.text_of("user"):  # type: ignore[attr-defined]
-        return Reply("Hi again." if request.stream else "Hi.")  # type: ignore[attr-defined]
-    called = any(message["role"] == "tool" for message in request.messages)  # type: ignore[attr-defined]
+    if "weather" not in request.text_of("user"):
+        return Reply("Hi again." if request.stream else "Hi.")
+    called = any(message["role"] == "tool" for message in request.messages)
     return AGENT[called]
 
 
@@ -97,7 +98,7 @@ def test_record_with_one_flag_and_replay_without_a_key(
 
 def test_two_hundred_replays_in_random_order(project: pytest.Pytester) -> None:
     """As deterministic as unit tests: also where every request is the same."""
-    scripts = {
+    scripts: dict[str, Reply | Fault] = {
         "plain": Reply("Hi."),
         "thinking": Reply("Hi.", reasoning="Hm."),
         "bytes": Fault(reply=Reply("Hé 👋"), byte_by_byte=True),

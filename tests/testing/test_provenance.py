@@ -1,6 +1,7 @@
 """Whose answers a cassette holds: derived from who answered, kept, and never flattering."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -19,8 +20,8 @@ from mimo_core.testing.cassettes.provenance import emulator_uri, today
 ASKED = {"model": "mimo-v2.5-pro", "messages": [{"role": "user", "content": "a"}]}
 
 
-def record(path: Path, mimo: FakeMiMo, mode: str = "all", **options: object) -> None:
-    cassette = use_cassette(path, record_mode=mode, **options)  # type: ignore[arg-type]
+def record(path: Path, mimo: FakeMiMo, mode: str = "all", **options: Any) -> None:
+    cassette = use_cassette(path, record_mode=mode, **options)
     with cassette, MiMoClient(base_url=mimo.base_url) as client:
         client.chat(ASKED)
 

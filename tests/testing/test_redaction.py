@@ -26,8 +26,8 @@ from mimo_core.testing.cassettes.redaction import (
     secrets_in,
 )
 from mimo_core.testing.cassettes.vcrpy import Request
+from tests.conftest import KEY
 
-KEY = "sk-ci8u3v0aq7w5r2e9z1x4n6m3b8k5j7h2g4f6d1s9"
 PLAN_KEY = "tp-ck2m9x4v7b1n6q3w8e5r0t2y4u7i9o1p3a5s8d6f"
 TEAM_KEY = "ttp-cq1z8x5v2b7n4m9k6j3h0g8f5d2s7a4p1o9i6u3y"
 PLAIN_KEY = "AbCdEf0123456789ghIJkl"
@@ -54,7 +54,7 @@ def test_no_key_in_a_recorded_file(key: str, library: Any, header: str, tmp_path
         "thinking": {"type": "disabled"},
     }
     headers = {header: value, "cookie": f"session={key}", "x-trace": key, "x-request-id": "abc123"}
-    leaks = [
+    leaks: list[Reply | Fault] = [
         Reply(f"Your key is {key}."),
         Reply(f"Your key is {key}.", chunk_size=5, tool_calls=[("save", {"key": key}, "call_1")]),
         Fault(

@@ -45,6 +45,7 @@ def ask(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_llm_command_prints_the_published_answer(tmp_path: Path) -> None:
     done = replay(
         INTRODUCTION,
@@ -58,6 +59,7 @@ def test_the_llm_command_prints_the_published_answer(tmp_path: Path) -> None:
     assert "answers published by Xiaomi, the vendor" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_question_that_was_not_published(tmp_path: Path) -> None:
     done = replay(
         INTRODUCTION,
@@ -69,6 +71,7 @@ def test_a_question_that_was_not_published(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_llm_goes_on_with_a_conversation(tmp_path: Path) -> None:
     """Two processes, one cassette: the second finds its answer where the first left off."""
     tool = "def get_weather(city: str) -> str:\n    return f'{city}: 18 degrees, light rain'\n"
@@ -83,6 +86,7 @@ def test_llm_goes_on_with_a_conversation(tmp_path: Path) -> None:
     assert said == ["Paris: 18 degrees and light rain.", "Yes: it rains lightly."]
 
 
+@pytest.mark.slow
 def test_record_then_replay(tmp_path: Path, ask: Path, fake_mimo: FakeMiMo) -> None:
     cassette = tmp_path / "new" / "asked.yaml"
     fake_mimo.queue("Recorded.")

@@ -50,12 +50,14 @@ class Provenance:
         given = document.get("provenance")
         if not isinstance(given, Mapping):
             return None
-        known = {name: str(given[name]) for name in cls.__dataclass_fields__ if name in given}
+        known: dict[str, Any] = {
+            name: str(given[name]) for name in cls.__dataclass_fields__ if name in given
+        }
         if known.get("kind") not in get_args(Kind):
             raise CassetteError(f"{path}: provenance.kind must be one of {get_args(Kind)}.")
         if known.get("match", "exact") not in get_args(Match):
             raise CassetteError(f"{path}: provenance.match must be one of {get_args(Match)}.")
-        return cls(**known)  # type: ignore[arg-type]
+        return cls(**known)
 
     @classmethod
     def of_recording(cls, hosts: Iterable[str], note: str = "") -> Provenance:
