@@ -13,6 +13,7 @@ import llm
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from mimo_core.models import MODELS, ModelInfo, VoiceSource
+from mimo_core.types import ChatRequest
 
 
 def _stop_sequences(value: Any) -> Any:
@@ -241,14 +242,14 @@ def options_class(info: ModelInfo) -> type[SharedOptions]:
 
 
 def sampling_fields(options: SharedOptions) -> dict[str, Any]:
-    """Find the request fields that have the same name as an option.
+    """Find the options that have the name of a request field.
 
     Args:
         options: of a prompt.
 
     Returns:
-        Those that are set.
+        Those that are set. (`max_tokens` is sent under another name, so it is not among them.)
     """
-    names = ("temperature", "top_p", "stop", "frequency_penalty", "presence_penalty", "thinking")
-    fields = {name: getattr(options, name, None) for name in names}
+    names = (type(options).model_fields.keys() & ChatRequest.__annotations__) - {"max_tokens"}
+    fields = {name: getattr(options, name) for name in sorted(names)}
     return {name: value for name, value in fields.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Real files through `llm`: attached, spoken, recognised, and read by other programs."""
+"""Real files through `llm`: attached, spoken, transcribed, and read by other programs."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class TestSpeech:
             assert base64.b64decode(data) == path.read_bytes()
 
 
-class TestRecognition:
+class TestTranscription:
     @pytest.mark.parametrize("rate", [8_000, 44_100])
     @pytest.mark.parametrize("channels", [1, 2])
     def test_wav(self, run: Any, mimo: FakeMiMo, logged: Any, rate: int, channels: int) -> None:

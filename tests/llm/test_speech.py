@@ -1,4 +1,4 @@
-"""Speech and speech recognition: the models and the commands, with real audio bytes."""
+"""Speech and transcription: the models and the commands, with real audio bytes."""
 
 from __future__ import annotations
 
@@ -287,7 +287,7 @@ def test_progress_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert terminal.getvalue().endswith(" \r")  # the line is wiped
 
 
-class TestRecognition:
+class TestTranscription:
     @pytest.fixture(autouse=True)
     def _recording(self) -> None:
         Path("said.wav").write_bytes(WAV)
