@@ -7,7 +7,7 @@ keep the provider's numbers, and merging then glues a tool call into the reasoni
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.block_translators import register_translator
@@ -35,7 +35,7 @@ def translate(message: AIMessage) -> list[ContentBlock]:
     blocks = _make_blocks(message)
     blocks += _make_audio_blocks(message, streamed=False)
     blocks += _collect_finished_calls(message)
-    return blocks  # type: ignore[return-value]
+    return cast("list[ContentBlock]", blocks)
 
 
 def translate_chunk(chunk: AIMessageChunk) -> list[ContentBlock]:
@@ -61,7 +61,7 @@ def translate_chunk(chunk: AIMessageChunk) -> list[ContentBlock]:
             {**call, "type": "tool_call_chunk", "index": f"{_TOOL_INDEX}{call.get('index') or 0}"}
             for call in chunk.tool_call_chunks
         ]
-    return blocks  # type: ignore[return-value]
+    return cast("list[ContentBlock]", blocks)
 
 
 def _has_only_pieces(chunk: AIMessageChunk) -> bool:

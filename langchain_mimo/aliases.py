@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Any
 
-from langchain_mimo.fields import ALIASES as ALIASES
 from langchain_mimo.fields import FIELD_OF, REQUEST_FIELDS
 from mimo_core.errors import InvalidRequestError
 

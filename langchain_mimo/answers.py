@@ -7,7 +7,7 @@ of the same message.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
@@ -235,7 +235,8 @@ class AnswerStream:
         if self._counts and not self._attempts.accepts(response, given_out=self._given_out):
             self._kept, self._called = [], False
             return []
-        chunk = {**chunk, "usage": self._attempts.usage or None}  # type: ignore[typeddict-item]
+        usage = cast("Usage | None", self._attempts.usage or None)
+        chunk = {**chunk, "usage": usage}
         given = self._give_out(chunk)
         given[-1].message.response_metadata |= _describe_failure(self._attempts)
         choice = response["choices"][0]
@@ -275,9 +276,9 @@ def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
     if seconds := usage.get("seconds"):
         details["audio_seconds"] = round(seconds)  # of a recording that was transcribed
     if details:
-        metadata["input_token_details"] = InputTokenDetails(**details)  # type: ignore[typeddict-item]
+        metadata["input_token_details"] = cast("InputTokenDetails", details)
     if details := _pick_details(usage.get("completion_tokens_details"), _OUTPUT_DETAILS):
-        metadata["output_token_details"] = OutputTokenDetails(**details)  # type: ignore[typeddict-item]
+        metadata["output_token_details"] = cast("OutputTokenDetails", details)
     return metadata
 
 

@@ -179,7 +179,7 @@ CALL_CHUNKS = st.lists(
     ),
     max_size=2,
 )
-EXTRAS = st.fixed_dictionaries(
+EXTRAS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
         "reasoning_content": st.sampled_from(["Hm.", "", None, 5]),

@@ -1,28 +1,22 @@
-"""What the tests of `langchain_mimo` share: the emulator, and a model that talks to it."""
+"""What the tests of `langchain_mimo` share: a model that talks to the emulator, and its answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 
 from langchain_mimo import ChatMiMo, notices
 from mimo_core.testing.emulator import FakeMiMo
+from tests.conftest import KEY
 
 
 @pytest.fixture(autouse=True)
 def _all_said_anew() -> None:
     """A warning comes once for each process; here, once for each test."""
     notices.begin_anew()
-
-
-@pytest.fixture
-def mimo() -> Iterator[FakeMiMo]:
-    """The emulator: it answers what a test queues, and refuses what MiMo refuses."""
-    with FakeMiMo() as server:
-        yield server
 
 
 @pytest.fixture
@@ -35,7 +29,7 @@ def chat(mimo: FakeMiMo, protocol: str) -> Iterator[Callable[..., ChatMiMo]]:
 
     def make(**kwargs: Any) -> ChatMiMo:
         kwargs.setdefault("max_retries", 0)
-        models.append(ChatMiMo(**{"api_key": "sk-test", **where, **kwargs}))
+        models.append(ChatMiMo(**{"api_key": KEY, **where, **kwargs}))
         return models[-1]
 
     yield make
@@ -56,11 +50,12 @@ def wire(mimo: FakeMiMo, chat: Callable[..., ChatMiMo]) -> Callable[..., list[di
     return of
 
 
-def added_up(chunks: list[AIMessageChunk]) -> AIMessageChunk:
+def added_up(chunks: Iterable[BaseMessage]) -> AIMessageChunk:
     """The message that a stream's chunks add up to."""
-    whole = chunks[0]
-    for chunk in chunks[1:]:
-        whole = whole + chunk
+    whole: Any = None
+    for chunk in chunks:
+        whole = chunk if whole is None else whole + chunk
+    assert isinstance(whole, AIMessageChunk)
     return whole
 
 

@@ -45,8 +45,8 @@ def _tool_to_call(request: RecordedRequest) -> dict[str, Any] | None:
     if not functions or request.messages[-1]["role"] != "user":
         return None
     told = re.search(r"calling the tool '(\w+)'", request.text_of("system"))
-    by_name = {function["name"]: function for function in functions}
-    return by_name[told.group(1)] if told else functions[0]
+    by_name: dict[str, dict[str, Any]] = {function["name"]: function for function in functions}
+    return by_name[told.group(1)] if told else next(iter(by_name.values()))
 
 
 def _example(schema: dict[str, Any], prompt: str) -> Any:

@@ -197,7 +197,7 @@ async def test_every_later_request(
 def test_the_tokens_of_an_agent(mimo: FakeMiMo, chat: Chat) -> None:
     """`stream_mode="messages"`: text as it comes, and one whole call."""
     mimo.queue(ONE_CALL, Reply("Sunny.", chunk_size=3))
-    pieces = create_agent(chat(), [get_weather]).stream(QUESTION, stream_mode="messages")
+    pieces: Any = create_agent(chat(), [get_weather]).stream(QUESTION, stream_mode="messages")
     texts = [
         message.text
         for message, info in pieces
@@ -221,7 +221,9 @@ def test_summarisation(mimo: FakeMiMo, chat: Chat) -> None:
     """Its trigger reads the usage that MiMo reported; the calls it keeps keep their reasoning."""
     model = chat()
     summarise = SummarizationMiddleware(model, trigger=("tokens", 5_000), keep=("messages", 2))
-    agent = create_agent(model, [get_weather], middleware=[summarise], checkpointer=InMemorySaver())
+    agent: Any = create_agent(
+        model, [get_weather], middleware=[summarise], checkpointer=InMemorySaver()
+    )
     mimo.queue("Hello.", Reply(**{**_fields(ONE_CALL), "usage": {"prompt_tokens": 6_000}}))
     mimo.queue("The user asked for the weather.", DONE)
     agent.invoke({"messages": [("human", "Hi")]}, CONFIG)

@@ -160,7 +160,7 @@ def test_streamed_arguments_that_are_no_object(mimo: FakeMiMo, chat: Chat) -> No
 async def test_the_reason_why_a_call_is_invalid(mimo: FakeMiMo, chat: Chat) -> None:
     mimo.queue(Reply(tool_calls=[("get_weather", '{"city": "Par', "call_1")]))
     [invalid] = chat().bind_tools([get_weather]).invoke("Hi").invalid_tool_calls
-    assert invalid["error"].startswith(
+    assert str(invalid["error"]).startswith(
         "The call of get_weather may not be run: its arguments are not JSON (Unterminated string"
     )
 
@@ -312,7 +312,7 @@ async def test_an_answer_that_is_all_reasoning(mimo: FakeMiMo, chat: Chat, ask: 
     ids=["text", "call", "nothing", "refusal"],
 )
 async def test_no_warning(mimo: FakeMiMo, chat: Chat, ask: Ask, reply: Reply) -> None:
-    """There is an answer, or nothing that says why there is none. (A warning would be an error.)"""
+    """There is an answer, or nothing says why it is empty. (A warning would be an error.)"""
     mimo.queue(reply)
     await ask(chat().bind_tools([get_weather]))
 
@@ -343,7 +343,7 @@ def test_speech(mimo: FakeMiMo, chat: Chat, sound: bytes, mime_type: str) -> Non
 
 
 @pytest.mark.protocols("chat_completions")
-def test_recognition(mimo: FakeMiMo, chat: Chat) -> None:
+def test_transcription(mimo: FakeMiMo, chat: Chat) -> None:
     mimo.queue(Reply("Good morning."))
     block = {"type": "audio", "base64": "UklGRg==", "mime_type": "audio/wav"}
     answer = chat(model="mimo-v2.5-asr", asr_options={"language": "en"}).invoke(
@@ -389,11 +389,8 @@ class TestChunks:
         mimo.queue(
             Reply(tool_calls=[("get_weather", {"city": "A"}), ("get_weather", {"city": "B"})])
         )
-        chunks = [
-            c
-            for chunk in chat().bind_tools([get_weather]).stream("Hi")
-            for c in chunk.tool_call_chunks
-        ]
+        model: Any = chat().bind_tools([get_weather])
+        chunks = [c for chunk in model.stream("Hi") for c in chunk.tool_call_chunks]
         assert sorted({chunk["index"] for chunk in chunks}) == [0, 1]
         assert [c["name"] for c in chunks if c["name"]] == ["get_weather", "get_weather"]
 
@@ -401,7 +398,7 @@ class TestChunks:
         class Tokens(BaseCallbackHandler):
             seen: ClassVar[list[str]] = []
 
-            def on_llm_new_token(self, token: str, **_: Any) -> None:
+            def on_llm_new_token(self, token: Any, **_: Any) -> None:
                 self.seen.append(token)
 
         mimo.queue(Reply("abcd", chunk_size=2))

@@ -21,8 +21,8 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from langchain_mimo import ChatMiMo, MiMoModelError
 from mimo_core.testing.emulator import FakeMiMo, Reply
+from tests.conftest import KEY
 
-KEY = "sk-0123456789abcdefSECRET"
 NOWHERE = "http://127.0.0.1:9/v1"
 LONGEST = 1000
 FIELDS = sorted(ChatMiMo.model_fields)
@@ -58,7 +58,7 @@ def a_function(city: str) -> str:
     return city
 
 
-def an_undescribed_function(city, *rest, **more):  # type: ignore[no-untyped-def]
+def an_undescribed_function(city, *rest, **more):  # type: ignore[no-untyped-def]  # on purpose
     return city
 
 
@@ -260,10 +260,11 @@ def test_two_arguments(model: ChatMiMo, first: str, second: str, value: Any) -> 
 def test_nothing_shows_the_key(field: str) -> None:
     """A wrong value beside it, or the key in the wrong place."""
     for value in (Opaque(), KEY, [KEY], {"x": KEY}):
+        given: dict[str, Any] = {"api_key": KEY, "base_url": NOWHERE, field: value}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                made = ChatMiMo(**{"api_key": KEY, "base_url": NOWHERE, field: value})
+                made = ChatMiMo(**given)
             except (ValidationError, MiMoModelError) as error:
                 check(error, field)
                 continue

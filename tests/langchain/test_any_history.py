@@ -31,6 +31,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_mimo import ChatMiMo, MiMoInvalidRequestError, MiMoUnsupportedInputError
 from mimo_core.testing.emulator import FakeMiMo, Reply
+from tests.conftest import KEY
 from tests.langchain import any_message
 
 MODELS = ["mimo-v2.6-pro", "mimo-v2.5-pro", "mimo-v2-flash"]
@@ -49,21 +50,21 @@ A_PICTURE = ToolMessage(
 
 
 @pytest.fixture(scope="module")
-def mimo() -> Iterator[FakeMiMo]:
+def served() -> Iterator[FakeMiMo]:
     with FakeMiMo() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def model(mimo: FakeMiMo) -> Iterator[Callable[..., ChatMiMo]]:
+def model(served: FakeMiMo) -> Iterator[Callable[..., ChatMiMo]]:
     """`model(id, protocol)`, made once."""
     made: dict[tuple[str, str], ChatMiMo] = {}
 
     def get(id_: str, protocol: str) -> ChatMiMo:
-        url = mimo.messages_base_url if protocol == "messages" else mimo.base_url
+        url = served.messages_base_url if protocol == "messages" else served.base_url
         if (id_, protocol) not in made:
             made[id_, protocol] = ChatMiMo(
-                model=id_, api_key="sk-test", base_url=url, protocol=protocol, max_retries=0
+                model=id_, api_key=KEY, base_url=url, protocol=protocol, max_retries=0
             )
         return made[id_, protocol]
 
@@ -80,11 +81,11 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def refused(model: ChatMiMo, history: Sequence[BaseMessage], mimo: FakeMiMo) -> int | None:
+def refused(model: ChatMiMo, history: Sequence[BaseMessage], served: FakeMiMo) -> int | None:
     """The number of the message that is refused before anything is sent, or None.
 
     Any other error, the server's refusals among them, fails the test."""
-    sent = len(mimo.requests)
+    sent = len(served.requests)
     said = None
     try:
         model.invoke(list(history))
@@ -92,7 +93,7 @@ def refused(model: ChatMiMo, history: Sequence[BaseMessage], mimo: FakeMiMo) -> 
         said = str(error)
     if said is None:
         return None
-    assert len(mimo.requests) == sent, f"refused by the server: {said}"
+    assert len(served.requests) == sent, f"refused by the server: {said}"
     named = re.search(r"messages\[(\d+)\]", said)
     assert named, f"names no message: {said}"
     return int(named[1])
@@ -109,9 +110,10 @@ def refused(model: ChatMiMo, history: Sequence[BaseMessage], mimo: FakeMiMo) -> 
 @example(history=[CALL, A_PDF], id_="mimo-v2.6-pro", tools=True)
 @example(history=[CALL, CALL, NOT_JSON, NOT_JSON], id_="mimo-v2.6-pro", tools=False)
 @example(history=[SystemMessage(""), HumanMessage([""])], id_="mimo-v2.6-pro", tools=False)
+@pytest.mark.slow
 def test_each_message_is_taken_or_refused_by_its_number(
     model: Callable[..., ChatMiMo],
-    mimo: FakeMiMo,
+    served: FakeMiMo,
     history: list[BaseMessage],
     id_: str,
     tools: bool,
@@ -121,12 +123,12 @@ def test_each_message_is_taken_or_refused_by_its_number(
     asked: Any = model(id_, protocol)
     if tools:  # a forced call puts an instruction before the history
         asked = asked.bind_tools([look], tool_choice="any")
-        mimo.respond = lambda request: Reply(tool_calls=[("look", {})])
+        served.respond = lambda request: Reply(tool_calls=[("look", {})])
     else:
-        mimo.respond = None
+        served.respond = None
     thread: list[BaseMessage] = []
     for message in history:
-        number = refused(asked, [*thread, message, GO_ON], mimo)
+        number = refused(asked, [*thread, message, GO_ON], served)
         if number is None:
             thread.append(message)
             continue
@@ -168,9 +170,10 @@ REPLIES = st.builds(
     streaming=st.booleans(),
     output_version=st.sampled_from(["v0", "v1"]),
 )
+@pytest.mark.slow
 def test_an_agents_thread_goes_on(
     model: Callable[..., ChatMiMo],
-    mimo: FakeMiMo,
+    served: FakeMiMo,
     history: list[BaseMessage],
     replies: list[Reply],
     results: list[Any],
@@ -189,11 +192,11 @@ def test_an_agents_thread_goes_on(
 
     changes = {"streaming": streaming, "output_version": output_version}
     asked = model(id_, protocol).model_copy(update=changes)
-    agent = create_agent(asked, [fetch], checkpointer=InMemorySaver())
-    mimo.respond = None
-    thread = [message for message in history if refused(asked, [message, GO_ON], mimo) is None]
+    agent: Any = create_agent(asked, [fetch], checkpointer=InMemorySaver())
+    served.respond = None
+    thread = [message for message in history if refused(asked, [message, GO_ON], served) is None]
     waiting = iter(replies)
-    mimo.respond = lambda request: next(waiting, Reply("Done."))
+    served.respond = lambda request: next(waiting, Reply("Done."))
     config: Any = {"configurable": {"thread_id": "1"}}
     for prompt in ("Fetch.", "And now?", "Thanks."):
         agent.invoke({"messages": [*thread, HumanMessage(prompt)]}, config)

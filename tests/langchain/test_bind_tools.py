@@ -239,7 +239,8 @@ class TestChoice:
         if by == "bind_tools":
             model = chat().bind_tools([get_weather, get_time], tool_choice=choice)
         else:
-            tools = chat().bind_tools([get_weather, get_time]).kwargs["tools"]
+            bound: Any = chat().bind_tools([get_weather, get_time])
+            tools = bound.kwargs["tools"]
             model = chat().bind(tools=tools, tool_choice=choice)
         model.invoke("Weather?")
         sent = mimo.last_request.chat
@@ -261,7 +262,7 @@ class TestChoice:
     @pytest.mark.protocols("chat_completions")
     @pytest.mark.parametrize("choice", ["web_search", "any"])
     def test_a_web_search_cannot_be_checked(self, mimo: FakeMiMo, chat: Chat, choice: str) -> None:
-        """It is no call that the answer shows; `force_search` forces it."""
+        """An answer does not show a search as a call; `force_search` forces it."""
         mimo.queue("The news.")
         search = {"type": "web_search", "force_search": True}
         answer = chat().bind_tools([search], tool_choice=choice).invoke("News?")
@@ -355,7 +356,8 @@ class TestEnforcement:
 
     def test_a_streamed_second_attempt_has_one_end(self, mimo: FakeMiMo, chat: Chat) -> None:
         mimo.queue(Reply("Sunny."), a_call())
-        chunks = list(chat().bind_tools([get_weather], tool_choice="any").stream("Weather?"))
+        model: Any = chat().bind_tools([get_weather], tool_choice="any")
+        chunks = list(model.stream("Weather?"))
         assert [chunk.chunk_position for chunk in chunks].count("last") == 1
         assert chunks[-1].chunk_position == "last"
         assert sum(bool(chunk.usage_metadata) for chunk in chunks) == 1
@@ -363,7 +365,8 @@ class TestEnforcement:
     def test_pieces_go_out_once_the_tool_is_called(self, mimo: FakeMiMo, chat: Chat) -> None:
         """Kept back is what comes before the call; its arguments stream."""
         mimo.queue(a_call(text="Let me see."))
-        chunks = list(chat().bind_tools([get_weather], tool_choice="any").stream("Weather?"))
+        model: Any = chat().bind_tools([get_weather], tool_choice="any")
+        chunks = list(model.stream("Weather?"))
         assert "".join(chunk.text for chunk in chunks) == "Let me see."
         assert sum(bool(chunk.tool_call_chunks) for chunk in chunks) > 2
 
@@ -487,7 +490,7 @@ def test_a_name_that_mimo_does_not_take(mimo: FakeMiMo, chat: Chat) -> None:
     assert mimo.requests == []
 
 
-ALLOWED = [
+ALLOWED: list[dict[str, Any]] = [
     {
         "type": "allowed_tools",
         "allowed_tools": {

@@ -81,7 +81,7 @@ class TestOptions:
     async def test_they_reach_the_wire(
         self, mimo: FakeMiMo, chat: Chat, ask: Ask, bound: bool
     ) -> None:
-        model = chat().bind(**self.OPTIONS)
+        model: Any = chat().bind(**self.OPTIONS)
         if not bound:
             model = chat().bind(extra_headers={"x-team": "other"}).bind(**self.OPTIONS)
         await ask(model)

@@ -17,6 +17,7 @@ from langchain_core.tools import tool
 from langchain_mimo import ChatMiMo, MiMoInvalidRequestError
 from mimo_core.models import MODELS
 from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
+from tests.conftest import KEY
 
 Chat = Callable[..., ChatMiMo]
 
@@ -86,12 +87,13 @@ class TestFields:
     @pytest.mark.parametrize(
         "name", ["api_key", "openai_api_key", "base_url", "api_base", "model_kwargs", "max_retries"]
     )
-    def test_what_belongs_to_the_model_is_no_argument_of_a_call(
+    def test_what_belongs_to_the_model_cannot_be_given_with_a_call(
         self, mimo: FakeMiMo, chat: Chat, name: str
     ) -> None:
         """It would go into the body, where it does nothing (and where no key should be)."""
+        given: dict[str, Any] = {name: "x"}
         with pytest.raises(MiMoInvalidRequestError, match=r"belongs to ChatMiMo.*model_copy"):
-            chat().invoke("Hi", **{name: "x"})
+            chat().invoke("Hi", **given)
         assert mimo.requests == []
 
     def test_other_names(self, mimo: FakeMiMo) -> None:
@@ -113,8 +115,9 @@ class TestFields:
         model.close()
 
     def test_what_it_does_not_know_is_sent_with_a_warning(self, mimo: FakeMiMo, chat: Chat) -> None:
+        given: dict[str, Any] = {"api_key": KEY, "base_url": mimo.base_url, "seed": 7}
         with pytest.warns(UserWarning, match="ChatMiMo does not know seed") as caught:
-            model = ChatMiMo(api_key="sk-test", base_url=mimo.base_url, seed=7)  # type: ignore[call-arg]
+            model = ChatMiMo(**given)
         assert caught[0].filename == __file__
         assert model.model_kwargs == {"seed": 7}
         model.invoke("Hi")
@@ -186,7 +189,7 @@ class TestWhereAndWho:
 
         model = chat(default_headers={"api-key": "sk-in-a-header"})
         for shown in (repr(model), str(model), dumps(model), str(model._identifying_params)):
-            assert "sk-test" not in shown
+            assert KEY not in shown
         assert "sk-in-a-header" not in repr(model)
 
     def test_the_messages_protocol(self, mimo: FakeMiMo) -> None:
@@ -335,7 +338,7 @@ class TestBatches:
     async def test_abatch_holds_to_its_concurrency(self, mimo: FakeMiMo, chat: Chat) -> None:
         mimo.respond = lambda request: Fault(reply=request.text_of("user"), latency=0.03)
         model = chat()
-        prompts = [f"{number}" for number in range(12)]
+        prompts: list[Any] = [f"{number}" for number in range(12)]
         answers = await model.abatch(prompts, config={"max_concurrency": 3})
         assert [answer.content for answer in answers] == prompts
         assert mimo.connections_open <= 3

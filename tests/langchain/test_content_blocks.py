@@ -101,7 +101,8 @@ def test_the_pieces_of_a_stream(mimo: FakeMiMo, chat: Chat) -> None:
     """Every piece says which block it belongs to, under a name that nothing else has."""
     mimo.queue(Reply("ab", reasoning="c", tool_calls=[("get_weather", {}, "1")], chunk_size=1))
     model = chat(output_version="v1").bind_tools([get_weather])
-    pieces = [block for chunk in model.stream("Hi") for block in chunk.content]
+    chunks: Any = model.stream("Hi")
+    pieces = [block for chunk in chunks for block in chunk.content]
     assert [(piece["type"], piece["index"]) for piece in pieces] == [
         ("reasoning", "lc_rs"),
         ("text", "lc_txt"),
@@ -113,7 +114,9 @@ def test_the_pieces_of_a_stream(mimo: FakeMiMo, chat: Chat) -> None:
 
 def raw_stream(*deltas: dict[str, Any]) -> Fault:
     """A stream of exactly these deltas, as a backend may cut them."""
-    choices = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+    choices: list[dict[str, Any]] = [
+        {"index": 0, "delta": delta, "finish_reason": None} for delta in deltas
+    ]
     choices.append({"index": 0, "delta": {}, "finish_reason": "tool_calls"})
     events = [{"id": "1", "model": "mimo-v2.5-pro", "choices": [choice]} for choice in choices]
     body = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
@@ -154,9 +157,9 @@ class TestHazards:
         async def of() -> list[dict[str, Any]]:
             version = request.param
             if version in ("v0", "v1"):
-                model = chat(output_version=version).bind_tools([get_weather])
-                return plain(added_up(list(model.stream("Hi"))).content_blocks)
-            model = chat().bind_tools([get_weather])
+                bound = chat(output_version=version).bind_tools([get_weather])
+                return plain(added_up(bound.stream("Hi")).content_blocks)
+            model: Any = chat().bind_tools([get_weather])
             if version == "v3":
                 return plain(model.stream_events("Hi", version="v3").output.content)
             stream = await model.astream_events("Hi", version="v3")
@@ -211,7 +214,8 @@ class TestHazards:
 class TestV3:
     def test_the_message(self, mimo: FakeMiMo, chat: Chat) -> None:
         mimo.queue(Reply("Hello", reasoning="Hm.", usage={"prompt_tokens": 7}))
-        message = chat().stream_events("Hi", version="v3").output
+        events: Any = chat().stream_events("Hi", version="v3")
+        message = events.output
         assert plain(message.content) == [
             {"type": "reasoning", "reasoning": "Hm."},
             {"type": "text", "text": "Hello"},

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
@@ -72,10 +73,14 @@ def test_a_long_fragment_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     """langchain-core would parse it once for each of its characters."""
     assert fast_chunks._trusted()
     parsed: list[str] = []
-    monkeypatch.setattr(
-        "langchain_core.messages.ai.parse_partial_json", lambda text: parsed.append(text) or {}
-    )
+
+    def parse(text: str) -> dict[str, Any]:
+        parsed.append(text)
+        return {}
+
+    monkeypatch.setattr("langchain_core.messages.ai.parse_partial_json", parse)
     call = tool_call_chunk(name=None, args="x" * 1000, id=None, index=0)
     chunk = make_chunk("", {}, [dict(call)])
     assert parsed == []
-    assert chunk.message.tool_call_chunks == [call]  # type: ignore[attr-defined]
+    assert isinstance(chunk.message, AIMessageChunk)
+    assert chunk.message.tool_call_chunks == [call]

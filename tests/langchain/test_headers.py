@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from langchain_mimo import ChatMiMo, MiMoInvalidRequestError, MiMoModelError
 from mimo_core.testing.emulator import FakeMiMo, Fault
+from tests.conftest import KEY
 
 Chat = Callable[..., ChatMiMo]
 Ask = Callable[..., Any]
@@ -89,8 +90,9 @@ class TestForOneCall:
 
     @pytest.mark.parametrize("name", ["extra_headers", "extra_query", "timeout"])
     def test_what_they_cannot_be(self, mimo: FakeMiMo, chat: Chat, name: str) -> None:
+        given: dict[str, Any] = {name: "no"}
         with pytest.raises(MiMoInvalidRequestError, match=name):
-            chat().invoke("Hi", **{name: "no"})
+            chat().invoke("Hi", **given)
         assert mimo.requests == []
 
 
@@ -123,7 +125,7 @@ class TestCredentials:
         await model.ainvoke("Hi", extra_headers={header: SECRET})
         list(model.stream("Hi", extra_headers={header: SECRET}))
         assert len(recorder.told) == 5
-        shown = [recorder.told]
+        shown: list[Any] = [recorder.told]
         for one in (model, copy, bound):
             shown += [repr(one), str(one), dumps(one), json.dumps(dumpd(one))]
         for one in (model, copy):
@@ -162,7 +164,7 @@ def test_a_dump_can_be_loaded(mimo: FakeMiMo, chat: Chat) -> None:
         dumpd(model),
         valid_namespaces=["langchain_mimo"],
         allowed_objects=[ChatMiMo],
-        secrets_map={"MIMO_API_KEY": "sk-test"},
+        secrets_map={"MIMO_API_KEY": KEY},
     )
     loaded.invoke("Hi")
     assert mimo.last_request.headers["x-team"] == "a"

@@ -18,12 +18,14 @@ import pytest
 
 from langchain_mimo import ChatMiMo, MiMoConnectionError
 from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
+from tests.conftest import KEY
 
 Chat = Callable[..., ChatMiMo]
 
 ENDLESS = Reply("word " * 500, interval=0.02)
 
 
+@pytest.mark.slow
 def test_construction_imports_no_http_and_no_tls() -> None:
     """The TLS context costs 20 ms; it is built with the first request."""
     program = (
@@ -118,8 +120,8 @@ def test_a_copy_with_another_key_uses_it(mimo: FakeMiMo, chat: Chat) -> None:
     model.invoke("Hi")
     other = model.model_copy(update={"default_headers": {"x-team": "b"}, "auth": "api-key"})
     other.invoke("Hi")
-    assert mimo.requests[0].headers["authorization"] == "Bearer sk-test"
-    assert mimo.requests[1].headers["api-key"] == "sk-test"
+    assert mimo.requests[0].headers["authorization"] == f"Bearer {KEY}"
+    assert mimo.requests[1].headers["api-key"] == KEY
     assert mimo.requests[1].headers["x-team"] == "b"
     other.close()
 

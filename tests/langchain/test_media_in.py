@@ -15,6 +15,7 @@ from langchain_core.messages.content import (
     create_audio_block,
     create_file_block,
     create_image_block,
+    create_text_block,
     create_video_block,
 )
 
@@ -166,8 +167,8 @@ class TestToolResults:
 
     def test_an_image(self, wire: Wire) -> None:
         result = ToolMessage(
-            [
-                {"type": "text", "text": "A chart:"},
+            content_blocks=[
+                create_text_block("A chart:"),
                 create_image_block(base64="AAAA", mime_type="image/png"),
             ],
             tool_call_id="call_1",
@@ -185,7 +186,9 @@ class TestToolResults:
 
     def test_media_of_parallel_calls_follow_the_last_tool_message(self, wire: Wire) -> None:
         results = [
-            ToolMessage([create_image_block(url=f"{URL}/{n}")], tool_call_id=f"call_{n}")
+            ToolMessage(
+                content_blocks=[create_image_block(url=f"{URL}/{n}")], tool_call_id=f"call_{n}"
+            )
             for n in (1, 2)
         ]
         messages = wire(("human", "Plot"), _calls("call_1", "call_2"), *results, ("human", "And?"))
@@ -256,7 +259,7 @@ def test_the_number_of_a_message_that_is_refused(
     """It is the user's own, whatever was put before it on the way."""
     model = chat(model="mimo-v2.5-pro").bind_tools([_plot], tool_choice="any")
     result = {"type": "tool_result", "tool_use_id": "call_1", "content": "Done."}
-    history = [("human", "Go"), _calls("call_1"), HumanMessage([result, "So?"])]
+    history: list[Any] = [("human", "Go"), _calls("call_1"), HumanMessage([result, "So?"])]
     with pytest.raises(MiMoUnsupportedInputError, match=r"messages\[3\] holds some"):
         model.invoke([*history, HumanMessage([image(URL)])])
     assert mimo.requests == []

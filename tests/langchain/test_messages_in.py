@@ -28,7 +28,7 @@ pytestmark = pytest.mark.protocols("chat_completions", "messages")
 
 Wire = Callable[..., list[dict[str, Any]]]
 
-CALL = {"name": "get_weather", "args": {"city": "Paris"}, "id": "call_1", "type": "tool_call"}
+CALL: Any = {"name": "get_weather", "args": {"city": "Paris"}, "id": "call_1", "type": "tool_call"}
 CALL_ON_THE_WIRE = {
     "id": "call_1",
     "type": "function",
@@ -59,7 +59,10 @@ class TestText:
         role = "system" if protocol == "messages" else "developer"
         developer = {"role": role, "content": "Be brief."}
         assert wire(marked, ("human", "Hi"))[0] == developer
-        assert wire(ChatMessage("Be brief.", role="developer"), ("human", "Hi"))[0] == developer
+        assert (
+            wire(ChatMessage(content="Be brief.", role="developer"), ("human", "Hi"))[0]
+            == developer
+        )
         assert wire({"role": "developer", "content": "Be brief."}, ("human", "Hi"))[0] == developer
 
     @pytest.mark.parametrize(
@@ -69,7 +72,7 @@ class TestText:
     def test_chat_messages_take_their_role_along(
         self, wire: Wire, role: str, on_the_wire: str
     ) -> None:
-        messages = wire(ChatMessage("Hi", role=role), ("human", "So?"))
+        messages = wire(ChatMessage(content="Hi", role=role), ("human", "So?"))
         assert messages[0] == {"role": on_the_wire, "content": "Hi"}
 
     @pytest.mark.protocols("chat_completions")
@@ -84,7 +87,7 @@ class TestText:
 
     def test_blocks_of_text(self, wire: Wire) -> None:
         """v0 and v1 blocks, plain strings among them, and what the Responses API calls text."""
-        blocks = [
+        blocks: list[Any] = [
             "a",
             {"type": "text", "text": "b", "index": 0, "id": "lc_1"},
             {"type": "text-plain", "text": "c", "mime_type": "text/plain"},
@@ -109,7 +112,7 @@ class TestText:
     def test_a_role_of_another_kind_is_refused_by_name(
         self, chat: Callable[..., ChatMiMo], mimo: FakeMiMo
     ) -> None:
-        history = [HumanMessage("Hi"), ChatMessage("Boo", role="critic")]
+        history = [HumanMessage("Hi"), ChatMessage(content="Boo", role="critic")]
         with pytest.raises(MiMoInvalidRequestError, match=r"messages\[1\].*no role 'critic'.*user"):
             chat().invoke(history)
         with pytest.raises(MiMoInvalidRequestError, match=r"messages\[0\].*a RemoveMessage"):
@@ -154,7 +157,7 @@ class TestText:
     def test_an_empty_message_is_a_space(
         self, wire: Wire, protocol: str, kind: Any, content: Any
     ) -> None:
-        """Empty instructions are none on the messages protocol, which has a field for them."""
+        """The messages protocol has a field for instructions, which empty ones leave out."""
         said = [message["content"] for message in wire(kind(content), HumanMessage("Hi"))]
         if protocol == "messages" and kind is SystemMessage:
             assert said == ["Hi"]
@@ -239,11 +242,14 @@ class TestToolCalls:
         assert messages[2] == {"role": "tool", "tool_call_id": "call_1", "content": " "}
 
     def test_a_result_of_blocks(self, wire: Wire, protocol: str, mimo: FakeMiMo) -> None:
-        """Chat completions' tool message takes a string only. Data that is no text is JSON."""
-        blocks = ["a", {"type": "text", "text": "b"}, {"type": "json", "json": {"c": "d"}}]
-        result = ToolMessage(
-            [*blocks, {"type": "search_result", "url": "e"}], tool_call_id="call_1"
-        )
+        """Chat completions' tool message takes a string only. Other data is sent as JSON."""
+        blocks: list[Any] = [
+            "a",
+            {"type": "text", "text": "b"},
+            {"type": "json", "json": {"c": "d"}},
+            {"type": "search_result", "url": "e"},
+        ]
+        result = ToolMessage(blocks, tool_call_id="call_1")
         messages = wire(("human", "?"), AIMessage("", tool_calls=[CALL]), result)
         texts = ["a", "b", '{"c": "d"}', '{"type": "search_result", "url": "e"}']
         if protocol == "chat_completions":
@@ -253,7 +259,7 @@ class TestToolCalls:
             assert [block["text"] for block in sent["content"]] == texts
 
     def test_anthropics_tool_results_become_tool_messages(self, wire: Wire) -> None:
-        blocks = [
+        blocks: list[Any] = [
             {"type": "text", "text": "Go on."},
             {"type": "tool_result", "tool_use_id": "call_1", "content": "18 °C"},
         ]
@@ -279,7 +285,9 @@ class TestToolCalls:
         """OpenAI's `function_call`, and the `FunctionMessage` that answers it."""
         called = {"function_call": {"name": "get_weather", "arguments": '{"city": "Paris"}'}}
         message = AIMessage("", additional_kwargs=called)
-        messages = wire(("human", "?"), message, FunctionMessage("18 °C", name="get_weather"))
+        messages = wire(
+            ("human", "?"), message, FunctionMessage(content="18 °C", name="get_weather")
+        )
         [call] = messages[1]["tool_calls"]
         assert call["function"] == CALL_ON_THE_WIRE["function"]
         assert messages[2] == {"role": "tool", "tool_call_id": call["id"], "content": "18 °C"}
@@ -287,9 +295,9 @@ class TestToolCalls:
     @pytest.mark.parametrize(
         "answer",
         [
-            FunctionMessage("18 °C", name="time"),
-            ChatMessage("18 °C", role="function", name="time"),
-            ChatMessage("18 °C", role="tool", additional_kwargs={"tool_call_id": "call_2"}),
+            FunctionMessage(content="18 °C", name="time"),
+            ChatMessage(content="18 °C", role="function", name="time"),
+            ChatMessage(content="18 °C", role="tool", additional_kwargs={"tool_call_id": "call_2"}),
         ],
         ids=["function", "role function", "role tool"],
     )
@@ -443,7 +451,7 @@ class TestForeignHistories:
         }
 
     def test_bedrock(self, wire: Wire) -> None:
-        blocks = [
+        blocks: list[Any] = [
             {"type": "reasoning_content", "reasoning_content": {"text": "Hm.", "signature": "x"}},
             {"type": "text", "text": "Hello"},
         ]

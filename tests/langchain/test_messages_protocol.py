@@ -61,7 +61,8 @@ class TestSignatures:
     def test_after_v3_events(self, mimo: FakeMiMo, chat: Chat) -> None:
         mimo.queue(SIGNED, "Fine.")
         model = chat().bind_tools([get_weather])
-        answer = model.stream_events("Hi", version="v3").output
+        events: Any = model.stream_events("Hi", version="v3")
+        answer = events.output
         model.invoke([("human", "Hi"), answer, get_weather.invoke(answer.tool_calls[0])])
         assert thinking(mimo)[0]["signature"] == "EqMB+/=="
 
@@ -87,7 +88,8 @@ class TestSignatures:
     def test_chat_completions_have_none(self, mimo: FakeMiMo, chat: Chat) -> None:
         """A history from the other protocol goes on here without it."""
         signed = {"reasoning_content": "Hm.", "reasoning_signature": "EqMB"}
-        history = [("human", "Hi"), AIMessage("Hello", additional_kwargs=signed), ("human", "So?")]
+        answer = AIMessage("Hello", additional_kwargs=signed)
+        history: list[Any] = [("human", "Hi"), answer, ("human", "So?")]
         chat().invoke(history)
         assert mimo.last_request.messages[1]["reasoning_content"] == "Hm."
         assert b"EqMB" not in mimo.last_request.raw
@@ -132,7 +134,7 @@ class TestCacheControl:
         assert result["content"][0]["content"] == [marked("18 °C")]
 
     def test_as_v1_blocks_have_it(self, mimo: FakeMiMo, chat: Chat) -> None:
-        block = {"type": "text", "text": "Long.", "extras": {"cache_control": MARK}}
+        block: Any = {"type": "text", "text": "Long.", "extras": {"cache_control": MARK}}
         chat().invoke([HumanMessage(content_blocks=[block])])
         assert mimo.last_request.body["messages"][0]["content"] == [marked("Long.")]
 

@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 
 from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
+from tests.conftest import KEY
+
+pytestmark = pytest.mark.slow
 
 pytest.importorskip("distributed", reason="the example needs Dask")
 
@@ -34,7 +37,7 @@ def slow(mimo: FakeMiMo) -> FakeMiMo:
 
 
 def start(mimo: FakeMiMo, journal: Path, *options: Any) -> subprocess.Popen[str]:
-    environment = {"MIMO_API_KEY": "sk-test", "MIMO_BASE_URL": mimo.base_url}
+    environment = {"MIMO_API_KEY": KEY, "MIMO_BASE_URL": mimo.base_url}
     return subprocess.Popen(
         [sys.executable, EXAMPLE, "--journal", journal, *map(str, [*SIZE, *options])],
         env={**os.environ, **environment},

@@ -97,7 +97,8 @@ class TestWhatIsSpoken:
 
     def test_chat_and_then_speech(self, chat: Chat, mimo: FakeMiMo) -> None:
         mimo.queue(Reply("It rains.", reasoning="Hm."), Reply(audio=WAV))
-        chain = chat(model="mimo-v2.5-pro") | chat(model=TTS)
+        chatting: Any = chat(model="mimo-v2.5-pro")
+        chain = chatting | chat(model=TTS)
         assert audio_of(chain.invoke("What is the weather?")) == WAV
         assert mimo.last_request.body["messages"] == [{"role": "assistant", "content": "It rains."}]
 
@@ -114,7 +115,11 @@ class TestWhatIsSpoken:
             ([], "no text to speak"),
             ("  ", "no text to speak"),
             (
-                [HumanMessage([create_audio_block(base64="AAAA", mime_type="audio/wav")])],
+                [
+                    HumanMessage(
+                        content_blocks=[create_audio_block(base64="AAAA", mime_type="audio/wav")]
+                    )
+                ],
                 "text only",
             ),
         ],
@@ -290,7 +295,7 @@ class TestAnswer:
         assert "audio" not in str(mimo.last_request.body)
 
 
-class TestRecognition:
+class TestTranscription:
     @pytest.mark.parametrize(
         "block",
         [
@@ -343,7 +348,10 @@ class TestRecognition:
             ([], "one audio block"),
             ("Hello.", "one audio block"),
             ([HumanMessage(["Write:", {"type": "audio", "url": WAV_URL}])], "one audio block"),
-            ([HumanMessage([{"type": "audio", "url": "https://a.example/b.wav"}])], "not take a URL"),
+            (
+                [HumanMessage([{"type": "audio", "url": "https://a.example/b.wav"}])],
+                "not take a URL",
+            ),
         ],
     )
     def test_refused_before_sending(
@@ -359,14 +367,14 @@ class TestRecognition:
             (create_audio_block(base64="A" * (MAX_ENCODED + 4), mime_type="audio/wav"), "10"),
         ):
             with pytest.raises((MiMoInvalidRequestError, MiMoUnsupportedInputError), match=words):
-                chat(model=ASR).invoke([HumanMessage([block])])
+                chat(model=ASR).invoke([HumanMessage(content_blocks=[block])])
         with pytest.raises(MiMoInvalidRequestError, match="auto, zh, en"):
             chat(model=ASR, asr_options={"language": "fr"}).invoke(
                 [HumanMessage([{"type": "audio", "url": WAV_URL}])]
             )
         assert not mimo.requests
 
-    def test_what_was_spoken_is_recognised(self, chat: Chat, mimo: FakeMiMo) -> None:
+    def test_what_was_spoken_is_transcribed(self, chat: Chat, mimo: FakeMiMo) -> None:
         mimo.queue(Reply(audio=WAV), Reply("Hello."))
         blocks: Any = chat(model=TTS).invoke("Hello.").content_blocks
         assert chat(model=ASR).invoke([HumanMessage(blocks)]).content == "Hello."
@@ -387,5 +395,5 @@ class TestCutAnswers:
         mimo.queue(Reply("Good", finish_reason="length"))
         block = create_audio_block(base64=base64.b64encode(WAV).decode(), mime_type="audio/wav")
         with pytest.warns(UserWarning, match=r"The text of .*asr was cut .*split the recording"):
-            message = await ask(chat(model=ASR), [HumanMessage([block])])
+            message = await ask(chat(model=ASR), [HumanMessage(content_blocks=[block])])
         assert message.content == "Good"

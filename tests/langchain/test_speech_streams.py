@@ -25,6 +25,7 @@ from mimo_core._response.accumulate import collect
 from mimo_core.audio import BYTES_PER_SECOND, wav_header
 from mimo_core.testing.emulator import FakeMiMo, Reply
 from mimo_core.types import ChatChunk
+from tests.conftest import KEY
 from tests.langchain.conftest import added_up
 
 Chat = Callable[..., ChatMiMo]
@@ -72,7 +73,7 @@ def model_for(body: bytes, **fields: Any) -> ChatMiMo:
     transport = httpx2.MockTransport(answer)
     return ChatMiMo(
         model=TTS,
-        api_key="sk-test",
+        api_key=KEY,
         http_client=httpx2.Client(transport=transport),
         http_async_client=httpx2.AsyncClient(transport=transport),
         **fields,
@@ -144,11 +145,12 @@ class TestStreams:
 
     @staticmethod
     def _check_whole(whole: AIMessageChunk, audio: bytes, version: str) -> None:
+        block: Any
         (block,) = whole.content_blocks
         assert block["type"] == "audio"
         assert block["mime_type"] == "audio/pcm"
         key = "data" if version == "v1" else "base64"
-        assert base64.b64decode(block[key]) == audio  # type: ignore[literal-required]
+        assert base64.b64decode(block[key]) == audio
         assert whole.additional_kwargs["audio"]["id"]
         assert audio_of(whole) == audio
         assert isinstance(whole.content, list if version == "v1" else str)
@@ -194,9 +196,10 @@ class TestStreams:
         assert not mimo.last_request.stream
         assert mimo.last_request.body["audio"] == {"format": format}
         assert audio_of(whole) == audio
+        block: Any
         (block,) = whole.content_blocks
         mime_type = {"wav": "audio/wav", "mp3": "audio/mpeg"}[format]
-        assert block["mime_type"] == mime_type  # type: ignore[typeddict-item]
+        assert block["mime_type"] == mime_type
 
     def test_a_preview_is_said_once(self) -> None:
         mapper = ChunkMapper()
@@ -205,7 +208,7 @@ class TestStreams:
             {"audio": {"data": "AAAA"}, "final_text_preview": "Hello."},
         ]
         chunks = [mapper.map(chunk(delta)) for delta in deltas] + [mapper.map(chunk({}, "stop"))]
-        whole = added_up([one.message for one in chunks if one])  # type: ignore[misc]
+        whole = added_up([one.message for one in chunks if one])
         assert whole.additional_kwargs["final_text_preview"] == "Hello."
         assert audio_of(whole) == bytes(6)
 
@@ -215,6 +218,7 @@ class TestStreams:
         path = save_audio(message, tmp_path / "a.wav")
         assert path.read_bytes() == wav_header(len(PCM)) + PCM
 
+    @pytest.mark.slow
     def test_ten_minutes_take_no_memory(self) -> None:
         """Ours, that is: langchain-core keeps every chunk of `stream()` for its callbacks."""
         second = base64.b64encode(bytes(BYTES_PER_SECOND // 10)).decode()
@@ -230,7 +234,7 @@ class TestStreams:
             return httpx2.Response(200, headers=kind, stream=Body())
 
         client = httpx2.Client(transport=httpx2.MockTransport(answer))
-        model = ChatMiMo(model=TTS, api_key="sk-test", http_client=client)
+        model = ChatMiMo(model=TTS, api_key=KEY, http_client=client)
         received = peak = 0
         tracemalloc.start()
         try:

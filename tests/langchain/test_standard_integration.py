@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -14,6 +14,8 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 
 from langchain_mimo import ChatMiMo
 from mimo_core.testing.emulator import FakeMiMo
+from tests.conftest import KEY
+from tests.langchain.conftest import added_up
 from tests.langchain.pretend_model import respond
 
 _PNG = base64.b64decode(
@@ -38,6 +40,13 @@ def _no_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
     no_downloads(monkeypatch)
 
 
+# As the suite spells it.
+Detail = Literal[
+    "audio_input", "audio_output", "reasoning_output", "cache_read_input", "cache_creation_input"
+]
+Details = dict[Literal["invoke", "stream"], list[Detail]]
+
+
 class TestChatMiMo(ChatModelIntegrationTests):
     @pytest.fixture(autouse=True)
     def _server(self, served: FakeMiMo) -> None:
@@ -51,7 +60,7 @@ class TestChatMiMo(ChatModelIntegrationTests):
     def chat_model_params(self) -> dict[str, Any]:
         return {
             "model": "mimo-v2.5",
-            "api_key": "sk-test",
+            "api_key": KEY,
             "max_retries": 0,
             **self.where,
         }
@@ -89,7 +98,7 @@ class TestChatMiMo(ChatModelIntegrationTests):
         return "mimo-v2.5-pro"
 
     @property
-    def supported_usage_metadata_details(self) -> dict[str, list[str]]:
+    def supported_usage_metadata_details(self) -> Details:
         return {
             "invoke": ["reasoning_output", "cache_read_input", "audio_input"],
             "stream": ["reasoning_output", "cache_read_input"],
@@ -111,10 +120,7 @@ class TestChatMiMo(ChatModelIntegrationTests):
         messages = [("user", content)]
         if not stream:
             return model.invoke(messages)
-        whole: Any = None
-        for chunk in model.stream(messages):
-            whole = chunk if whole is None else whole + chunk
-        return whole
+        return added_up(model.stream(messages))
 
 
 class TestOnTheMessagesProtocol(TestChatMiMo):
@@ -133,8 +139,8 @@ class TestOnTheMessagesProtocol(TestChatMiMo):
         return False
 
     @property
-    def supported_usage_metadata_details(self) -> dict[str, list[str]]:
-        details = ["cache_read_input", "cache_creation_input"]
+    def supported_usage_metadata_details(self) -> Details:
+        details: list[Detail] = ["cache_read_input", "cache_creation_input"]
         return {"invoke": details, "stream": details}
 
     def invoke_with_cache_creation_input(self, *, stream: bool = False) -> AIMessage:

@@ -41,7 +41,7 @@ def _no_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class TestReplayed(live.TestChatMiMo):
     @pytest.fixture(autouse=True)
-    def _server(self, served: str) -> None:  # type: ignore[override]
+    def _server(self, served: str) -> None:
         self.where = {"base_url": served}
 
     @pytest.mark.xfail(reason="LangChain's helper makes new call ids each time: no replay")

@@ -9,6 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from langchain_mimo import ChatMiMo
+from tests.conftest import KEY
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,7 @@ class TestChatMiMo(ChatModelUnitTests):
 
     @property
     def chat_model_params(self) -> dict[str, object]:
-        return {"model": "mimo-v2.6-pro", "api_key": "sk-test"}
+        return {"model": "mimo-v2.6-pro", "api_key": KEY}
 
     @property
     def init_from_env_params(self) -> tuple[dict[str, str], dict[str, object], dict[str, object]]:

@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from langchain_core import exceptions
@@ -33,7 +33,8 @@ from mimo_core.testing.emulator import FakeMiMo, Reply
 pytestmark = pytest.mark.protocols("chat_completions", "messages")
 
 Chat = Callable[..., ChatMiMo]
-METHODS = ["json_mode", "function_calling", "json_schema"]
+Method = Literal["json_mode", "function_calling", "json_schema"]
+METHODS: list[Method] = ["json_mode", "function_calling", "json_schema"]
 
 
 class Joke(BaseModel):
@@ -70,19 +71,19 @@ class JokeDict(TypedDict):
     rating: int
 
 
-JOKE_SCHEMA = {
+JOKE_SCHEMA: dict[str, Any] = {
     "title": "Joke",
     "description": "A joke.",
     "type": "object",
     "properties": {"setup": {"type": "string"}, "rating": {"type": "integer"}},
     "required": ["setup", "rating"],
 }
-JOKE = {"setup": "Why?", "rating": 7}
+JOKE: dict[str, Any] = {"setup": "Why?", "rating": 7}
 SCHEMAS = {"pydantic": Joke, "pydantic-v1": OldJoke, "typed-dict": JokeDict, "json": JOKE_SCHEMA}
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5}
 
 
-def answer(method: str, value: Any, *, name: str = "Joke", **kwargs: Any) -> Reply:
+def answer(method: Method, value: Any, *, name: str = "Joke", **kwargs: Any) -> Reply:
     """MiMo's answer with this object, in the form that the method asks for."""
     if method == "function_calling":
         return Reply(tool_calls=[(name, value, "call_1")], **kwargs)
@@ -98,7 +99,9 @@ def as_dict(value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 @pytest.mark.parametrize("method", METHODS)
 class TestEverySchemaAndMethod:
-    async def test_the_object(self, mimo: FakeMiMo, chat: Chat, schema: Any, method: str) -> None:
+    async def test_the_object(
+        self, mimo: FakeMiMo, chat: Chat, schema: Any, method: Method
+    ) -> None:
         name = schema["title"] if isinstance(schema, dict) else schema.__name__
         mimo.queue(*[answer(method, JOKE, name=name)] * 4)
         model = chat().with_structured_output(schema, method=method)
@@ -110,7 +113,7 @@ class TestEverySchemaAndMethod:
             assert [type(joke) for joke in made] == [schema] * 4
 
     def test_a_violation_is_sent_back(
-        self, mimo: FakeMiMo, chat: Chat, schema: Any, method: str
+        self, mimo: FakeMiMo, chat: Chat, schema: Any, method: Method
     ) -> None:
         name = schema["title"] if isinstance(schema, dict) else schema.__name__
         mimo.queue(
@@ -128,7 +131,7 @@ class TestEverySchemaAndMethod:
         assert "$: 'rating' is a required property" in correction["content"]
 
     def test_it_fails_after_the_last_attempt(
-        self, mimo: FakeMiMo, chat: Chat, schema: Any, method: str
+        self, mimo: FakeMiMo, chat: Chat, schema: Any, method: Method
     ) -> None:
         name = schema["title"] if isinstance(schema, dict) else schema.__name__
         mimo.queue(*[answer(method, {"setup": "Why?"}, name=name)] * 3)
@@ -200,7 +203,7 @@ class TestOnTheWire:
         assert told["schema"]["function"]["name"] == "Joke"
 
     @pytest.mark.parametrize("method", METHODS)
-    def test_nothing_private_is_traced(self, mimo: FakeMiMo, chat: Chat, method: str) -> None:
+    def test_nothing_private_is_traced(self, mimo: FakeMiMo, chat: Chat, method: Method) -> None:
         """What is bound is what is sent, and what LangChain's tracers look for."""
         told: list[Any] = []
 
@@ -286,6 +289,7 @@ def test_what_is_not_a_schema(
     assert mimo.requests == []
 
 
+@pytest.mark.slow
 def test_a_class_needs_no_validator_of_schemas() -> None:
     """It takes 100 ms to import; a pydantic class checks its answers itself."""
     program = (
@@ -335,7 +339,7 @@ class TestAttempts:
     @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize("schema", [Joke, OldJoke])
     def test_the_classes_own_validators_count(
-        self, mimo: FakeMiMo, chat: Chat, method: str, schema: Any
+        self, mimo: FakeMiMo, chat: Chat, method: Method, schema: Any
     ) -> None:
         """No JSON Schema says it, so the validator's own message goes back."""
         name = schema.__name__
@@ -370,7 +374,7 @@ class TestAttempts:
 
     @pytest.mark.parametrize("method", METHODS)
     def test_truncation_is_named_and_not_tried_again(
-        self, mimo: FakeMiMo, chat: Chat, method: str
+        self, mimo: FakeMiMo, chat: Chat, method: Method
     ) -> None:
         mimo.queue(answer(method, '{"setup": "W', finish_reason="length"))
         model = chat().with_structured_output(Joke, method=method)
@@ -388,7 +392,7 @@ class TestAttempts:
     @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize("schema", [Joke, JOKE_SCHEMA], ids=["pydantic", "dict"])
     async def test_a_refusal_is_one(
-        self, mimo: FakeMiMo, chat: Chat, method: str, schema: Any
+        self, mimo: FakeMiMo, chat: Chat, method: Method, schema: Any
     ) -> None:
         mimo.queue(*[Reply(refusal="I cannot")] * 3)
         model = chat().with_structured_output(schema, method=method)
@@ -401,14 +405,14 @@ class TestAttempts:
 
     @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize("text", ["", "null", "I would rather not."])
-    def test_it_is_never_none(self, mimo: FakeMiMo, chat: Chat, method: str, text: str) -> None:
+    def test_it_is_never_none(self, mimo: FakeMiMo, chat: Chat, method: Method, text: str) -> None:
         mimo.queue(text, text)
         with pytest.raises(OutputParserException):
             chat().with_structured_output(JOKE_SCHEMA, method=method).invoke("A joke")
 
     @pytest.mark.parametrize("method", METHODS)
     def test_enforcement_of_tool_choice_does_not_matter(
-        self, mimo: FakeMiMo, chat: Chat, method: str
+        self, mimo: FakeMiMo, chat: Chat, method: Method
     ) -> None:
         mimo.queue("no", answer(method, JOKE))
         model = chat(enforce_tool_choice=False).with_structured_output(Joke, method=method)
@@ -417,7 +421,7 @@ class TestAttempts:
 
 class TestIncludeRaw:
     @pytest.mark.parametrize("method", METHODS)
-    async def test_all_three(self, mimo: FakeMiMo, chat: Chat, method: str) -> None:
+    async def test_all_three(self, mimo: FakeMiMo, chat: Chat, method: Method) -> None:
         mimo.queue(*[answer(method, JOKE, reasoning="Easy.")] * 2)
         model = chat().with_structured_output(Joke, method=method, include_raw=True)
         for got in (model.invoke("A joke"), await model.ainvoke("A joke")):
@@ -429,7 +433,7 @@ class TestIncludeRaw:
 
     @pytest.mark.parametrize("method", METHODS)
     def test_the_usage_is_that_of_all_attempts(
-        self, mimo: FakeMiMo, chat: Chat, method: str
+        self, mimo: FakeMiMo, chat: Chat, method: Method
     ) -> None:
         mimo.queue(answer(method, {}, usage=USAGE), answer(method, JOKE, usage=USAGE))
         model: Any = chat().with_structured_output(Joke, method=method, include_raw=True)
@@ -441,7 +445,7 @@ class TestIncludeRaw:
     @pytest.mark.parametrize("schema", [Joke, JOKE_SCHEMA], ids=["pydantic", "dict"])
     @pytest.mark.parametrize("streamed", [False, True])
     def test_a_failure_is_told_and_not_raised(
-        self, mimo: FakeMiMo, chat: Chat, method: str, schema: Any, streamed: bool
+        self, mimo: FakeMiMo, chat: Chat, method: Method, schema: Any, streamed: bool
     ) -> None:
         mimo.queue(answer(method, {"setup": "a"}), answer(method, {"setup": "b"}))
         model: Any = chat().with_structured_output(schema, method=method, include_raw=True)
@@ -473,7 +477,7 @@ class TestIncludeRaw:
 
 class TestStreaming:
     @pytest.mark.parametrize("method", METHODS)
-    async def test_partial_objects(self, mimo: FakeMiMo, chat: Chat, method: str) -> None:
+    async def test_partial_objects(self, mimo: FakeMiMo, chat: Chat, method: Method) -> None:
         """Where the schema is a dict, LangChain gives what has arrived of it."""
         mimo.queue(*[answer(method, JOKE, chunk_size=4, arguments_size=4)] * 2)
         model = chat().with_structured_output(JOKE_SCHEMA, method=method)
@@ -484,7 +488,9 @@ class TestStreaming:
         assert [piece async for piece in model.astream("A joke")] == pieces
 
     @pytest.mark.parametrize("method", METHODS)
-    def test_a_pydantic_object_comes_whole(self, mimo: FakeMiMo, chat: Chat, method: str) -> None:
+    def test_a_pydantic_object_comes_whole(
+        self, mimo: FakeMiMo, chat: Chat, method: Method
+    ) -> None:
         """So it can be checked first, and asked for again."""
         mimo.queue(answer(method, {**JOKE, "rating": 11}), answer(method, JOKE, chunk_size=4))
         model = chat().with_structured_output(Joke, method=method)
@@ -493,7 +499,7 @@ class TestStreaming:
 
     @pytest.mark.parametrize("method", METHODS)
     def test_partial_objects_cannot_be_taken_back(
-        self, mimo: FakeMiMo, chat: Chat, method: str
+        self, mimo: FakeMiMo, chat: Chat, method: Method
     ) -> None:
         mimo.queue(answer(method, {"setup": "Why?"}))
         model = chat().with_structured_output(JOKE_SCHEMA, method=method)
@@ -673,5 +679,5 @@ def test_a_bound_model_can_be_pickled(chat: Chat) -> None:
     """Its parser too: it is sent to workers."""
     for method in METHODS:
         for schema in (Joke, JOKE_SCHEMA):
-            model = chat().with_structured_output(schema, method=method)  # type: ignore[arg-type]
+            model = chat().with_structured_output(schema, method=method)
             assert isinstance(pickle.loads(pickle.dumps(model)), type(model))

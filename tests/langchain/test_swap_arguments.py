@@ -21,7 +21,9 @@ from pydantic import SecretStr
 
 from langchain_mimo import ChatMiMo, MiMoInvalidRequestError, aliases
 from langchain_mimo.constructor import Arguments
+from langchain_mimo.fields import ALIASES, FIELD_OF, REQUEST_FIELDS
 from mimo_core.testing.emulator import FakeMiMo
+from tests.conftest import KEY
 
 Chat = Callable[..., ChatMiMo]
 
@@ -32,7 +34,7 @@ CLASSES = {
     "langchain_deepseek": "ChatDeepSeek",
 }
 FIELDS = [name for name in ChatMiMo.model_fields if name not in BaseChatModel.model_fields]
-IN_REQUESTS = {"model", "max_tokens", *aliases.REQUEST_FIELDS}
+IN_REQUESTS = {"model", *REQUEST_FIELDS}
 METHODS = {  # argument -> what it is
     "input": "a text, a prompt or messages",
     "config": "LangChain's own",
@@ -55,7 +57,7 @@ def in_the_constructor(name: str) -> str | None:
     """What `ChatMiMo(name=…)` does; None for a name that the table does not have."""
     if name in ChatMiMo.model_fields:
         return NOTES.get(name, "the same")
-    if field := aliases.FIELD_OF.get(name):
+    if field := FIELD_OF.get(name):
         return f"another name of `{field}`"
     if name in aliases.ALWAYS_ON:
         return "accepted: MiMo always sends usage"
@@ -72,7 +74,7 @@ def in_a_call(name: str) -> str | None:
         return METHODS[name]
     if name in aliases.LANGCHAINS:
         return f"refused: {aliases.LANGCHAINS[name]}"
-    field = aliases.FIELD_OF.get(name, name)
+    field = FIELD_OF.get(name, name)
     if field in aliases.CALL_OPTIONS:
         return "of this call; never in the body" + (f", as `{field}`" if field != name else "")
     if field in IN_REQUESTS:
@@ -114,12 +116,14 @@ def _parameters(function: Any) -> set[str]:
     return set(inspect.signature(function).parameters) - {"self", "kwargs", "_"}
 
 
+@pytest.mark.slow
 def test_the_table_has_every_field_of_the_other_classes() -> None:
     for model, names in names_of_constructors().items():
         missing = sorted(name for name in names if in_the_constructor(name) is None)
         assert missing == [], f"{model}: put them into langchain_mimo/aliases.py"
 
 
+@pytest.mark.slow
 def test_the_table_has_every_argument_of_a_call() -> None:
     for where, names in names_of_calls().items():
         missing = sorted(name for name in names if in_a_call(name) is None)
@@ -127,7 +131,7 @@ def test_the_table_has_every_argument_of_a_call() -> None:
 
 
 def test_a_name_is_in_one_place_only() -> None:
-    tables = [aliases.FIELD_OF, aliases.REFUSED, aliases.CONSTRUCTOR_REFUSED, aliases.SENT]
+    tables = [FIELD_OF, aliases.REFUSED, aliases.CONSTRUCTOR_REFUSED, aliases.SENT]
     tables += [aliases.ALWAYS_ON, aliases.CALL_FIELDS, ChatMiMo.model_fields]
     for number, table in enumerate(tables):
         for other in tables[number + 1 :]:
@@ -171,15 +175,15 @@ VALUES: dict[str, Any] = {
 }
 WIRE = {"thinking": {"type": "disabled"}}
 OWN_MODELS = {"audio": "mimo-v2.5-tts", "asr_options": "mimo-v2.5-asr"}
-MAPPED = [(name, field) for field in FIELDS for name in (field, *aliases.ALIASES.get(field, ()))]
+MAPPED = [(name, field) for field in FIELDS for name in (field, *ALIASES.get(field, ()))]
 
 
 class TestInTheConstructor:
     @pytest.mark.parametrize(("name", "field"), MAPPED)
     def test_the_same_or_another_name(self, name: str, field: str) -> None:
-        given = {"api_key": "sk-test", "model": "mimo-v2-flash"}
-        given = {key: given[key] for key in given if key != field}
-        model: Any = ChatMiMo(**given, **{name: VALUES[field]})
+        given: dict[str, Any] = {"api_key": KEY, "model": "mimo-v2-flash"}
+        given.pop(field, None)
+        model = ChatMiMo(**given, **{name: VALUES[field]})
         expected = SecretStr("sk-other") if field == "api_key" else VALUES[field]
         assert getattr(model, field) == expected
 
@@ -255,7 +259,7 @@ class TestInTheConstructor:
         [("model", "model_name"), ("openai_api_key", "api_key"), ("api_base", "base_url")],
     )
     def test_one_field_has_one_value(self, one: str, other: str) -> None:
-        given: dict[str, Any] = {"api_key": "sk-test", one: "xiaomi"}
+        given: dict[str, Any] = {"api_key": KEY, one: "xiaomi"}
         with pytest.raises(MiMoInvalidRequestError, match=f"'{one}' and '{other}'|'{other}' and"):
             ChatMiMo(**{**given, other: "cloudsway"})
         assert ChatMiMo(**{**given, other: "xiaomi"})
@@ -263,8 +267,9 @@ class TestInTheConstructor:
 
     def test_a_function_for_the_key(self) -> None:
         """ChatOpenAI calls one before each request."""
+        function: Any = lambda: KEY  # noqa: E731
         with pytest.raises(ValueError, match=r"api_key\n.*it must be a text; ChatOpenAI calls"):
-            ChatMiMo(api_key=lambda: "sk-test")  # type: ignore[arg-type]
+            ChatMiMo(api_key=function)
 
     def test_keys_of_other_providers_in_the_environment_are_not_read(
         self, monkeypatch: pytest.MonkeyPatch
@@ -299,29 +304,33 @@ class TestInACall:
         self, mimo: FakeMiMo, chat: Chat, name: str, field: str
     ) -> None:
         if field == "timeout":
-            chat().invoke("Hi", **{name: 30})
+            given: dict[str, Any] = {name: 30}
+            chat().invoke("Hi", **given)
             assert mimo.last_request.body.keys() == {"model", "messages", "stream"}
             return
+        given = {name: "hidden-4711"}
         with pytest.raises(MiMoInvalidRequestError) as raised:
-            chat().invoke("Hi", **{name: "hidden-4711"})
+            chat().invoke("Hi", **given)
         assert f"{field!r} belongs to ChatMiMo" in str(raised.value)
         assert "hidden-4711" not in str(raised.value)
         assert mimo.requests == []
 
     @pytest.mark.parametrize("name", aliases.REFUSED)
     def test_refused(self, mimo: FakeMiMo, chat: Chat, name: str) -> None:
+        given: dict[str, Any] = {name: "x"}
         with pytest.raises(MiMoInvalidRequestError) as raised:
-            chat().invoke("Hi", **{name: "x"})
+            chat().invoke("Hi", **given)
         expected = f"ChatMiMo does not take {name!r}: {aliases.REFUSED[name]}."
         assert str(raised.value) == expected
         with pytest.raises(MiMoInvalidRequestError):
-            list(chat().stream("Hi", **{name: "x"}))
+            list(chat().stream("Hi", **given))
         assert mimo.requests == []
 
     @pytest.mark.parametrize("name", aliases.LANGCHAINS)
     async def test_what_is_langchains(self, mimo: FakeMiMo, chat: Chat, name: str) -> None:
         """langchain-core alone would raise `TypeError: … multiple values`."""
-        given, sentence = {name: "x"}, re.escape(aliases.LANGCHAINS[name])
+        given: dict[str, Any] = {name: "x"}
+        sentence = re.escape(aliases.LANGCHAINS[name])
         with pytest.raises(MiMoInvalidRequestError, match=sentence):
             chat().invoke("Hi", **given)
         with pytest.raises(MiMoInvalidRequestError, match=sentence):
@@ -341,8 +350,9 @@ class TestInACall:
 
     @pytest.mark.parametrize("name", ["mistral_api_key", "groq_api_base", "https_proxy"])
     def test_what_would_be_lost_in_the_body(self, mimo: FakeMiMo, chat: Chat, name: str) -> None:
+        given: dict[str, Any] = {name: "x"}
         with pytest.raises(MiMoInvalidRequestError, match=f"does not take '{name}'"):
-            chat().invoke("Hi", **{name: "x"})
+            chat().invoke("Hi", **given)
         assert mimo.requests == []
 
 
@@ -350,13 +360,14 @@ class TestAliases:
     """They are pydantic's own, so that what knows fields knows them."""
 
     def test_pydantic_knows_them(self) -> None:
-        for field, names in aliases.ALIASES.items():
+        for field, names in ALIASES.items():
             alias: Any = ChatMiMo.model_fields[field].validation_alias
             assert alias.choices == [field, *names]
 
     def test_type_checkers_know_them(self) -> None:
         known = set(typing.get_type_hints(Arguments))
-        assert known == set(ChatMiMo.model_fields) | set(aliases.FIELD_OF)
+        names = set(ChatMiMo.model_fields) | set(FIELD_OF)
+        assert known == names, "put them into langchain_mimo/constructor.py"
 
     @pytest.mark.parametrize("name", ["model", "model_name"])
     def test_configurable_fields(self, mimo: FakeMiMo, chat: Chat, name: str) -> None:
@@ -380,17 +391,18 @@ class TestAliases:
         assert "sk-other" not in repr(copy)
 
     def test_an_error_names_what_was_written(self) -> None:
+        wrong: Any = "hidden-4711"
         with pytest.raises(ValueError, match="max_completion_tokens") as raised:
-            ChatMiMo(api_key="sk-test", max_completion_tokens="hidden-4711")
+            ChatMiMo(api_key=KEY, max_completion_tokens=wrong)
         assert "hidden-4711" not in str(raised.value)
 
 
 def document() -> str:
     """`docs/migration.md`."""
-    constructor = {*ChatMiMo.model_fields, *aliases.FIELD_OF, *aliases.REFUSED, *aliases.SENT}
+    constructor = {*ChatMiMo.model_fields, *FIELD_OF, *aliases.REFUSED, *aliases.SENT}
     constructor |= {*aliases.CONSTRUCTOR_REFUSED, *aliases.ALWAYS_ON}
     calls = {*METHODS, *aliases.CALL_OPTIONS, *aliases.CALL_FIELDS, *aliases.LANGCHAINS}
-    calls |= {*FIELDS, *aliases.FIELD_OF, *aliases.REFUSED, *aliases.SENT, *aliases.ALWAYS_ON}
+    calls |= {*FIELDS, *FIELD_OF, *aliases.REFUSED, *aliases.SENT, *aliases.ALWAYS_ON}
     return f"""# From another chat model to ChatMiMo
 
 Swap the class, and keep the arguments: every field and every argument of a call of `ChatOpenAI`,

@@ -10,11 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
+from pydantic import SecretStr
 
 from langchain_mimo import ChatMiMo
 from mimo_core.testing.emulator import FakeMiMo, Reply
+from tests.conftest import KEY
 from tests.langchain.conftest import added_up
 
 openai = pytest.importorskip("langchain_openai", reason="langchain-openai is not installed")
@@ -59,7 +61,7 @@ TOOLS = [get_weather]
 def chat_openai(mimo: FakeMiMo) -> Callable[..., Any]:
     def make(**kwargs: Any) -> Any:
         given = {"model": "mimo-v2.5-pro", "max_retries": 0, **kwargs}
-        return openai.ChatOpenAI(api_key="sk-test", base_url=mimo.base_url, **given)
+        return openai.ChatOpenAI(api_key=KEY, base_url=mimo.base_url, **given)
 
     return make
 
@@ -72,31 +74,35 @@ class TestTheSwap:
         bodies = []
         for kind in (openai.ChatOpenAI, ChatMiMo):
             mimo.queue("Hello")
-            model = kind(api_key="sk-test", base_url=mimo.base_url, **arguments)
+            model = kind(api_key=KEY, base_url=mimo.base_url, **arguments)
             model.bind_tools(TOOLS).invoke([("system", "Be brief."), ("human", "Hi")])
             body = mimo.last_request.body
-            assert mimo.last_request.headers["authorization"] == "Bearer sk-test"
+            assert mimo.last_request.headers["authorization"] == f"Bearer {KEY}"
             bodies.append({key: value for key, value in body.items() if key != "stream"})
         assert bodies[0] == bodies[1]
 
     def test_the_oldest_names(self, mimo: FakeMiMo) -> None:
-        model = ChatMiMo(openai_api_key="sk-test", openai_api_base=mimo.base_url)
+        model = ChatMiMo(openai_api_key=KEY, openai_api_base=mimo.base_url)
         assert model.invoke("Hi").content
-        assert mimo.last_request.headers["authorization"] == "Bearer sk-test"
+        assert mimo.last_request.headers["authorization"] == f"Bearer {KEY}"
         model.close()
 
     def test_clients(self, mimo: FakeMiMo) -> None:
         with httpx.Client(headers={"x-app": "mine"}) as client:
             for kind in (openai.ChatOpenAI, ChatMiMo):
-                given = {"model": "mimo-v2.5", "base_url": mimo.base_url, "http_client": client}
-                model = kind(api_key="sk-test", **given)
+                given: dict[str, Any] = {"model": "mimo-v2.5", "http_client": client}
+                model = kind(api_key=SecretStr(KEY), base_url=mimo.base_url, **given)
                 assert model.invoke("Hi").content
                 assert mimo.last_request.headers["x-app"] == "mine"
 
     def test_thinking_moves_out_of_extra_body(self, mimo: FakeMiMo) -> None:
         """Where it has to be with ChatOpenAI, and may stay."""
-        for kwargs in ({"extra_body": {"thinking": {"type": "disabled"}}}, {"thinking": False}):
-            model = ChatMiMo(api_key="sk-test", base_url=mimo.base_url, **kwargs)
+        arguments: list[dict[str, Any]] = [
+            {"extra_body": {"thinking": {"type": "disabled"}}},
+            {"thinking": False},
+        ]
+        for kwargs in arguments:
+            model = ChatMiMo(api_key=KEY, base_url=mimo.base_url, **kwargs)
             model.invoke("Hi")
             assert mimo.last_request.body["thinking"] == {"type": "disabled"}
             model.close()
@@ -117,7 +123,7 @@ class TestTheSwap:
     ) -> None:
         """ChatOpenAI has dropped the reasoning, so the call goes on with an empty one."""
         mimo.queue(CALL, "Sunny.")
-        history = [HumanMessage("Weather?")]
+        history: list[BaseMessage] = [HumanMessage("Weather?")]
         history.append(chat_openai().bind_tools(TOOLS).invoke(history))
         history.append(ToolMessage("Sunny in Paris", tool_call_id="call_1"))
         assert chat().bind_tools(TOOLS).invoke(history).content == "Sunny."
