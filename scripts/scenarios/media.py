@@ -117,7 +117,7 @@ SCENARIOS = (
         at="",
     ),
     Scenario(
-        "media/text_only_rejection",
+        "media/text_only_refusal",
         "An image for a text-only model is refused, in an old message too.",
         raw(
             ("/v1/chat/completions", asks(shows(IMAGE, "What colour is this?"), TEXT_ONLY)),
