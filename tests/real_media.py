@@ -58,8 +58,9 @@ def video(path: Path, seconds: float = 1) -> Path:
 def probed(path: Path) -> dict[str, Any]:
     """What ffprobe says of the one stream in a file."""
     out = _run("ffprobe", "-v", "error", "-show_streams", "-of", "json", str(path))
-    (stream,) = json.loads(out)["streams"]
-    return stream  # type: ignore[no-any-return]
+    streams: list[dict[str, Any]] = json.loads(out)["streams"]
+    (stream,) = streams
+    return stream
 
 
 def sox_says(path: Path) -> tuple[int, int, float]:

@@ -43,7 +43,8 @@ async def connect_to(infos: list[Any]) -> Any:
     async def getaddrinfo(*args: Any, **kwargs: Any) -> list[Any]:
         return infos
 
-    asyncio.get_running_loop().getaddrinfo = getaddrinfo  # type: ignore[method-assign]
+    loop: Any = asyncio.get_running_loop()
+    loop.getaddrinfo = getaddrinfo
     return await AsyncioBackend().connect_tcp("many.example", 1, timeout=5)
 
 
@@ -213,13 +214,10 @@ def test_a_proxy_is_still_used(
 
 
 def test_loops_that_are_not_known_take_httpx2s_way() -> None:
-    class ProactorEventLoop(asyncio.BaseEventLoop):
-        pass
-
-    assert not serves(ProactorEventLoop())
-    loop = asyncio.SelectorEventLoop()
-    assert serves(loop)
-    loop.close()
+    unknown, known = asyncio.BaseEventLoop(), asyncio.SelectorEventLoop()
+    assert (serves(unknown), serves(known)) == (False, True)
+    unknown.close()
+    known.close()
 
 
 def test_a_body_that_tls_cut_off_is_no_complete_answer(run: Run, hello: dict[str, Any]) -> None:

@@ -244,8 +244,8 @@ def test_many_calls_in_a_text_cost_little() -> None:
 
 
 def test_calls_of_a_whole_answer_are_told_apart() -> None:
-    same = {"id": "a", "function": {"name": "ping", "arguments": {"x": 1}}}
-    message: Any = with_own_ids({"tool_calls": [same, same, {"function": {"name": "ping"}}]})  # type: ignore[list-item]
+    same: Any = {"id": "a", "function": {"name": "ping", "arguments": {"x": 1}}}
+    message: Any = with_own_ids({"tool_calls": [same, same, {"function": {"name": "ping"}}]})
     ids = [call["id"] for call in message["tool_calls"]]
     assert ids[0] == "a"
     assert len({*ids}) == 3

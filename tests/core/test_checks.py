@@ -20,6 +20,7 @@ from mimo_core.checks import (
     output_check,
 )
 from mimo_core.errors import ContentFilterError, OutputCheckError
+from mimo_core.types import Message
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOL = {"type": "function", "function": {"name": "find", "parameters": SCHEMA}}
@@ -95,12 +96,12 @@ def test_what_is_wrong_with_an_answer(check: OutputCheck, response: Any, problem
     "check",
     [ForcedCall(name="find", validate=SchemaCheck(SCHEMA)), WHOLE_OBJECT, SingleCall.beside(None)],
 )
-def test_a_check_is_a_value(check: OutputCheck) -> None:
+def test_a_check_is_a_value(check: Any) -> None:
     """It is part of a model: of its pickle, and of the key of LangChain's cache."""
     assert pickle.loads(pickle.dumps(check)) == check
     assert repr(copy.deepcopy(check)) == repr(check)
     with pytest.raises(AttributeError):
-        check.max_attempts = 5  # type: ignore[misc]
+        check.max_attempts = 5
 
 
 # What a request asks for by its own fields
@@ -234,12 +235,12 @@ def test_what_was_given_out_is_not_taken_back() -> None:
 # Streams
 
 
-def held(check: OutputCheck, *deltas: dict[str, Any]) -> list[bool]:
+def held(check: OutputCheck, *deltas: Message) -> list[bool]:
     """Which pieces wait."""
     given_out, called, waiting = False, False, []
     for delta in deltas:
         called = called or bool(delta.get("tool_calls"))
-        waits = check.holds_back(delta, given_out=given_out, called=called)  # type: ignore[arg-type]
+        waits = check.holds_back(delta, given_out=given_out, called=called)
         given_out = given_out or not waits
         waiting.append(waits)
     return waiting

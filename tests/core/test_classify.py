@@ -312,8 +312,9 @@ def test_keys_of_other_gateways(key: str) -> None:
     for echo in (key, escaped):
         error = error_for(401, {}, f'{{"error":{{"message":"no {echo}","code":"401"}}}}', key=key)
         assert str(error).startswith("no *** (HTTP 401).")
-        assert key not in error.response.text  # type: ignore[union-attr]
-        assert key not in json.dumps(error.response.json()).replace("\\/", "/")  # type: ignore[union-attr]
+        assert error.response is not None
+        assert key not in error.response.text
+        assert key not in json.dumps(error.response.json()).replace("\\/", "/")
 
 
 @pytest.mark.parametrize(("key", "shown"), [("x", "a context of ***"), ("EMPTY", "a context of x")])

@@ -265,7 +265,8 @@ def test_usage_alone_ends_nothing() -> None:
 def test_a_stop_sequence_is_named() -> None:
     met = {"stop_reason": "stop_sequence", "stop_sequence": "x"}
     chunks = decode(start(), opened(0, **TEXT), end() | {"delta": met}, STOP)
-    assert chunks[-1]["stop_sequence"] == collect(chunks)["stop_sequence"] == "x"  # type: ignore[typeddict-item]
+    whole: Any = collect(chunks)
+    assert chunks[-1]["stop_sequence"] == whole["stop_sequence"] == "x"
 
 
 def test_nothing_after_the_end_counts() -> None:

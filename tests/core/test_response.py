@@ -19,8 +19,8 @@ def chunk(finish_reason: str | None = None, usage: Any = None, **delta: Any) -> 
     return {"id": "c1", "model": "mimo-v2.5-pro", "created": 1, "choices": [choice], "usage": usage}
 
 
-def message(*deltas: dict[str, Any]) -> dict[str, Any]:
-    return collect([chunk(**delta) for delta in deltas])["choices"][0]["message"]  # type: ignore[return-value]
+def message(*deltas: dict[str, Any]) -> Any:
+    return collect([chunk(**delta) for delta in deltas])["choices"][0]["message"]
 
 
 def piece(index: int | None, arguments: str = "", **fields: Any) -> dict[str, Any]:
