@@ -20,7 +20,7 @@ from mimo_core.checks import (
     output_check,
 )
 from mimo_core.errors import ContentFilterError, OutputCheckError
-from mimo_core.types import Message
+from mimo_core.types import FunctionCall, Message, ToolCall
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOL = {"type": "function", "function": {"name": "find", "parameters": SCHEMA}}
@@ -29,8 +29,8 @@ REQUEST = {"model": "mimo-v2.6-pro", "messages": [USER]}
 WHOLE_OBJECT = JSONObject(schema=SCHEMA, validate=SchemaCheck(SCHEMA))
 
 
-def call(name: str = "find", arguments: str = '{"city": "Paris"}') -> dict[str, Any]:
-    function = {"name": name, "arguments": arguments}
+def call(name: str = "find", arguments: str = '{"city": "Paris"}') -> ToolCall:
+    function: FunctionCall = {"name": name, "arguments": arguments}
     return {"id": "a", "type": "function", "function": function}
 
 
@@ -247,8 +247,10 @@ def held(check: OutputCheck, *deltas: Message) -> list[bool]:
 
 
 def test_which_pieces_of_a_stream_wait() -> None:
-    text, thought = {"content": "A"}, {"reasoning_content": "Hm."}
-    find, other = {"tool_calls": [call()]}, {"tool_calls": [call("other")]}
+    text: Message = {"content": "A"}
+    thought: Message = {"reasoning_content": "Hm."}
+    find: Message = {"tool_calls": [call()]}
+    other: Message = {"tool_calls": [call("other")]}
     assert held(ForcedCall(name="find"), thought, text, other, find, text) == [
         *(True, True, True),
         *(False, False),
