@@ -203,6 +203,7 @@ class AnswerStream:
 
     @property
     def done(self) -> bool:
+        """Whether the last chunk has been given out."""
         return self._mapper.ended
 
     def take(self, chunk: ChatChunk, stream: Stream | AsyncStream) -> list[ChatGenerationChunk]:

@@ -53,13 +53,27 @@ class Call:
     _texts: list[str] = field(default_factory=list)
 
     def finish(self, result: ChatResult) -> ChatResult:
-        """The result with `additional_kwargs["parsed"]`, where a schema was given for it."""
+        """Add `additional_kwargs["parsed"]`, where a schema was given as `response_format`.
+
+        Args:
+            result: of the accepted answer.
+
+        Returns:
+            The same result.
+        """
         for generation in result.generations:
             self._parse(generation, generation.text)
         return result
 
     def finish_chunk(self, generation: ChatGenerationChunk) -> ChatGenerationChunk:
-        """The same for the chunks of a stream: the last one has it."""
+        """Add it to the last chunk of a stream.
+
+        Args:
+            generation: the next chunk.
+
+        Returns:
+            The same chunk.
+        """
         if self._format is not None:
             self._texts.append(generation.text)
             if getattr(generation.message, "chunk_position", None) == "last":

@@ -85,7 +85,11 @@ class ChatMiMo(MiMoSettings):
         return {"model_name": self.model, "token_usage": usage}
 
     def get_num_tokens(self, text: str) -> int:
-        """An estimate, offline: MiMo publishes no tokenizer."""
+        """An estimate, offline: MiMo does not publish a tokenizer.
+
+        Args:
+            text: in any language.
+        """
         if self.custom_get_token_ids is not None:
             return len(self.custom_get_token_ids(text))
         return tokens_in_text(text)
@@ -96,6 +100,13 @@ class ChatMiMo(MiMoSettings):
         """An estimate of the prompt's tokens, offline: reasoning and tool schemas included.
 
         An image, audio or video counts a flat sum, not its base64.
+
+        Args:
+            messages: the prompt.
+            tools: whatever `bind_tools` takes.
+
+        Raises:
+            MiMoInvalidRequestError: MiMo has no form for a message or a tool.
         """
         with model_errors():
             request = to_request_messages(messages, pass_back_reasoning=self.pass_back_reasoning)
@@ -195,8 +206,20 @@ class ChatMiMo(MiMoSettings):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> AIMessage:
-        """One answer. `kwargs` are parameters of the request, `extra_headers`, `extra_query` or
-        `timeout`."""
+        """One answer.
+
+        Args:
+            input: a text, a prompt or messages.
+            config: LangChain's.
+            stop: sequences that end the answer.
+            kwargs: parameters of the request, `extra_headers`, `extra_query` or `timeout`.
+
+        Returns:
+            The answer; its reasoning is in `additional_kwargs["reasoning_content"]`.
+
+        Raises:
+            MiMoModelError: the request is wrong, or the service did not answer it.
+        """
         with model_errors():
             check_collisions(kwargs)
         return super().invoke(input, config, stop=stop, **kwargs)
@@ -209,7 +232,7 @@ class ChatMiMo(MiMoSettings):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> AIMessage:
-        """`invoke`, awaited."""
+        """`invoke` for asynchronous programs; the arguments and errors are the same."""
         with model_errors():
             check_collisions(kwargs)
         return await super().ainvoke(input, config, stop=stop, **kwargs)

@@ -17,7 +17,11 @@ _HIDDEN = "**********"
 
 
 def sealed(values: Any) -> Any:
-    """Headers or query parameters with their credentials as `SecretStr`; anything else as it is."""
+    """Headers or query parameters with their credentials as `SecretStr`.
+
+    Args:
+        values: a mapping; anything else is given back as it is.
+    """
     if not isinstance(values, Mapping):
         return values
     return {
@@ -29,7 +33,11 @@ def sealed(values: Any) -> Any:
 
 
 def sealed_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
-    """A call's arguments with the credentials in them sealed."""
+    """A call's arguments with the credentials in them sealed.
+
+    Args:
+        arguments: of `invoke`, `bind` and the like.
+    """
     return {
         name: sealed(value) if name in ("extra_headers", "extra_query") else value
         for name, value in arguments.items()
@@ -37,19 +45,31 @@ def sealed_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def opened(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The values as they are sent."""
+    """The values as they are sent.
+
+    Args:
+        values: headers or query parameters, as `sealed` gives them.
+    """
     return None if values is None else {name: _reveal(value) for name, value in values.items()}
 
 
 def masked(values: Any) -> Any:
-    """The values as a trace may show them."""
+    """The values as a trace may show them.
+
+    Args:
+        values: headers or query parameters; anything else is given back as it is.
+    """
     if not isinstance(values, Mapping):
         return values
     return {name: _HIDDEN if _is_secret(name, value) else value for name, value in values.items()}
 
 
 def masked_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
-    """A call's arguments as a trace may show them."""
+    """A call's arguments as a trace may show them.
+
+    Args:
+        arguments: of `invoke`, `bind` and the like.
+    """
     return {
         name: masked(value) if name in ("extra_headers", "extra_query") else value
         for name, value in arguments.items()
@@ -57,7 +77,11 @@ def masked_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_credentials(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The values that may be written down."""
+    """The values that may be written down.
+
+    Args:
+        values: headers or query parameters.
+    """
     if values is None:
         return None
     return {name: value for name, value in values.items() if not _is_secret(name, value)}

@@ -50,6 +50,8 @@ def public_chunk(
 
     What is empty is not passed: langchain-core adds the id, and a fifth field that was set would
     make the set of their names grow to three times its size, half a kilobyte for each chunk.
+
+    Args: as for `make_chunk`.
     """
     fields: dict[str, Any] = {"additional_kwargs": additional_kwargs} if additional_kwargs else {}
     if calls:
@@ -63,7 +65,12 @@ def public_chunk(
 def fast_chunk(
     content: str, additional_kwargs: dict[str, Any], calls: list[dict[str, Any]]
 ) -> ChatGenerationChunk:
-    """The same chunk without validation. No call's `args` may open a JSON object."""
+    """The same chunk without validation.
+
+    Args:
+        content, additional_kwargs: as for `make_chunk`.
+        calls: as for `make_chunk`, but without one whose `args` open a JSON object.
+    """
     message = _new(AIMessageChunk)
     _set(
         message,
@@ -131,7 +138,12 @@ def _make_incomplete_calls(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def differs(one: Any, other: Any) -> bool:
-    """Whether two pydantic objects differ in anything an instance has."""
+    """Whether two pydantic objects differ in anything an instance has.
+
+    Args:
+        one: a pydantic object.
+        other: another one.
+    """
     return (
         type(one) is not type(other)
         or one.__pydantic_fields_set__ != other.__pydantic_fields_set__

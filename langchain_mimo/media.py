@@ -143,6 +143,7 @@ class _File(NamedTuple):
 
     @property
     def is_text(self) -> bool:
+        """Whether the file can be sent as a text."""
         if self.kind in _PART_TYPES:
             return False
         if self.text is not None:

@@ -135,7 +135,14 @@ def _find_open_call(name: str | None, before: list[dict[str, Any]]) -> str:
 
 
 def reasoning_of(message: AIMessage) -> str:
-    """The reasoning of an assistant message, from wherever its provider's class put it, once."""
+    """The reasoning of an assistant message, from wherever its provider's class put it.
+
+    Args:
+        message: of any provider.
+
+    Returns:
+        The reasoning once, although some classes keep it in two places; empty without any.
+    """
     for key in ("reasoning_content", "reasoning"):
         found = message.additional_kwargs.get(key)
         if isinstance(found, dict):  # OpenAI's Responses API, v0: an item with summaries

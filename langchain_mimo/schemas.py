@@ -19,14 +19,22 @@ Schema = dict[str, Any] | type
 
 
 def titled(schema: Any) -> Any:
-    """The schema; LangChain takes a dict for a JSON Schema by its title."""
+    """The schema with a title, by which LangChain tells a JSON Schema from other dicts.
+
+    Args:
+        schema: a `Schema`; anything else is given back as it is.
+    """
     if isinstance(schema, dict) and "properties" in schema and "title" not in schema:
         return {"title": "answer", **schema}
     return schema
 
 
 def is_pydantic(schema: Any) -> bool:
-    """Whether answers become objects of a class."""
+    """Whether answers become objects of a pydantic class.
+
+    Args:
+        schema: a `Schema`.
+    """
     return isinstance(schema, type) and is_basemodel_subclass(schema)
 
 
@@ -58,7 +66,11 @@ def schema_tool(schema: Any, param: str, *, strict: bool | None = None) -> dict[
 
 
 def json_schema_of(tool: dict[str, Any]) -> dict[str, Any]:
-    """The JSON Schema of a tool's arguments, under the tool's name."""
+    """The JSON Schema of a tool's arguments, under the tool's name.
+
+    Args:
+        tool: as `schema_tool` gives it.
+    """
     return convert_to_json_schema(tool)
 
 
@@ -119,12 +131,22 @@ class ClassCheck:
 
 
 def check_for(schema: Any, json_schema: dict[str, Any]) -> SchemaCheck | ClassCheck:
-    """The check of an object against its schema, and against the class with its validators."""
+    """The check of an object against its schema.
+
+    Args:
+        schema: a `Schema`; a pydantic class's own validators are run too.
+        json_schema: the JSON Schema of it.
+    """
     return ClassCheck(json_schema, schema) if is_pydantic(schema) else SchemaCheck(json_schema)
 
 
 def wire_format(json_schema: dict[str, Any], strict: bool | None) -> dict[str, Any]:
-    """A request's `response_format` for a JSON Schema."""
+    """A request's `response_format` for a JSON Schema.
+
+    Args:
+        json_schema: its title becomes the name.
+        strict: sent with it, unless it is None.
+    """
     name = json_schema.get("title") or "answer"
     described: dict[str, Any] = {"name": name, "schema": json_schema}
     if strict is not None:

@@ -87,6 +87,7 @@ class MiMoSettings(BaseChatModel, MiMoFields):
 
     @property
     def lc_secrets(self) -> dict[str, str]:
+        """The fields that LangChain writes down by the name of their environment variable."""
         return {"api_key": "MIMO_API_KEY"}
 
     @property
@@ -97,6 +98,7 @@ class MiMoSettings(BaseChatModel, MiMoFields):
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
+        """Yes: LangChain can write the model down and make it again."""
         return True
 
     @property
@@ -140,7 +142,11 @@ class MiMoSettings(BaseChatModel, MiMoFields):
         return profile_for(self.model)
 
     def with_check(self, check: OutputCheck) -> Self:
-        """A copy whose answers have to pass `check`. It shares the connections."""
+        """A copy that checks its answers. It shares the connections.
+
+        Args:
+            check: what every answer has to pass, after retries.
+        """
         copied = self.model_copy()
         copied._check = check
         return copied

@@ -60,7 +60,14 @@ def needs_whole_file(request: Mapping[str, Any]) -> bool:
 
 
 def spoken_format(request: Mapping[str, Any]) -> str:
-    """The format of the audio in the answer to a request."""
+    """The format of the audio in the answer to a request.
+
+    Args:
+        request: in the shape of chat completions.
+
+    Returns:
+        One of `SPEECH_FORMATS`.
+    """
     return str((request.get("audio") or {}).get("format") or "wav")
 
 
@@ -169,7 +176,14 @@ class AudioPieces:
         self._described = False
 
     def feed(self, audio: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The next chunk's `additional_kwargs["audio"]`; None while nothing is complete."""
+        """Take the audio of a chunk.
+
+        Args:
+            audio: the delta's `audio`, with base64 cut anywhere.
+
+        Returns:
+            `additional_kwargs["audio"]` of the LangChain chunk, or None while nothing is complete.
+        """
         self._bytes += self._decoder.feed(audio.get("data") or "")
         whole = len(self._bytes) - len(self._bytes) % _PIECE
         piece, self._bytes = self._bytes[:whole], self._bytes[whole:]
@@ -200,6 +214,10 @@ def make_audio_block(audio: Mapping[str, Any], *, streamed: bool) -> dict[str, A
 
     A chunk's block has `data` instead of `base64`: langchain-core's v3 events put only that
     together, and would keep the last piece of the other.
+
+    Args:
+        audio: `additional_kwargs["audio"]` of a message or chunk.
+        streamed: whether it is one chunk's.
     """
     data = audio.get("data")
     if not isinstance(data, str) or not data:

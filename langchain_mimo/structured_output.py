@@ -46,7 +46,18 @@ def structured_runnable(
     max_attempts: int,
     **kwargs: Any,
 ) -> Runnable[LanguageModelInput, Any]:
-    """The model bound to `schema` and its parser. Arguments as for `with_structured_output`."""
+    """Bind the model to a schema, and put the parser of its answers behind it.
+
+    Args:
+        model: the model.
+        schema, method and the others: as for `ChatMiMo.with_structured_output`.
+
+    Returns:
+        A runnable that answers with an object, or with the three fields of `include_raw`.
+
+    Raises:
+        MiMoInvalidRequestError: one of the arguments is not what it should be.
+    """
     schema = titled(schema)
     if method not in get_args(Method):
         raise MiMoInvalidRequestError(
@@ -145,6 +156,7 @@ class _Outcome:
     parser: OutputParserLike[Any]
 
     def after(self, pieces: Iterator[dict[str, Any]]) -> Iterator[AddableDict]:
+        """The pieces of a stream, and `parsed` and `parsing_error` after the last one."""
         seen = []
         for piece in pieces:
             seen.append(piece["raw"])
@@ -152,6 +164,7 @@ class _Outcome:
         yield self.of(seen)
 
     async def aafter(self, pieces: AsyncIterator[dict[str, Any]]) -> AsyncIterator[AddableDict]:
+        """`after` for asynchronous streams."""
         seen = []
         async for piece in pieces:
             seen.append(piece["raw"])
@@ -159,6 +172,7 @@ class _Outcome:
         yield self.of(seen)
 
     def of(self, seen: list[Any]) -> AddableDict:
+        """`parsed` and `parsing_error` for the message that these chunks add up to."""
         message = add_ai_message_chunks(*seen) if len(seen) > 1 else seen[0]
         try:
             parsed = self.parser.invoke(_raise_failure(message))
