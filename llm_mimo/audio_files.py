@@ -56,7 +56,7 @@ class AudioFile:
 
     @contextmanager
     def writing(self) -> Iterator[tuple[BinaryIO, str]]:
-        """Open the file. If the block fails, nothing changes: no half a file is left.
+        """Open the file. If the block fails, the old file is kept, and no partial one is left.
 
         Yields:
             The open file, and its path.

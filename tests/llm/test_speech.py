@@ -239,7 +239,7 @@ class TestSpeak:
         Path("me.wav").write_bytes(WAV)
         run.ok("mimo", "speak", "Hello", "--sample", "me.wav", "-o", "a.wav")
         assert mimo.last_request.model == "mimo-v2.5-tts-voiceclone"
-        assert "does not take a" in run.fails(
+        assert "mimo-v2-tts does not take" in run.fails(
             "mimo", "speak", "Hello", "--sample", "me.wav", "-m", "mimo-v2-tts"
         )
 
