@@ -56,7 +56,11 @@ class Answer:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0: no difference; 1: differences; 2: no key, or no service."""
+    """The program.
+
+    Returns:
+        0 if nothing differs, 1 if something does, 2 if the key or the service is missing.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=["*"], help="cassettes, e.g. 'errors/*'")
     parser.add_argument("--cassettes", type=Path, default=CASSETTES)

@@ -21,7 +21,7 @@ import llm
 from llm_mimo.options import (
     ChatOptions,
     MediaChatOptions,
-    RecognitionOptions,
+    TranscriptionOptions,
     VoiceCloneOptions,
     VoiceDesignOptions,
     VoiceSpeechOptions,
@@ -45,7 +45,9 @@ def tables() -> dict[str, str]:
             [row for row in _options(MediaChatOptions) if row not in chat],
         ),
         "options:speech": _speech(),
-        "options:recognition": _table(("option", "type", "meaning"), _options(RecognitionOptions)),
+        "options:transcription": _table(
+            ("option", "type", "meaning"), _options(TranscriptionOptions)
+        ),
         "websearch": _web_search(),
     }
 

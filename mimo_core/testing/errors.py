@@ -12,7 +12,7 @@ class CassetteError(Exception):
 
 
 class NoRecordedAnswer(CannotOverwriteExistingCassetteException):
-    """A cassette has no answer (left) to a request, and nothing may be sent.
+    """A cassette does not hold an answer to a request, or not one more, and nothing may be sent.
 
     Attributes:
         cassette: vcrpy's cassette.

@@ -64,10 +64,10 @@ class Fixtures:
     ) -> Callable[..., AbstractContextManager[Any]]:
         """Opens a cassette: `with mimo_cassette(): …`, or `mimo_cassette("name")`.
 
-        The file is `cassettes/<module>/<name>.yaml` beside the test, the name is the test's where
-        none is given; a name that ends in `.yaml` is a path from the test's folder. It replays,
+        The file is `cassettes/<module>/<name>.yaml` beside the test. Without a name it is called
+        after the test; a name that ends in `.yaml` is a path from the test's folder. It replays,
         or does what `--record-mode` says. Further arguments are those of `use_cassette`: with
-        `emulate=[Reply(…), …]` the first recording needs no key.
+        `emulate=[Reply(…), …]` the first recording does not need a key.
         """
         from mimo_core.testing.cassettes.contexts import use_cassette
 

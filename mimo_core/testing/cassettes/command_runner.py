@@ -21,8 +21,11 @@ def run(command: Sequence[str]) -> int:
         command: a console script (`llm …`), a file (`tool.py …`), `-m module …`, or either of the
             latter after `python`.
 
+    Returns:
+        The exit code.
+
     Raises:
-        CassetteError: it is no Python command.
+        CassetteError: the command is not a Python command.
     """
     before = sys.argv, sys.path[:]
     try:
@@ -65,8 +68,8 @@ def _resolve(command: list[str]) -> tuple[Run, list[str]]:
     if found and _is_python_script(Path(found)):
         return _file(found), [found, *rest]
     raise CassetteError(
-        f"{name} is no Python command that can run here: it must be a console script installed "
-        "for this Python, a .py file, or -m MODULE."
+        f"{name} is not a Python command that can run here: it must be a console script "
+        "installed for this Python, a .py file, or -m MODULE."
     )
 
 

@@ -20,11 +20,15 @@ from mimo_core.testing.errors import CassetteError
 
 RECORD_MODES = ("none", "once", "new_episodes", "all", "rewrite")
 STAND_IN_KEY = "sk-not-a-key"
-"""What `MIMO_API_KEY` is set to while a cassette replays and there is no key."""
+"""What `MIMO_API_KEY` is set to while a cassette replays, if it is not set."""
 
 
 def vcr_settings() -> dict[str, Any]:
-    """What `VCR.use_cassette` takes for MiMo traffic, once `register` has been called."""
+    """What makes a cassette of vcrpy safe for MiMo traffic, once `register` has been called.
+
+    Returns:
+        Keyword arguments for `VCR.use_cassette`.
+    """
     return {"match_on": (MATCHER,), "before_record_request": clean_request}
 
 
@@ -73,10 +77,16 @@ class _OpenCassette(CassetteContextDecorator):
 
 
 def provenance_of(path: str | Path) -> Provenance | None:
-    """Whose answers a cassette holds; None where it does not say.
+    """Whose answers a cassette holds.
+
+    Args:
+        path: the YAML file.
+
+    Returns:
+        The provenance, or None if the cassette does not say.
 
     Raises:
-        CassetteError: there is no such cassette.
+        CassetteError: the file is missing or is not a cassette.
     """
     return Provenance.of(read(path), path)
 
@@ -100,14 +110,18 @@ def use_cassette(
         record_mode: `none` replays and never sends, `once` records a file that is not there,
             `new_episodes` adds to it what it lacks, `all` and `rewrite` record everything anew;
             `rewrite` also forgets what is not asked for any more.
-        provenance: for what is recorded, where it is not to be derived from the hosts.
+        provenance: of what is recorded; None derives it from the hosts that answer.
         note: what the cassette shows.
-        emulate: what a `FakeMiMo` answers where there is something to record and no MIMO_API_KEY.
-            With it a file that is not there is recorded from the emulator, whatever the mode and
+        emulate: what a `FakeMiMo` answers if something is recorded without MIMO_API_KEY.
+            A file that is missing is then recorded from the emulator, whatever the mode and
             the key. Models have to be made in the context: MIMO_BASE_URL leads to the emulator.
 
+    Yields:
+        vcrpy's cassette.
+
     Raises:
-        CassetteError: nothing may be recorded and the file is not there.
+        CassetteError: nothing may be recorded and the file is missing; or the recording could not
+            be saved; or it would replace published answers.
         NoRecordedAnswer: (from the request) the file has no answer to it.
     """
     path = Path(path)
@@ -143,7 +157,7 @@ def use_cassette(
 
 @contextmanager
 def stand_in_key(record_mode: str) -> Iterator[None]:
-    """A key in the environment where none is set and none is needed."""
+    """Set MIMO_API_KEY to a stand-in while a cassette replays, unless it is set already."""
     if record_mode != "none" or os.environ.get("MIMO_API_KEY"):
         yield
         return

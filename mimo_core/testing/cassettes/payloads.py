@@ -19,7 +19,7 @@ from mimo_core.testing.cassettes.edits import Edit
 LARGE = 1024
 """Characters of base64 from which on a payload counts as large."""
 KEPT_BYTES = 744
-"""The most bytes kept of a response's payload; as base64 it is no longer large."""
+"""The most bytes kept of a response's payload; as base64 these are below `LARGE`."""
 
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]|\\/){%d,}={0,2}" % LARGE)
 _NAMED = re.compile(r"\[(\d+) bytes, sha256 ([0-9a-f]{64})\]")

@@ -42,10 +42,17 @@ class Provenance:
 
     @classmethod
     def of(cls, document: Mapping[str, Any], path: str | Path = "") -> Provenance | None:
-        """The provenance in a loaded cassette, or None where it has none.
+        """Read the provenance of a loaded cassette.
+
+        Args:
+            document: the cassette, as `persister.read` gives it.
+            path: its file, for error messages.
+
+        Returns:
+            The provenance, or None if the cassette does not have one.
 
         Raises:
-            CassetteError: it has one that says nothing this version understands.
+            CassetteError: it has a `kind` or a `match` that this version does not know.
         """
         given = document.get("provenance")
         if not isinstance(given, Mapping):
@@ -63,7 +70,13 @@ class Provenance:
     def of_recording(cls, hosts: Iterable[str], note: str = "") -> Provenance:
         """The provenance of what these hosts have just answered.
 
-        One answer of the emulator makes it an emulator's cassette: nothing may pass for MiMo's.
+        Args:
+            hosts: the hosts of the recorded requests.
+            note: what the cassette shows.
+
+        Returns:
+            `emulator` or `live`, dated today. One answer of the emulator makes it `emulator`:
+            nothing may pass for MiMo's.
         """
         answered = sorted(set(hosts))
         if EMULATOR_HOST in answered:
@@ -72,7 +85,7 @@ class Provenance:
         return cls("live", ", ".join(answered), today(), note)
 
     def as_dict(self) -> dict[str, str]:
-        """For the file: without what is empty."""
+        """The fields for the file; empty ones are left out."""
         return {name: value for name, value in asdict(self).items() if value}
 
     def __str__(self) -> str:

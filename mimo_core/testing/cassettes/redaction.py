@@ -88,7 +88,7 @@ def clean_text(text: str, secrets: Iterable[str] = ()) -> str:
 
 def clean_uri(uri: str, secrets: Iterable[str] = ()) -> str:
     """A URI without user, password and keys."""
-    with suppress(ValueError):  # not an address: then there is no user in it
+    with suppress(ValueError):  # not an address, so it has no user to hide
         parts = urlsplit(uri)
         uri = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     return _QUERY.sub(_without_value, clean_text(uri, secrets))

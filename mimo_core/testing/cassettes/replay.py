@@ -23,7 +23,14 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The program. Its exit code is the command's; 2 where the command could not be run."""
+    """The program.
+
+    Args:
+        arguments: the command line without the program's name; None takes `sys.argv`.
+
+    Returns:
+        The command's exit code; 2 if the cassette or the command could not be used.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     options, command = _parse(given)
     cassette = Path(options.cassette)

@@ -72,7 +72,7 @@ def audio_seconds(data: bytes) -> float:
 
 
 def decode_data_url(url: Any) -> bytes | None:
-    """The bytes of a base64 data URL, or None where it is none."""
+    """The bytes of a base64 data URL, or None if it is not one."""
     if not isinstance(url, str) or not url.startswith("data:") or ";base64," not in url:
         return None
     try:

@@ -20,7 +20,17 @@ Event = dict[str, Any] | str | bytes
 
 
 def error_body(code: str, message: str, param: str = "", type: str = "") -> dict[str, Any]:
-    """The service's error object, with its four fields."""
+    """An error body as the service writes it.
+
+    Args:
+        code: the code as a text, e.g. `"400"`; it can differ from the HTTP status.
+        message: what kind of error it is.
+        param: what is wrong with the request; MiMo puts the useful sentence here.
+        type: e.g. `content_filter`; mostly empty.
+
+    Returns:
+        The body: an `error` object with these four fields.
+    """
     return {"error": {"code": code, "message": message, "param": param, "type": type}}
 
 
@@ -104,14 +114,14 @@ class Fault:
     """For a streaming request, put `data:` before the error body."""
 
     reply: Reply | str | Mapping[str, Any] | None = None
-    """What is answered underneath; None is what an unscripted request would get."""
+    """The answer underneath; None gives what an unscripted request would get."""
 
     latency: float = 0.0
     """Seconds before the headers."""
     first_event_latency: float = 0.0
     """Seconds between the headers (and the comments) and the first event, or the body."""
     comments: int | None = None
-    """Number of `: PROCESSING` lines first; None is one in chat streams, none in messages."""
+    """Number of `: PROCESSING` lines first; None sends one in chat streams and 0 in messages."""
     comment_interval: float = 0.0
     """Seconds after each comment."""
     hang: bool = False
@@ -166,7 +176,14 @@ class Fault:
         return self.error is not None or self.status is not None or self.body is not None
 
     def http_error(self, *, stream: bool) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body of the error."""
+        """The error as an HTTP response.
+
+        Args:
+            stream: whether the request asked for a stream (`data_prefix` acts on these only).
+
+        Returns:
+            Status, headers and body.
+        """
         status, body = 500, ERRORS["server"][1] if self.body is None else ""
         if isinstance(self.error, str):
             status, body = ERRORS[self.error]

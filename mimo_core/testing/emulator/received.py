@@ -18,7 +18,7 @@ class ReceivedRequest:
     headers: dict[str, str]
     """Names in lower case."""
     body: Any
-    """The parsed JSON body; None where there was none or it did not parse."""
+    """The parsed JSON body; None if it was missing or did not parse."""
     protocol: Protocol
     raw: bytes = field(default=b"", repr=False)
     chat: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -50,7 +50,14 @@ class ReceivedRequest:
         return names
 
     def text_of(self, role: str) -> str:
-        """The text of the last message of this role, without its media; empty if none."""
+        """The text of the last message of a role, without its media.
+
+        Args:
+            role: e.g. `"user"`.
+
+        Returns:
+            The text; empty if the request has no message of this role.
+        """
         for message in reversed(self.messages):
             if isinstance(message, dict) and message.get("role") == role:
                 return content_text(message.get("content"))

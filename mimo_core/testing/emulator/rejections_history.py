@@ -19,7 +19,7 @@ _INSTRUCTIONS = ("developer", "system")
 
 
 def messages_rejection(messages: Any) -> Rejection | None:
-    """No messages, or what is none."""
+    """`messages` is empty, or an element is not a message."""
     if not isinstance(messages, list) or not messages:
         return param_incorrect("no messages", "messages must not be empty")
     for message in messages:

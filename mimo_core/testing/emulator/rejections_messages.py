@@ -36,7 +36,7 @@ _ELSEWHERE = (
 
 
 def shape_rejection(body: Any, policy: Policy | None = None) -> Rejection | None:
-    """A missing `max_tokens`, blocks that are none or hold nothing, tools without a name."""
+    """A missing `max_tokens`, blocks that are malformed or empty, tools without a name."""
     if not isinstance(body, dict):
         return None
     if body.get("max_tokens") is None:

@@ -21,9 +21,15 @@ class ToolCall:
 
     @classmethod
     def of(cls, call: ToolCall | Sequence[Any] | Mapping[str, Any]) -> ToolCall:
-        """From `(name, args)`, `(name, args, id)` or a mapping with `name`, `arguments`, `id`.
+        """Read one call of a script.
 
-        Arguments that are a string go out as they are, so that broken JSON can be scripted.
+        Args:
+            call: `(name, args)`, `(name, args, id)` or a mapping with `name`, `arguments`, `id`.
+                Arguments that are a string go out as they are, so that broken JSON can be
+                scripted.
+
+        Returns:
+            The call; an id is made up where it lacks one.
         """
         if isinstance(call, ToolCall):
             return call
@@ -106,7 +112,18 @@ class Reply:
 
     @classmethod
     def from_completion(cls, body: Mapping[str, Any], **changes: Any) -> Reply:
-        """The reply that a recorded chat completion holds, e.g. one of the vendor's samples."""
+        """The reply that a recorded chat completion holds, e.g. one of the vendor's samples.
+
+        Args:
+            body: the body of a response of `/chat/completions`, not streamed.
+            changes: fields of `Reply` that differ from the recorded ones.
+
+        Returns:
+            A reply that makes the emulator answer the same.
+
+        Raises:
+            KeyError: `body` is not a chat completion.
+        """
         choice = body["choices"][0]
         message = choice["message"]
         calls = [

@@ -31,7 +31,7 @@ _NO_FAULT = Fault()
 class FakeMiMo:
     """The MiMo service, emulated on loopback. No model runs; nothing leaves the machine.
 
-    A request is refused where the service would refuse it. Otherwise it is answered by the first
+    A request is rejected where the service would reject it. Otherwise it is answered by the first
     reply in the queue, else by `respond`, else by an echo that says what it is.
 
     Args:
@@ -50,7 +50,7 @@ class FakeMiMo:
         log: called with one line for each request and its answer.
 
     Attributes:
-        requests: every request received, in order, refused ones included.
+        requests: every request received, in order, rejected ones included.
     """
 
     def __init__(
@@ -94,7 +94,15 @@ class FakeMiMo:
     # Life
 
     def start(self) -> FakeMiMo:
-        """Listen and serve in daemon threads."""
+        """Listen and serve in daemon threads.
+
+        Returns:
+            Itself.
+
+        Raises:
+            RuntimeError: it is running already.
+            OSError: the port is taken.
+        """
         if self._listener is not None:
             raise RuntimeError("FakeMiMo is already running")
         listener = socket.create_server((HOST, self._wanted_port), backlog=_BACKLOG)
@@ -163,7 +171,14 @@ class FakeMiMo:
     # The script, and what happened
 
     def queue(self, *replies: Answerable) -> None:
-        """Add answers for the requests to come; a refused request uses none up."""
+        """Add answers for the requests to come, first in, first out.
+
+        Args:
+            replies: one for each request. A request that is rejected does not use one up.
+
+        Raises:
+            TypeError: something else than a `Reply`, a `Fault`, a text or a mapping.
+        """
         for reply in replies:
             if not isinstance(reply, (Reply, Fault, str, Mapping)):
                 raise TypeError(f"cannot answer with a {type(reply).__name__}")
@@ -177,7 +192,11 @@ class FakeMiMo:
 
     @property
     def last_request(self) -> ReceivedRequest:
-        """The request that came last; `IndexError` where none has."""
+        """The request that came last.
+
+        Raises:
+            IndexError: nothing has been received yet.
+        """
         return self.requests[-1]
 
     def reset(self) -> None:
@@ -198,17 +217,40 @@ class FakeMiMo:
         return self._disconnects
 
     def wait_for_disconnect(self, timeout: float = 5.0, *, count: int = 1) -> bool:
-        """Wait until `disconnects` is at least `count`; False where that takes too long."""
+        """Wait until clients have closed connections before their answers were complete.
+
+        Args:
+            timeout: seconds to wait at most.
+            count: how many `disconnects` to wait for.
+
+        Returns:
+            False if it took longer than `timeout`.
+        """
         with self._changed:
             return self._changed.wait_for(lambda: self._disconnects >= count, timeout)
 
     def wait_for_requests(self, count: int = 1, timeout: float = 5.0) -> bool:
-        """Wait until at least `count` requests have been received."""
+        """Wait until requests have been received.
+
+        Args:
+            count: how many at least.
+            timeout: seconds to wait at most.
+
+        Returns:
+            False if it took longer than `timeout`.
+        """
         with self._changed:
             return self._changed.wait_for(lambda: len(self.requests) >= count, timeout)
 
     def wait_for_idle(self, timeout: float = 5.0) -> bool:
-        """Wait until no connection is open, e.g. to see that a client closed all of its own."""
+        """Wait until every connection is closed, e.g. to see that a client closed all of its own.
+
+        Args:
+            timeout: seconds to wait at most.
+
+        Returns:
+            False if it took longer than `timeout`.
+        """
         with self._changed:
             return self._changed.wait_for(lambda: not self._connections, timeout)
 
