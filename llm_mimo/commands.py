@@ -20,14 +20,21 @@ def mimo() -> None:
 
 @mimo.command()
 @click.option("as_json", "--json", is_flag=True, help="As JSON.")
-def models(as_json: bool) -> None:
-    """List the models: their kind, inputs, limits in tokens, thinking and voices."""
+@click.option("--prices", is_flag=True, help="With what Xiaomi asks for a million tokens.")
+def models(as_json: bool, prices: bool) -> None:
+    """List the models: their kind, inputs, limits in tokens, thinking, voices, and what became of
+    them at Xiaomi's own hosts."""
     from llm_mimo.errors import echo, llm_errors
     from llm_mimo.registry import model_infos
 
-    rows = [_row(info) for info in model_infos()]
+    rows = [_row(info) | (_prices(info) if prices else {}) for info in model_infos()]
     with llm_errors():
         echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else _table(rows))
+    if prices and not as_json:
+        from llm_mimo.notes import note
+        from mimo_core.models import PRICES_AS_OF
+
+        note(f"USD per million tokens, pay as you go, as read in {PRICES_AS_OF}; prices move.")
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
@@ -53,6 +60,23 @@ def _row(info: ModelInfo) -> dict[str, Any]:
         "output": info.max_output,
         "thinking": thinking,
         "voices": list(info.voices),
+        "xiaomi": _status(info),
+    }
+
+
+def _status(info: ModelInfo) -> str:
+    if info.retired_on is not None:
+        return f"until {info.retired_on}, then {info.successor}"
+    return "served" if info.known else "unknown"
+
+
+def _prices(info: ModelInfo) -> dict[str, Any]:
+    """The columns with prices; None where they have not been published."""
+    prices = info.prices
+    return {
+        "cached": prices and prices.cached_input,
+        "in": prices and prices.input,
+        "out": prices and prices.output,
     }
 
 

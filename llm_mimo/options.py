@@ -107,6 +107,11 @@ class ChatOptions(SamplingOptions):
         le=2,
         description="Penalise tokens that have occurred at all, -2 to 2.",
     )
+    reasoning_effort: Literal["none", "low", "medium", "high"] | None = Field(
+        default=None,
+        description="none turns thinking off; low, medium and high turn it on, and mean the same "
+        "at Xiaomi so far.",
+    )
     thinking: bool | None = Field(
         default=None,
         description="Whether the model thinks before it answers, true or false. "
@@ -213,9 +218,6 @@ class TranscriptionOptions(SharedOptions):
         default=None,
         description="The language that is spoken: auto, zh or en. Default: auto.",
     )
-
-
-RecognitionOptions = TranscriptionOptions  # its former name
 
 
 _SPEECH_OPTIONS: dict[VoiceSource | None, type[SpeechOptions]] = {

@@ -48,6 +48,6 @@ def test_they_hold_every_option(script: ModuleType) -> None:
     assert "`fps`" in tables["options:video"]
     assert "`temperature`" not in tables["options:video"]
     assert "`optimize_text_preview`" in tables["options:speech"]
-    assert "`language`" in tables["options:recognition"]
+    assert "`language`" in tables["options:transcription"]
     assert "`force_search`" in tables["websearch"]
     assert "`mimo-v2.5-pro`" in tables["models"]
