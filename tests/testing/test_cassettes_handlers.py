@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 from mimo_core import AsyncMiMoClient, MiMoClient
 from mimo_core.testing import FakeMiMo, NoRecordedAnswer, register, use_cassette, vcr_settings
 from mimo_core.testing.cassettes import cleaning, redaction
+from mimo_core.testing.cassettes.vcr_handlers import replaced_handlers
 from mimo_core.testing.cassettes.vcrpy import VCR, httpx_stubs
 from tests.conftest import KEY
 
@@ -52,23 +53,17 @@ def test_nested(tmp_path: Path) -> None:
         assert replaced()
 
 
-def test_in_any_order(tmp_path: Path) -> None:
-    """Two that overlap, and do not end in the reverse order: the last one to close counts."""
+def test_in_any_order() -> None:
+    """Two that overlap, and do not end in the reverse order: the last one to close counts.
+
+    Without vcrpy's own patches, which have to end in the reverse order.
+    """
     first, second = ExitStack(), ExitStack()
-    first.enter_context(handlers_of(tmp_path / "a.yaml"))
-    second.enter_context(handlers_of(tmp_path / "b.yaml"))
+    first.enter_context(replaced_handlers())
+    second.enter_context(replaced_handlers())
     first.close()
     assert replaced()
     second.close()
-
-
-@contextmanager
-def handlers_of(path: Path) -> Iterator[None]:
-    """A cassette's time, without vcrpy's own patches: these have to end in the reverse order."""
-    from mimo_core.testing.cassettes.vcr_handlers import replaced_handlers
-
-    with replaced_handlers():
-        yield
 
 
 def test_after_an_exception(tmp_path: Path) -> None:
@@ -80,25 +75,27 @@ def test_after_an_exception(tmp_path: Path) -> None:
         pass
 
 
-def test_in_threads(tmp_path: Path) -> None:
-    """Each sees our handlers for as long as its own is open."""
+def test_in_threads() -> None:
+    """Each sees our handlers for as long as its own is open, also when others have closed."""
     seen: list[bool] = []
-    inside = threading.Barrier(8)
+    together = threading.Barrier(8, timeout=10)
 
-    def run() -> None:
-        from mimo_core.testing.cassettes.vcr_handlers import replaced_handlers
-
-        for _ in range(50):
-            inside.wait()
-            with replaced_handlers():
+    def run(number: int) -> None:
+        with ExitStack() as cassette:
+            cassette.enter_context(replaced_handlers())
+            together.wait()
+            if number % 2:
+                cassette.close()
+            together.wait()
+            if not number % 2:
                 seen.append(replaced())
 
-    threads = [threading.Thread(target=run) for _ in range(8)]
+    threads = [threading.Thread(target=run, args=[number]) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert seen == [True] * 400
+    assert seen == [True] * 4
 
 
 async def test_in_tasks(tmp_path: Path, mimo: FakeMiMo) -> None:
