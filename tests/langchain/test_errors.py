@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -258,6 +259,12 @@ def test_every_class_of_the_transport_has_one() -> None:
         assert isinstance(model_error, kind) or not kind.__module__.startswith("mimo_core.errors")
         assert isinstance(model_error, lc.ModelError)
         assert model_error.is_retryable is kind.is_retryable
+
+
+@pytest.mark.parametrize("kind", MiMoModelError.__subclasses__())
+def test_every_class_is_in_the_readme(kind: type[MiMoModelError]) -> None:
+    assert f"`{kind.__name__}`" in (Path(__file__).parents[2] / "README.md").read_text()
+    assert kind.__name__ in langchain_mimo.__all__
 
 
 def test_an_unknown_subclass_is_its_parents() -> None:
