@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mimo_core.audio import audio_seconds
-from mimo_core.testing.cassettes.file import read
+from mimo_core.testing.cassettes.persister import read
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"

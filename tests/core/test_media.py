@@ -9,7 +9,7 @@ import pytest
 from mimo_core import prepare
 from mimo_core.media import MEDIA_TYPES, TYPE_OF_ENDING, canonical_type, is_taken
 from mimo_core.testing.emulator.policy import Policy
-from mimo_core.testing.emulator.refusals import chat_refusal
+from mimo_core.testing.emulator.rejections import chat_rejection
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_the_table_has_can_be_sent(type_: str) -> None:
         "video": {"type": "video_url", "video_url": {"url": url}},
     }[media.modality]
     request = {"model": "mimo-v2.6-pro", "messages": [{"role": "user", "content": [part]}]}
-    assert chat_refusal(prepare(request), Policy()) is None
+    assert chat_rejection(prepare(request), Policy()) is None
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ from mimo_core._protocols.messages_events import EventTranslator, response_of
 from mimo_core._protocols.messages_request import messages_body
 from mimo_core._request.prepare import prepare
 from mimo_core._response.decode import StreamDecoder
-from mimo_core.testing.emulator.messages_protocol import shape_refusal, to_chat
+from mimo_core.testing.emulator.messages_translation import shape_rejection, to_chat
 from mimo_core.testing.emulator.policy import Policy
-from mimo_core.testing.emulator.refusals import chat_refusal
+from mimo_core.testing.emulator.rejections import chat_rejection
 
 # Surrogates have a test of their own (test_sse); whitespace-only texts mean nothing.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(str.strip)
@@ -151,11 +151,11 @@ def test_any_history_survives_the_way_there_and_back(
     request = {"model": "mimo-v2.5", "messages": history, "thinking": thinking}
     body = messages_body(prepare(request, "messages"))
     json.dumps(body, allow_nan=False)
-    assert shape_refusal(body) is None
+    assert shape_rejection(body) is None
     back = to_chat(body)
     assert meaning(back["messages"]) == meaning(history)
     # A run of results with words of the user between them is refused on either protocol.
-    assert chat_refusal(back, Policy(), messages_protocol=True) == chat_refusal(
+    assert chat_rejection(back, Policy(), messages_protocol=True) == chat_rejection(
         {**prepare(request), "max_completion_tokens": 1}, Policy()
     )
 

@@ -11,13 +11,13 @@ import re
 from typing import Any
 
 from mimo_core.schemas import JSON_ONLY
-from mimo_core.testing.emulator import RecordedRequest, Reply
+from mimo_core.testing.emulator import ReceivedRequest, Reply
 
 _SCHEMA = re.compile(r"valid against this JSON Schema:\n(\{.*\})\n", re.DOTALL)
 _FOREIGN = re.compile("[\u3040-\u30ff\u4e00-\u9fff]+")
 
 
-def respond(request: RecordedRequest) -> Reply:
+def respond(request: ReceivedRequest) -> Reply:
     """The answer to any request of the standard suite."""
     system, prompt = request.text_of("system"), request.text_of("user")
     reasoning = "The user wants an answer, so I give one."
@@ -40,7 +40,7 @@ def respond(request: RecordedRequest) -> Reply:
     )
 
 
-def _tool_to_call(request: RecordedRequest) -> dict[str, Any] | None:
+def _tool_to_call(request: ReceivedRequest) -> dict[str, Any] | None:
     functions = [tool["function"] for tool in request.chat.get("tools") or () if "function" in tool]
     if not functions or request.messages[-1]["role"] != "user":
         return None
