@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from mimo_core.errors import InvalidRequestError
+from mimo_core.types import InsertedMessage
 
 JSON_OBJECT: dict[str, Any] = {"type": "json_object"}
 
@@ -41,7 +42,7 @@ def with_instruction(messages: list[dict[str, Any]], text: str) -> list[dict[str
                 {**message, "content": content},
                 *messages[position + 1 :],
             ]
-    return [{"role": "system", "content": text}, *messages]
+    return [InsertedMessage(role="system", content=text), *messages]
 
 
 def parse_object(text: str) -> Any:

@@ -35,6 +35,10 @@ class ChatRequest(TypedDict, total=False):
     extra_body: dict[str, Any] | None
 
 
+class InsertedMessage(dict[str, Any]):
+    """A message of a request that its caller did not write: errors do not count it."""
+
+
 class FunctionCall(TypedDict, total=False):
     """`arguments` is a JSON text, in a stream a piece of one."""
 

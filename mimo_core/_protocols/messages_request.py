@@ -250,12 +250,6 @@ def _block(part: dict[str, Any], where: str) -> dict[str, Any]:
     """One content part as a block."""
     if part["type"] == "text":
         return _cached({"type": "text", "text": part["text"]}, part)
-    if part["type"] != "image_url":
-        raise UnsupportedInputError(
-            f"{where}: {part['type']} is not there on the messages protocol, which takes text and "
-            "images; use protocol='chat_completions' (or its base URL).",
-            param="messages",
-        )
     return _cached({"type": "image", "source": _image_source(part["image_url"]["url"])}, part)
 
 

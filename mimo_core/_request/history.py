@@ -22,6 +22,7 @@ from mimo_core._request.parts import (
 from mimo_core.errors import InvalidRequestError, UnsupportedInputError
 from mimo_core.media import PART_KINDS
 from mimo_core.models import ModelInfo
+from mimo_core.types import InsertedMessage
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _NOT_ANSWERED = "This call was not answered."
@@ -64,8 +65,10 @@ def adapt_messages(
             "messages is empty; a request needs at least one message.", param="messages"
         )
     history = _History(info, thinks=thinks, blocks=blocks)
-    for position, message in enumerate(messages):
-        history.add(message, f"messages[{position}]")
+    number = 0
+    for message in messages:
+        history.add(message, f"messages[{number}]")
+        number += not isinstance(message, InsertedMessage)
     return history.end()
 
 
@@ -111,7 +114,10 @@ class _History:
         if role == "assistant":
             self._adapted.append(self._adapt_assistant(message, where))
         else:
-            self._adapted.append(_adapt_user(message, self._info, where))
+            adapted = _adapt_user(message, self._info, where)
+            if self._blocks:
+                _check_for_blocks(adapted, where)
+            self._adapted.append(adapted)
 
     def end(self) -> list[dict[str, Any]]:
         """The whole history."""
@@ -235,6 +241,18 @@ def _adapt_user(message: dict[str, Any], info: ModelInfo, where: str) -> dict[st
             param="messages",
         )
     return {**message, "content": without_empty_texts(parts)}
+
+
+def _check_for_blocks(message: dict[str, Any], where: str) -> None:
+    """The messages protocol drops sound and video in silence (mimo-api.md, particular 12)."""
+    content = message["content"]
+    for part in content if isinstance(content, list) else ():
+        if part["type"] in PART_KINDS and part["type"] != "image_url":
+            raise UnsupportedInputError(
+                f"{where}: {part['type']} is not there on the messages protocol, which takes text "
+                "and images; use protocol='chat_completions' (or its base URL).",
+                param="messages",
+            )
 
 
 def _adapt_name(name: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mimo_core import UnsupportedInputError, prepare
 from mimo_core.schemas import (
     correction,
     parse_object,
@@ -81,3 +82,20 @@ def test_the_violation_says_where_and_what() -> None:
     assert violation({"name": 3}, SCHEMA) == "$.name: 3 is not of type 'string'"
     assert "'name' is a required property" in (violation({}, SCHEMA) or "")
     assert "$.name: 3" in correction(violation({"name": 3}, SCHEMA) or "")
+
+
+@pytest.mark.parametrize("protocol", ["chat_completions", "messages"])
+@pytest.mark.parametrize("first", [[], [{"role": "system", "content": "Be kind."}]])
+def test_an_instruction_does_not_move_the_numbers_of_the_messages(
+    protocol: Any, first: list[dict[str, Any]]
+) -> None:
+    """Errors name a message by the number that its writer knows it by."""
+    sound = {"type": "input_audio", "input_audio": {"data": "data:audio/wav;base64,AAAA"}}
+    history = [*first, {"role": "user", "content": [sound]}]
+    request = {"model": "mimo-v2.5-pro", "messages": with_instruction(history, "JSON only.")}
+    with pytest.raises(UnsupportedInputError, match=rf"messages\[{len(first)}\]"):
+        prepare(request, protocol)
+    request["model"] = "mimo-v2.6-pro"
+    if protocol == "messages":
+        with pytest.raises(UnsupportedInputError, match=rf"messages\[{len(first)}\].*use protocol"):
+            prepare(request, protocol)
