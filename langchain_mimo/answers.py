@@ -155,14 +155,14 @@ class ChunkMapper:
             additional_kwargs=extra | _describe_refusal(finish_reason),
             response_metadata=_make_metadata(chunk, chunk.get("usage"), finish_reason),
             usage_metadata=usage_metadata(chunk.get("usage")),
-            tool_call_chunks=self._spoil_calls(),
+            tool_call_chunks=self._invalidate_incomplete_calls(),
             chunk_position="last",
         )
         return ChatGenerationChunk(
             message=message, generation_info={"finish_reason": finish_reason}
         )
 
-    def _spoil_calls(self) -> list[Any]:
+    def _invalidate_incomplete_calls(self) -> list[Any]:
         """A last piece for each call that may not be run and that LangChain would take for whole.
 
         langchain-core closes what is open and takes no arguments for `{}`: `{"city": "Par` becomes

@@ -80,7 +80,7 @@ def _find_cut_call(message: Message) -> str | None:
     return None
 
 
-def begin_anew() -> None:
+def forget_warnings() -> None:
     """Forget what has been told (for tests)."""
     _told.clear()
 

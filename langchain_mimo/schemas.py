@@ -12,7 +12,7 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from langchain_mimo.errors import MiMoInvalidRequestError
 from langchain_mimo.tool_choice import wire_tools
 from mimo_core.checks import JSONObject, SchemaCheck
-from mimo_core.schemas import parse_object, violation
+from mimo_core.schemas import parse_object, schema_problem, violation
 
 Schema = dict[str, Any] | type
 """A pydantic class (v2 or v1), a TypedDict, a JSON Schema or an OpenAI tool."""
@@ -61,7 +61,7 @@ def schema_tool(schema: Any, param: str, *, strict: bool | None = None) -> dict[
             param=param,
         )
     if isinstance(schema, dict):  # a class makes none that is wrong, and is checked by itself
-        _check_schema(function.get("parameters"), param)
+        _check_schema(_given_schema(schema, tool), param)
     return tool
 
 
@@ -95,16 +95,16 @@ def check_wire_format(response_format: Mapping[str, Any]) -> None:
 
 def _check_schema(schema: Any, param: str) -> None:
     """Raise where answers could not be checked against this schema."""
-    from jsonschema import exceptions, validators
-
-    if schema is None:
-        return
-    try:
-        validators.validator_for(schema, validators.Draft202012Validator).check_schema(schema)
-    except exceptions.SchemaError as error:
+    if schema is not None and (problem := schema_problem(schema)):
         raise MiMoInvalidRequestError(
-            f"{param} is not a JSON Schema: {error.json_path}: {error.message}", param=param
-        ) from error
+            f"{param} is not a JSON Schema that can be asked for: {problem}", param=param
+        )
+
+
+def _given_schema(schema: dict[str, Any], tool: dict[str, Any]) -> Any:
+    """The JSON Schema that a user gave: LangChain's conversion keeps objects only."""
+    is_tool = not schema.keys().isdisjoint({"function", "parameters", "input_schema"})
+    return tool["function"].get("parameters") if is_tool else schema
 
 
 @dataclass(frozen=True)

@@ -299,7 +299,7 @@ def save_audio(message: AIMessage, path: str | os.PathLike[str]) -> Path:
         except OSError as error:
             raise InvalidRequestError(
                 f"The audio was not written: {error.strerror or error}: {path}. "
-                "What stood there before still does.",
+                "The old file, where there was one, is unchanged.",
                 param="path",
             ) from error
     return path

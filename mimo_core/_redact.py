@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 # Pay as you go (`sk-`), Token Plan (`tp-`) and its teams (`ttp-`).
-KEY_PREFIXES = ("sk-", "tp-", "ttp-")
+TOKEN_PLAN_PREFIXES = ("tp-", "ttp-")
+KEY_PREFIXES = ("sk-", *TOKEN_PLAN_PREFIXES)
 _PREFIX = "|".join(prefix.removesuffix("-") for prefix in sorted(KEY_PREFIXES, key=len)[::-1])
 KEY_PATTERN = re.compile(rf"(?<![A-Za-z0-9])({_PREFIX})-[A-Za-z0-9_\-]{{6,}}")
 """A MiMo key inside a text; its first group is the prefix without the dash."""
@@ -61,7 +62,7 @@ def credentials_in(headers: Mapping[str, str]) -> list[str]:
 
 
 def is_credential_header(name: str) -> bool:
-    """Whether what has this name authenticates: `authorization`, `x-api-key`, `accessToken`.
+    """Whether this header or parameter holds a credential: `x-api-key`, `accessToken`.
 
     Args:
         name: of a header, in any case, or of a parameter of a URL.

@@ -261,7 +261,7 @@ class Attempts:
             self._ask_again(choice["message"], self.check.correction(problem))
             return False
         if again:
-            problem += " (a stream cannot take back what it gave; unstreamed, it is asked again)"
+            problem += " (not asked again, because part of it was streamed; unstreamed, it is)"
         self.failure = self._failure(finish_reason, problem, response)
         if self.check.raises:
             raise self.failure

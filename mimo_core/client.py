@@ -1,4 +1,4 @@
-"""The clients: two thin shells around `Call`, one that waits and one that awaits."""
+"""The clients: two thin shells around `Exchange`, one that waits and one that awaits."""
 
 from __future__ import annotations
 

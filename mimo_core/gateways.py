@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
+from mimo_core._redact import TOKEN_PLAN_PREFIXES as TOKEN_PLAN_PREFIXES
 from mimo_core._redact import is_credential_header as is_credential_header
 from mimo_core._redact import without_keys
 from mimo_core.errors import (
@@ -26,7 +27,7 @@ Auth = Literal["api-key", "bearer"]
 
 
 Paths = tuple[tuple[str, str], ...]
-"""Bases of the two protocols, chat completions' first; `{}` is a part of the user's own."""
+"""Bases of the two protocols, chat completions' first; `{}` is the account's endpoint path."""
 
 _XIAOMI_PATHS: Paths = (("/v1", "/anthropic/v1"),)
 _CLOUDSWAY_PATHS: Paths = (("/v1/ai/{}", "/{}/v1"),)  # its unified domain has both below /v1
@@ -41,10 +42,8 @@ class Gateway(NamedTuple):
     key_prefixes: tuple[str, ...] = ()
     """What its keys begin with, where they can be told apart."""
     paths: Paths = ()
-    """Where it serves the messages protocol, if not beside chat completions."""
+    """Pairs of paths of chat completions and messages; empty where both are below one base."""
 
-
-TOKEN_PLAN_PREFIXES = ("tp-", "ttp-")  # of one person, of a team
 
 GATEWAYS: dict[str, Gateway] = {
     gateway.name: gateway

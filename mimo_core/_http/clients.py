@@ -178,7 +178,7 @@ def _url(url: str) -> httpx2.URL:
 
 
 class ClientErrors(NamedTuple):
-    """Exception classes of the library that an HTTP client is of, by what has failed."""
+    """The HTTP library's exception classes, by kind of failure."""
 
     all: tuple[type[Exception], ...]
     """All that an exchange has to expect, errors of our own family included."""
@@ -187,7 +187,7 @@ class ClientErrors(NamedTuple):
     not_sent: tuple[type[Exception], ...]
     no_answer: tuple[type[Exception], ...]
     misread: tuple[type[Exception], ...]
-    """`RuntimeError`s that do not mean that the client, or its event loop, has been closed."""
+    """Subclasses of `RuntimeError` that mean an answer that cannot be read."""
 
 
 @lru_cache(maxsize=8)

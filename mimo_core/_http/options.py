@@ -39,7 +39,7 @@ class RequestOptions:
         return f"?{urlencode(shown, doseq=True, errors='replace')}"
 
     def over(self, others: RequestOptions) -> RequestOptions:
-        """These over others. A key among them is the only one that is sent."""
+        """Merge these over others: these win, and a key among them is the only one that is sent."""
         kept = others.headers
         if self.authenticate:
             kept = {name: value for name, value in kept.items() if name not in _AUTHENTICATE}

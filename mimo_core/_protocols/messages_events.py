@@ -77,7 +77,7 @@ def _ends_with_a_call(blocks: list[dict[str, Any]]) -> bool:
 
 
 def _cut_last_call(message: Message) -> None:
-    """The answer was cut, so the `input` of its last call may be what could be saved of it. As cut
+    """The answer was cut, so the server may have completed the `input` of its last call. As cut
     text it is what chat completions give there, and no host runs it."""
     call = (message.get("tool_calls") or [])[-1]
     call["function"]["arguments"] = call["function"]["arguments"].removesuffix("}")

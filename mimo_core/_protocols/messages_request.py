@@ -76,7 +76,7 @@ def _refuse(request: dict[str, Any], info: ModelInfo) -> None:
 
 def _not_here(what: str, param: str) -> InvalidRequestError:
     return InvalidRequestError(
-        f"{what} is not there on the messages protocol; use protocol='chat_completions' "
+        f"{what} is not supported by the messages protocol; use protocol='chat_completions' "
         "(or its base URL).",
         param=param,
     )

@@ -125,7 +125,7 @@ class _History:
         return self._adapted
 
     def _close_calls(self) -> None:
-        """What has to stand before the next message that is not a result."""
+        """Answer the open calls, and put media that were moved into a user message."""
         for call in self._open:
             answer = {"role": "tool", "tool_call_id": call.sent_id, "content": _NOT_ANSWERED}
             self._adapted.append(answer)
@@ -249,8 +249,8 @@ def _check_for_blocks(message: dict[str, Any], where: str) -> None:
     for part in content if isinstance(content, list) else ():
         if part["type"] in PART_KINDS and part["type"] != "image_url":
             raise UnsupportedInputError(
-                f"{where}: {part['type']} is not there on the messages protocol, which takes text "
-                "and images; use protocol='chat_completions' (or its base URL).",
+                f"{where}: {part['type']} is not supported by the messages protocol, which takes "
+                "text and images; use protocol='chat_completions' (or its base URL).",
                 param="messages",
             )
 

@@ -11,7 +11,7 @@ from typing import Any
 from mimo_core._request.history import adapt_messages
 from mimo_core.errors import InvalidRequestError
 from mimo_core.gateways import ProtocolName
-from mimo_core.models import DEFAULT_MODEL, ModelInfo, model_info
+from mimo_core.models import DEFAULT_MODEL, EFFORTS, ModelInfo, model_info
 from mimo_core.types import ChatRequest
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -24,6 +24,7 @@ _MAX_STOPS = 4
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 _CHOICES = ("auto", "none", "required")
 _KNOWN_FIELDS = frozenset(ChatRequest.__annotations__)
+_ANTHROPIC_FIELDS = frozenset({"top_k", "metadata", "n"})
 _CHAT_ONLY = ("stop", "thinking", "tools", "tool_choice", "response_format")
 
 
@@ -53,6 +54,8 @@ def prepare(
         if value is not None:
             body[name] = value
     _check_names(body)
+    if protocol == "messages":
+        _check_names_for_messages(body)
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise InvalidRequestError(f"model is missing, e.g. {DEFAULT_MODEL!r}.", param="model")
@@ -87,6 +90,16 @@ def _check_names(body: dict[str, Any]) -> None:
                 f"(If you do mean {name!r}, pass it in extra_body.)",
                 param=name,
             )
+
+
+def _check_names_for_messages(body: dict[str, Any]) -> None:
+    """Fields of chat completions that nobody translates would be ignored in silence there."""
+    for name in body.keys() - _KNOWN_FIELDS - _ANTHROPIC_FIELDS:
+        raise InvalidRequestError(
+            f"{name!r} is not supported by the messages protocol; pass it in extra_body if your "
+            "server takes it, or use protocol='chat_completions' (or its base URL).",
+            param=name,
+        )
 
 
 def _normalise_thinking(body: dict[str, Any]) -> None:
@@ -165,7 +178,7 @@ def _check_shapes(body: dict[str, Any]) -> None:
     effort = body.get("reasoning_effort")
     if effort is not None and not isinstance(effort, str):
         raise InvalidRequestError(
-            f"reasoning_effort is {effort!r:.80}; it can be 'low', 'medium' or 'high'.",
+            f"reasoning_effort is {effort!r:.80}; it can be {', '.join(map(repr, EFFORTS))}.",
             param="reasoning_effort",
         )
     format_ = body.get("response_format")

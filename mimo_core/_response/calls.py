@@ -69,7 +69,7 @@ class CallNumbering:
         self.doubtful: set[int] = set()
 
     def number(self, piece: ToolCall) -> ToolCall:
-        """One piece in the form that is relied on: `id`, `type` and `name` stand in the first
+        """One piece, normalised: `id`, `type` and `name` stand in the first
         piece that has them, and only there.
 
         Raises:

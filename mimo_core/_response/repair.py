@@ -295,7 +295,7 @@ def _decoded(value: Any, schema: Any, root: Mapping[str, Any]) -> Any:
 
 
 def _is_nested(types: frozenset[str]) -> bool:
-    """Objects or arrays, and no text: where a text can only be one of them, encoded."""
+    """Objects or arrays, and no text: and no text: a text there must be encoded JSON."""
     return bool(types & {"object", "array"}) and "string" not in types
 
 

@@ -241,7 +241,7 @@ def test_images(url: str, source: dict[str, Any]) -> None:
 def test_sound_and_video_are_refused_rather_than_lost(part: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedInputError, match="use protocol='chat_completions'") as e:
         body(USER, {"role": "user", "content": [part]})
-    assert str(e.value).startswith(f"messages[1]: {part['type']} is not there")
+    assert str(e.value).startswith(f"messages[1]: {part['type']} is not supported")
 
 
 def test_sound_that_a_tool_returned_is_named_in_a_text() -> None:

@@ -350,3 +350,13 @@ def test_speech_has_two_roles_and_voices_with_names() -> None:
     error = refused(model="mimo-v2.5-tts", messages=[spoken], audio={"voise": "Mia"})
     assert "did you mean 'voice'?" in str(error)
     prepared(model="mimo-v2.5-tts", messages=[spoken], audio={"voice": "Mia"})
+
+
+def test_fields_that_the_messages_protocol_would_ignore_are_refused_there() -> None:
+    request = {"model": "mimo-v2.6-pro", "messages": [{"role": "user", "content": "Hi"}]}
+    for name in ("seed", "logprobs"):
+        assert prepare({**request, name: 1})[name] == 1
+        with pytest.raises(InvalidRequestError, match=f"{name!r} is not supported by the messages"):
+            prepare({**request, name: 1}, "messages")
+        assert prepare({**request, "extra_body": {name: 1}}, "messages")[name] == 1
+    assert prepare({**request, "top_k": 5}, "messages")["top_k"] == 5

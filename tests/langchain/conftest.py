@@ -16,7 +16,7 @@ from tests.conftest import KEY
 @pytest.fixture(autouse=True)
 def _all_said_anew() -> None:
     """A warning comes once for each process; here, once for each test."""
-    notices.begin_anew()
+    notices.forget_warnings()
 
 
 @pytest.fixture

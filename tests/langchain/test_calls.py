@@ -17,9 +17,9 @@ Ask = Callable[..., Any]
 
 @pytest.fixture(autouse=True)
 def _nobody_has_been_told() -> Iterator[None]:
-    notices.begin_anew()
+    notices.forget_warnings()
     yield
-    notices.begin_anew()
+    notices.forget_warnings()
 
 
 class TestWhatHasNoEffect:

@@ -21,7 +21,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_mimo import ChatMiMo
 from langchain_mimo.answers import ChunkMapper
-from langchain_mimo.notices import begin_anew
+from langchain_mimo.notices import forget_warnings
 from mimo_core.checks import call_problem
 from mimo_core.testing.emulator import FakeMiMo, Reply
 from tests.langchain.conftest import added_up
@@ -165,7 +165,7 @@ async def test_no_arguments_are_none_where_the_answer_is_whole(
 @pytest.mark.parametrize("streamed", [True, False])
 def test_a_cut_call_is_told(mimo: FakeMiMo, chat: Chat, streamed: bool) -> None:
     """An agent ends there with an empty answer, and says nothing."""
-    begin_anew()
+    forget_warnings()
     mimo.queue(Reply(tool_calls=[("delete_files", '{"pattern": "*')], finish_reason="length"))
     model = chat().bind_tools([Runs().tool])
     told = r"was cut at max_tokens in its call of 'delete_files', which is not run"

@@ -188,7 +188,7 @@ def test_what_it_does_not_have(
 ) -> None:
     with pytest.raises(MiMoInvalidRequestError) as raised:
         chat(**fields).invoke([("human", "Hi"), ("ai", "Hello")])
-    assert str(raised.value).startswith(f"{named} is not there on the messages protocol; use ")
+    assert str(raised.value).startswith(f"{named} is not supported by the messages protocol; use ")
     assert "protocol='chat_completions'" in str(raised.value)
     assert mimo.requests == []
 
@@ -196,7 +196,7 @@ def test_what_it_does_not_have(
 @pytest.mark.parametrize("choice", [None, "any"])
 def test_it_does_not_search(mimo: FakeMiMo, chat: Chat, choice: Any) -> None:
     model = chat().bind_tools([get_weather, {"type": "web_search"}], tool_choice=choice)
-    with pytest.raises(MiMoInvalidRequestError, match=r"'web_search' is not there.*chat_compl"):
+    with pytest.raises(MiMoInvalidRequestError, match=r"'web_search' is not supported.*chat_compl"):
         model.invoke("News?")
     assert mimo.requests == []
 

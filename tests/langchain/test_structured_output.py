@@ -606,7 +606,7 @@ class TestWhereverItIsPut:
             lambda model: model.with_fallbacks([model]),
             lambda model: RunnableLambda(lambda text: text) | model,
             lambda model: model.configurable_alternatives(ConfigurableField(id="which")),
-            lambda model: model.first.bind(seed=1) | model.last,
+            lambda model: model.first.bind(top_k=1) | model.last,
             lambda model: model.first.with_config(run_name="a") | model.last,
             lambda model: pickle.loads(pickle.dumps(model)),
             copy.deepcopy,
@@ -681,3 +681,20 @@ def test_a_bound_model_can_be_pickled(chat: Chat) -> None:
         for schema in (Joke, JOKE_SCHEMA):
             model = chat().with_structured_output(schema, method=method)
             assert isinstance(pickle.loads(pickle.dumps(model)), type(model))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"title": "a", "type": "array", "items": {"type": "string"}},
+        {"title": "a", "type": "string"},
+        {"title": "a", "type": "object", "properties": {"b": {"type": "nonsense"}}},
+    ],
+)
+def test_a_schema_that_cannot_be_asked_for(mimo: FakeMiMo, chat: Chat, schema: Any) -> None:
+    """LangChain's conversion would keep its title alone, and anything would be valid."""
+    with pytest.raises(MiMoInvalidRequestError, match="schema is not a JSON Schema that can be"):
+        chat().with_structured_output(schema)
+    with pytest.raises(MiMoInvalidRequestError, match="response_format is not a JSON Schema"):
+        chat().invoke("Hi", response_format=schema)
+    assert not mimo.requests

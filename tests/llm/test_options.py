@@ -41,7 +41,7 @@ def test_penalties(
         run.ok(*arguments)
         assert mimo.last_request.body[name] == value
     else:
-        assert f"'{name}' is not there on the messages protocol" in run.fails(*arguments)
+        assert f"'{name}' is not supported by the messages protocol" in run.fails(*arguments)
         assert not mimo.requests
 
 

@@ -83,7 +83,7 @@ def test_a_failed_search_is_noted(run: Any, mimo: FakeMiMo, both: tuple[str, ...
 @pytest.mark.protocols("messages")
 def test_the_messages_protocol_does_not_search(run: Any, mimo: FakeMiMo, both: Any) -> None:
     error = run.fails("-m", "mimo", "-T", "WebSearch", "Is it so?", *both)
-    assert "'web_search' is not there on the messages protocol" in error
+    assert "'web_search' is not supported by the messages protocol" in error
     assert not mimo.requests
 
 

@@ -32,7 +32,6 @@ class Rejection(tuple[int, dict[str, Any]]):
         return SOURCES[self.rule]
 
 
-Refusal = Rejection
 """The old name. A refusal is what a model says; a rejection is a 400."""
 
 
