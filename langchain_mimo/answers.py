@@ -219,9 +219,13 @@ class AnswerStream:
         Raises:
             OutputCheckError: the answer does not pass the check, and no attempt is left.
         """
-        if chunk["choices"][0].get("finish_reason") is not None:
+        choice = chunk["choices"][0]
+        if choice.get("finish_reason") is not None:
             return self._end(chunk, stream.response)
-        if self._check is not None and self._waits(chunk["choices"][0]["delta"]):
+        if self._check is None:  # the usual stream: nothing is kept
+            generation = self._mapper.map(chunk)
+            return [] if generation is None else [generation]
+        if self._waits(choice["delta"]):
             self._kept.append(chunk)
             return []
         return self._give_out(chunk)

@@ -336,6 +336,8 @@ def _calls_as_text(calls: list[ToolCall]) -> str:
 
 def add_usage(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:
     """Two usages of the service added up, details included."""
+    if not left:
+        return dict(right)
     total = dict(left)
     for key, value in right.items():
         if isinstance(value, dict):

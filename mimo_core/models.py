@@ -7,6 +7,7 @@ dates of retirement are the vendor's announcements (mimo-api.md, second edition,
 """
 
 from datetime import date
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from mimo_core.media import MAX_RECORDING, RECORDING_TYPES
@@ -222,6 +223,7 @@ ALIASES: dict[str, str] = {
 }
 
 
+@lru_cache(maxsize=256)  # a call asks five times
 def model_info(model_id: str) -> ModelInfo:
     """The entry for `model_id`; never raises.
 

@@ -62,7 +62,7 @@ class Exchange(Generic[Answer]):
         self._secrets = options.secrets
         self.headers = {"accept": "application/json", **options.headers}
         self.url = ""
-        self._hints = endpoint.hints()
+        self._model: str | None = None
 
     def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         """Parse a complete response body. Raises the `MiMoError` that it stands for."""
@@ -99,13 +99,17 @@ class Exchange(Generic[Answer]):
             except ValueError:
                 payload = None
         if not isinstance(payload, dict):
-            raise error_for(status, headers, body, key=self._secrets, hints=self._hints)
+            raise error_for(
+                status, headers, body, key=self._secrets, hints=self._endpoint.hints(self._model)
+            )
         if payload.get("error"):
             raise self._error_in(payload, headers)
         return payload
 
     def _error_in(self, payload: dict[str, Any], headers: Mapping[str, str]) -> MiMoError:
-        return error_in_answer(payload, headers, key=self._secrets, hints=self._hints)
+        return error_in_answer(
+            payload, headers, key=self._secrets, hints=self._endpoint.hints(self._model)
+        )
 
     def _unusable(self, payload: dict[str, Any], lacks: str) -> InvalidResponseError:
         shown = without_keys(str(payload), self._secrets)[:200]
@@ -150,7 +154,7 @@ class ChatCall(Exchange[ChatResponse]):
         super().__init__(endpoint, max_retries=max_retries, options=options)
         self._protocol = protocol_for(endpoint)
         prepared = endpoint.adapted(prepare(request, endpoint.protocol))
-        self._hints = endpoint.hints(prepared["model"])
+        self._model = prepared["model"]
         self._repair = ToolCallRepair(prepared.get("tools"))
         body = self._protocol.body(prepared, endpoint, stream=stream)
         self.url = self._protocol.url(endpoint) + options.query_string

@@ -17,6 +17,7 @@ from mimo_core.errors import InvalidRequestError
 LARGE = 256 * 1024
 """Characters from which on a text is sent from where it is."""
 _PIECE = 64 * 1024
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 class LargeBody:
@@ -107,7 +108,7 @@ def _is_plain(text: str) -> bool:
 
 def _json(body: dict[str, Any]) -> bytes:
     try:
-        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = _ENCODER.encode(body)
     except (TypeError, ValueError) as error:
         raise InvalidRequestError(f"The request is not JSON: {error}.") from error
     try:

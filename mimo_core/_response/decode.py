@@ -20,7 +20,7 @@ from mimo_core._response.accumulate import (
     response_from,
 )
 from mimo_core._response.calls import CallNumbering
-from mimo_core._response.reasoning import adopt_reasoning, holds_other_reasoning
+from mimo_core._response.reasoning import adopt_reasoning
 from mimo_core._response.repair import ToolCallRepair, ToolCallStream
 from mimo_core._response.sse import SSEParser
 from mimo_core.errors import InvalidResponseError, MiMoError, StreamInterruptedError
@@ -112,7 +112,7 @@ class ChunkNormaliser:
                 return
         if delta is None:
             return
-        if holds_other_reasoning(delta):
+        if "reasoning" in delta or "reasoning_details" in delta:  # 50 ns; most have neither
             choice["delta"] = delta = adopt_reasoning(delta)
         if "tool_calls" in delta and (calls := delta["tool_calls"]):
             delta["tool_calls"] = [self._numbering.number(call) for call in calls]

@@ -7,11 +7,6 @@ from typing import Any, cast
 from mimo_core.types import Message
 
 
-def holds_other_reasoning(message: Message) -> bool:
-    """Whether there is something for `adopt_reasoning` to do."""
-    return "reasoning" in message or "reasoning_details" in message
-
-
 def adopt_reasoning(message: Message) -> Message:
     """A message, or a piece of one, with its reasoning in `reasoning_content`.
 
