@@ -6,9 +6,11 @@ could only go stale.
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from langchain_core.language_models.model_profile import ModelProfile
 
-from mimo_core.models import model_info
+from mimo_core.models import EFFORTS, ModelInfo, model_info
 
 
 def profile_for(model: str) -> ModelProfile | None:
@@ -50,4 +52,25 @@ def profile_for(model: str) -> ModelProfile | None:
     )
     if info.context_window is not None:
         profile["max_input_tokens"] = info.context_window
-    return profile
+    newer = {name: value for name, value in _newer_keys(info).items() if name in _KNOWN_KEYS}
+    return cast("ModelProfile", {**profile, **newer})
+
+
+_KNOWN_KEYS = ModelProfile.__annotations__.keys()
+
+
+def _newer_keys(info: ModelInfo) -> dict[str, Any]:
+    """What langchain-core 1.7 does not know all of: it warns of keys that are new to it.
+
+    `status` is that of Xiaomi's own hosts; other gateways may serve a deprecated model still.
+    """
+    keys: dict[str, Any] = {
+        "status": "deprecated" if info.retired_on else "active",
+        "open_weights": info.open_weights,
+        "tool_call_streaming": info.tools,
+    }
+    if info.released is not None:
+        keys["release_date"] = info.released.isoformat()
+    if info.thinking:
+        keys["reasoning_effort_levels"] = list(EFFORTS)
+    return keys

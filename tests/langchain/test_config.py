@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, trim_messages
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import ConfigurableField
@@ -305,6 +306,24 @@ class TestProfile:
         assert profile["tool_calling"] is True
         assert profile["image_inputs"] is True
         assert profile["reasoning_output"] is True
+
+    def test_what_newer_versions_of_langchain_want_to_know(self, chat: Chat) -> None:
+        """Keys that the installed one does not know are left out: it would warn of them."""
+        known = ModelProfile.__annotations__.keys()
+        wanted: dict[str, dict[str, Any]] = {
+            "mimo-v2.6-pro": {"status": "active", "release_date": "2026-09-22"},
+            "mimo-v2.5-pro": {"status": "deprecated", "open_weights": True},
+            "mimo-v2.5-tts": {"status": "active", "tool_call_streaming": False},
+        }
+        for model, keys in wanted.items():
+            profile: Any = chat(model=model).profile
+            assert profile.keys() <= known
+            assert all(profile[key] == keys[key] for key in keys.keys() & known)
+        if "reasoning_effort_levels" in known:
+            profile = chat().profile
+            assert profile["reasoning_effort_levels"] == ["none", "low", "medium", "high"]
+            profile = chat(model="mimo-v2.5-tts").profile
+            assert "reasoning_effort_levels" not in profile
 
     @pytest.mark.parametrize("model", MODELS)
     def test_each_model_of_the_table(self, chat: Chat, model: str) -> None:
