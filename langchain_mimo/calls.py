@@ -19,6 +19,7 @@ from langchain_mimo.schemas import ResponseFormat, check_wire_format
 from langchain_mimo.speech import adapt_for_model_kind, needs_whole_file
 from langchain_mimo.tool_choice import choose_tool, wire_tools
 from mimo_core.checks import Attempts, OutputCheck, output_check
+from mimo_core.client import MiMoClient
 from mimo_core.models import DEFAULT_MODEL, model_info
 from mimo_core.notices import without_effect
 
@@ -34,6 +35,9 @@ class Settings(Protocol):
 
     @property
     def _default_params(self) -> dict[str, Any]: ...
+
+    @property
+    def _client(self) -> MiMoClient: ...
 
 
 @dataclass
@@ -117,6 +121,7 @@ def make_call(
         messages,
         pass_back_reasoning=model.pass_back_reasoning,
         info=info if info.kind == "chat" else None,
+        protocol=model._client.endpoint.protocol,
     )
     request = adapt_for_model_kind(request, stream=stream)
     _warn_of_ineffective_fields(request)

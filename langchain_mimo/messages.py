@@ -25,7 +25,8 @@ from langchain_core.messages import (
 from langchain_mimo.fast_chunks import PROVIDER
 from langchain_mimo.media import FILE_BLOCKS, convert_media_block, describe_unsent_file
 from mimo_core.errors import InvalidRequestError
-from mimo_core.history import adapt_part, arguments_text
+from mimo_core.gateways import ProtocolName
+from mimo_core.history import arguments_text, check_attachment
 from mimo_core.models import ModelInfo
 
 _ROLES = "user, system, developer, assistant, tool and function"
@@ -38,6 +39,7 @@ def to_request_messages(
     *,
     pass_back_reasoning: bool = True,
     info: ModelInfo | None = None,
+    protocol: ProtocolName = "chat_completions",
 ) -> list[dict[str, Any]]:
     """The request messages for a LangChain history.
 
@@ -46,6 +48,7 @@ def to_request_messages(
         pass_back_reasoning: whether earlier reasoning goes along. MiMo refuses tool-call histories
             without it; off, the core sends an empty one instead.
         info: the chat model that users' attachments are for; None skips the check.
+        protocol: on which they will be sent.
 
     Returns:
         The messages in the shape of `POST /chat/completions`, before the core adapts them.
@@ -71,16 +74,16 @@ def to_request_messages(
         except InvalidRequestError as error:
             raise type(error)(f"{where}: {error}", param="messages") from error
         if info is not None and request[-1]["role"] == "user":
-            _check_attachments(request[-1]["content"], info, where)
+            _check_attachments(request[-1]["content"], info, where, protocol)
     return request
 
 
-def _check_attachments(content: Any, info: ModelInfo, where: str) -> None:
+def _check_attachments(content: Any, info: ModelInfo, where: str, protocol: ProtocolName) -> None:
     """The core's check, by the number that the message has for the user: instructions and results
     that are added on the way to the service would change it."""
     for part in content if isinstance(content, list) else ():
         if part["type"] != "text":
-            adapt_part(part, info, where)
+            check_attachment(part, info, where, protocol)
 
 
 def _normalise_class(message: BaseMessage, before: list[dict[str, Any]]) -> BaseMessage:

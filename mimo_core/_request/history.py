@@ -16,6 +16,7 @@ from mimo_core._request.parts import (
     adapt_part,
     adapt_result_part,
     as_text_part,
+    check_for_messages_protocol,
     text_of,
     without_empty_texts,
 )
@@ -115,8 +116,9 @@ class _History:
             self._adapted.append(self._adapt_assistant(message, where))
         else:
             adapted = _adapt_user(message, self._info, where)
-            if self._blocks:
-                _check_for_blocks(adapted, where)
+            if self._blocks and isinstance(adapted["content"], list):
+                for part in adapted["content"]:
+                    check_for_messages_protocol(part, where)
             self._adapted.append(adapted)
 
     def end(self) -> list[dict[str, Any]]:
@@ -241,18 +243,6 @@ def _adapt_user(message: dict[str, Any], info: ModelInfo, where: str) -> dict[st
             param="messages",
         )
     return {**message, "content": without_empty_texts(parts)}
-
-
-def _check_for_blocks(message: dict[str, Any], where: str) -> None:
-    """The messages protocol drops sound and video in silence (mimo-api.md, particular 12)."""
-    content = message["content"]
-    for part in content if isinstance(content, list) else ():
-        if part["type"] in PART_KINDS and part["type"] != "image_url":
-            raise UnsupportedInputError(
-                f"{where}: {part['type']} is not supported by the messages protocol, which takes "
-                "text and images; use protocol='chat_completions' (or its base URL).",
-                param="messages",
-            )
 
 
 def _adapt_name(name: Any) -> str:

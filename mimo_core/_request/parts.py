@@ -7,6 +7,7 @@ from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
 from mimo_core.errors import InvalidRequestError, UnsupportedInputError
+from mimo_core.gateways import ProtocolName
 from mimo_core.media import AUDIO_NAMES, PART_KINDS, Modality, canonical_type, is_taken
 from mimo_core.models import MODELS, ModelInfo
 
@@ -56,6 +57,42 @@ def adapt_part(part: Any, info: ModelInfo, where: str) -> dict[str, Any]:
         _check_video(part, where)
     url = _sendable(holder["url"], modality, where)
     return part if url == holder["url"] else {**part, kind: {**holder, "url": url}}
+
+
+def check_for_messages_protocol(part: dict[str, Any], where: str) -> None:
+    """The messages protocol drops sound and video in silence (mimo-api.md, particular 12).
+
+    Args:
+        part: an adapted content part of a user message.
+        where: the message, for an error's text.
+
+    Raises:
+        UnsupportedInputError: it is neither text nor an image.
+    """
+    if part["type"] in PART_KINDS and part["type"] != "image_url":
+        raise UnsupportedInputError(
+            f"{where}: {part['type']} is not supported by the messages protocol, which takes "
+            "text and images; use protocol='chat_completions' (or its base URL).",
+            param="messages",
+        )
+
+
+def check_attachment(part: Any, info: ModelInfo, where: str, protocol: ProtocolName) -> None:
+    """Check what a user attached, before the history around it is adapted.
+
+    Args:
+        part: a content part in the shape of chat completions.
+        info: the model.
+        where: the message, for an error's text, e.g. `messages[3]`.
+        protocol: on which it will be sent.
+
+    Raises:
+        InvalidRequestError: it is not a part that MiMo takes.
+        UnsupportedInputError: the model, or the protocol, does not take what it holds.
+    """
+    adapted = adapt_part(part, info, where)
+    if protocol == "messages":
+        check_for_messages_protocol(adapted, where)
 
 
 def adapt_result_part(part: Any, info: ModelInfo, where: str) -> dict[str, Any]:

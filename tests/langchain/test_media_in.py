@@ -272,3 +272,20 @@ def _plot() -> str:
 
 def _calls(*ids: str) -> AIMessage:
     return AIMessage("", tool_calls=[{"name": "plot", "args": {}, "id": id_} for id_ in ids])
+
+
+@pytest.mark.protocols("messages")
+@pytest.mark.parametrize("forced", [None, "any"])
+def test_sound_beside_a_result_is_refused_by_its_own_number(
+    mimo: FakeMiMo, chat: Callable[..., ChatMiMo], forced: str | None
+) -> None:
+    """The result becomes a message of its own, and a forced call an instruction before them."""
+    sound = {"type": "audio", "base64": "AAAA", "mime_type": "audio/wav"}
+    result = {"type": "tool_result", "tool_use_id": "call_1", "content": None}
+    tool = {"name": "look", "description": "Look.", "parameters": {"type": "object"}}
+    model: Any = chat(model="mimo-v2.6-pro")
+    if forced:
+        model = model.bind_tools([tool], tool_choice=forced)
+    with pytest.raises(MiMoUnsupportedInputError, match=r"messages\[0\]: input_audio is not"):
+        model.invoke([HumanMessage([sound, result])])
+    assert not mimo.requests
