@@ -78,6 +78,8 @@ class CallNumbering:
         index, id_ = piece.get("index"), piece.get("id") or None
         function = piece.get("function") or {}
         name = function.get("name") or None
+        if id_ is None and name is None and self._goes_on(index, function.get("arguments")):
+            return piece  # the usual piece, which is as it should be
         call = self._found(index, id_, name)
         numbered: ToolCall = {}
         if call is None:
@@ -94,6 +96,14 @@ class CallNumbering:
             call.has_arguments = True
         numbered["function"] = said
         return numbered
+
+    def _goes_on(self, index: Any, arguments: Any) -> bool:
+        """Whether these are arguments of the call that has this index on the wire and here."""
+        call = self._by_index.get(index)
+        if call is None or call.index != index or type(arguments) is not str:
+            return False
+        call.has_arguments = call.has_arguments or bool(arguments)
+        return True
 
     def _found(self, index: Any, id_: str | None, name: str | None) -> _Call | None:
         """The call that a piece goes on with; None where it opens one."""
