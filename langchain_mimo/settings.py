@@ -74,7 +74,7 @@ class MiMoSettings(BaseChatModel, MiMoFields):
         return self
 
     def _make_clients(self) -> None:
-        self._client, self._async_client  # noqa: B018
+        self._client, self._async_client  # noqa: B018  # both are made on access
 
     @model_validator(mode="after")
     def _set_mimo_version(self) -> Self:

@@ -74,7 +74,7 @@ class AsyncChunks:
                     await self._queue.put(chunk)
         except asyncio.CancelledError:
             raise  # aclose() was called: nobody waits for a chunk
-        except BaseException:
+        except BaseException:  # whatever it is, the reader must not wait for ever
             await self._queue.put(None)
             raise
         await self._queue.put(None)

@@ -38,7 +38,7 @@ def models(as_json: bool, prices: bool) -> None:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    table = [list(rows[0]), *([_cell(name, row[name]) for name in row] for row in rows)]
+    table = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -80,7 +80,7 @@ def _prices(info: ModelInfo) -> dict[str, Any]:
     }
 
 
-def _cell(name: str, value: Any) -> str:
+def _cell(value: Any) -> str:
     if value is None or value == []:
         return "-"
     if isinstance(value, list):

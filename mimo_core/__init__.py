@@ -68,7 +68,7 @@ _MODULES = {
 }
 _HOME = {name: f"mimo_core.{module}" for module, names in _MODULES.items() for name in names}
 
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)  # noqa: PLE0605  # a list of texts, which the rule cannot see
 
 
 def __getattr__(name: str) -> Any:

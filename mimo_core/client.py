@@ -80,7 +80,7 @@ class _Settings:
         """
         self.endpoint = Endpoint.resolve(api_key, base_url, protocol, auth)
         given = request_options(default_headers, default_query, "default")
-        if not given.authenticate:  # else the user's choice alone
+        if not given.authenticates:  # else the user's choice alone
             self.endpoint.require_key()
         own = {"user-agent": USER_AGENT, **self.endpoint.headers()}
         secrets = frozenset([self.endpoint.api_key] if self.endpoint.api_key else [])
@@ -176,7 +176,7 @@ class MiMoClient(_Settings):
     """A synchronous client. It can be shared between threads and used after a fork.
 
     >>> with MiMoClient() as client:
-    ...     client.chat({"model": "mimo-v2.5-pro", "messages": [{"role": "user", "content": "Hi"}]})
+    ...     client.chat({"model": "mimo-v2.6-pro", "messages": [{"role": "user", "content": "Hi"}]})
     """
 
     _clients: SyncClients
@@ -302,7 +302,7 @@ class AsyncMiMoClient(_Settings):
         extra_query: Mapping[str, Any] | None = None,
         timeout: Timeout | None = None,
     ) -> ChatResponse:
-        """`MiMoClient.chat`, awaited."""
+        """`MiMoClient.chat`, awaited: the same arguments, result and errors."""
         call = self._call(request, extra_headers, extra_query, timeout, stream=False)
         return await self._ask(call)
 
@@ -314,7 +314,10 @@ class AsyncMiMoClient(_Settings):
         extra_query: Mapping[str, Any] | None = None,
         timeout: Timeout | None = None,
     ) -> AsyncStream:
-        """`MiMoClient.stream`, asynchronously. `aclose()` and cancellation close the connection."""
+        """`MiMoClient.stream`, asynchronously: the same arguments, chunks and errors.
+
+        `aclose()` and cancellation close the connection.
+        """
         call = self._call(request, extra_headers, extra_query, timeout, stream=True)
         return AsyncStream(self._chunks(call), lambda: call.response)
 

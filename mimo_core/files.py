@@ -36,7 +36,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         os.chmod(beside, _mode_for(target))
         os.replace(beside, target)
-    except BaseException:
+    except BaseException:  # also Ctrl-C: nothing half written stays
         with suppress(OSError):  # the error that matters is on its way already
             os.unlink(beside)
         raise

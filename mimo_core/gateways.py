@@ -197,6 +197,9 @@ class Endpoint:
         Args:
             request: as `prepare` gives it; it is not changed.
 
+        Returns:
+            The request itself, or a copy with the id in the spelling that the host knows.
+
         Raises:
             InvalidRequestError: a value that the host refuses.
         """
@@ -217,6 +220,9 @@ class Endpoint:
 
         Args:
             model: the id that was asked for.
+
+        Returns:
+            A next step by class of error; an empty one counts as none.
         """
         hints: dict[type[MiMoError], str] = {AuthenticationError: self._hint_on_401()}
         if self.is_token_plan:

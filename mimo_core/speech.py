@@ -14,9 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mimo_core.audio import AudioDecoder as AudioDecoder
-from mimo_core.audio import audio_format, decode_audio, encode_file
-from mimo_core.audio import wav_header as wav_header  # for those who write what they decode here
+from mimo_core.audio import AudioDecoder, audio_format, decode_audio, encode_file
 from mimo_core.errors import InvalidRequestError, InvalidResponseError, UnsupportedInputError
 from mimo_core.media import (
     LANGUAGES,

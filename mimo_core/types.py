@@ -87,6 +87,8 @@ class Usage(TypedDict, total=False):
 
 CUT_REASONS = frozenset({"length", "content_filter", "repetition_truncation"})
 """The finish reasons of an answer that was cut."""
+COMPLETE_REASONS = frozenset({"stop", "tool_calls"})
+"""The finish reasons of an answer that ended by itself. A reason in neither set proves nothing."""
 
 
 class Choice(TypedDict, total=False):

@@ -17,7 +17,7 @@ from mimo_core._protocols import protocol_for
 from mimo_core._redact import without_keys
 from mimo_core._request.body import LargeBody, encode_body
 from mimo_core._request.prepare import prepare
-from mimo_core._response.accumulate import empty_response
+from mimo_core._response.accumulate import ContradictionError, empty_response
 from mimo_core._response.calls import with_own_ids
 from mimo_core._response.decode import BodyDecoder, Stage, StreamDecoder, parse_json
 from mimo_core._response.reasoning import adopt_reasoning
@@ -174,7 +174,12 @@ class ChatCall(Exchange[ChatResponse]):
         if response is None:
             raise self._unusable(payload, self._protocol.answer_holds)
         choice = response["choices"][0]
-        choice["message"] = adopt_reasoning(with_own_ids(choice["message"]))
+        try:
+            choice["message"] = adopt_reasoning(with_own_ids(choice["message"]))
+        except ContradictionError as error:
+            raise InvalidResponseError(
+                f"A tool call in the answer cannot be read: {error}. Send the request again."
+            ) from error
         if self._repair:
             reason = choice.get("finish_reason")
             choice["message"] = self._repair.message(choice["message"], reason)

@@ -26,7 +26,7 @@ class RequestOptions:
     """The values among them that authenticate somebody: they go over https, and in no error."""
 
     @property
-    def authenticate(self) -> bool:
+    def authenticates(self) -> bool:
         """Whether a key of the caller's own stands among the headers."""
         return not _AUTHENTICATE.isdisjoint(self.headers)
 
@@ -41,7 +41,7 @@ class RequestOptions:
     def over(self, others: RequestOptions) -> RequestOptions:
         """Merge these over others: these win, and a key among them is the only one that is sent."""
         kept = others.headers
-        if self.authenticate:
+        if self.authenticates:
             kept = {name: value for name, value in kept.items() if name not in _AUTHENTICATE}
         headers = {**kept, **self.headers}
         return RequestOptions(headers, others.query | self.query, others.secrets | self.secrets)

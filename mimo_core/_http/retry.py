@@ -27,7 +27,7 @@ def delay_before_retry(error: MiMoError, attempt: int, max_retries: int) -> floa
     if error.retry_after is not None:
         return error.retry_after if error.retry_after <= LONGEST_RETRY_AFTER else None
     # Jitter keeps many clients from coming back in the same moment.
-    return min(FIRST_DELAY * 2.0**attempt, LONGEST_DELAY) * random.uniform(0.75, 1.0)  # noqa: S311
+    return min(FIRST_DELAY * 2.0**attempt, LONGEST_DELAY) * random.uniform(0.75, 1.0)  # noqa: S311  # not a secret
 
 
 def _worth_it(error: MiMoError) -> bool:

@@ -10,7 +10,15 @@ import json
 from typing import Any, cast
 
 from mimo_core._response.accumulate import ContradictionError, response_from
-from mimo_core.types import ChatChunk, ChatResponse, FunctionCall, Message, ToolCall, Usage
+from mimo_core.types import (
+    COMPLETE_REASONS,
+    ChatChunk,
+    ChatResponse,
+    FunctionCall,
+    Message,
+    ToolCall,
+    Usage,
+)
 
 # `refusal` and `content_filter` are possible, not documented. Unknown reasons pass through.
 _FINISH_REASONS = {
@@ -21,7 +29,6 @@ _FINISH_REASONS = {
     "refusal": "content_filter",
     "model_context_window_exceeded": "length",
 }
-_COMPLETE = frozenset({"stop", "tool_calls"})
 _TRANSLATED = frozenset({"type", "role", "content", "stop_reason", "usage", "object"})
 _COUNTS = (
     "input_tokens",
@@ -41,7 +48,7 @@ def response_of(payload: dict[str, Any]) -> ChatResponse | None:
     blocks = [block for block in content if isinstance(block, dict)]
     message = _message(blocks)
     finish_reason = _finish_reason(payload.get("stop_reason"))
-    if finish_reason not in _COMPLETE and _ends_with_a_call(blocks):
+    if finish_reason not in COMPLETE_REASONS and _ends_with_a_call(blocks):
         _cut_last_call(message)
     return response_from(message, finish_reason, usage.usage(), _envelope(payload))
 
@@ -266,7 +273,7 @@ class EventTranslator:
         for call in self._given:
             arguments = _arguments(call.input)
             is_last = self._ends_with_call and call.index == self._calls - 1
-            if is_last and finish_reason not in _COMPLETE:
+            if is_last and finish_reason not in COMPLETE_REASONS:
                 arguments = arguments.removesuffix("}")
             chunks.append(self._arguments(call, arguments))
         self._given = []
@@ -286,7 +293,7 @@ class EventTranslator:
         if reason is None:
             return [self._count()]
         self._is_over = True
-        if reason in _COMPLETE:
+        if reason in COMPLETE_REASONS:
             self._check_closed()
         chunks = self._give_whole_arguments(reason)
         signature, self._signatures = _one_signature(self._signatures), []

@@ -24,7 +24,8 @@ _MAX_STOPS = 4
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 _CHOICES = ("auto", "none", "required")
 _KNOWN_FIELDS = frozenset(ChatRequest.__annotations__)
-_ANTHROPIC_FIELDS = frozenset({"top_k", "metadata", "n"})
+# Not fields of `ChatRequest`: Anthropic's own two, and `n`, which can only be 1.
+_MESSAGES_FIELDS = frozenset({"top_k", "metadata", "n"})
 _CHAT_ONLY = ("stop", "thinking", "tools", "tool_choice", "response_format")
 
 
@@ -94,7 +95,7 @@ def _check_names(body: dict[str, Any]) -> None:
 
 def _check_names_for_messages(body: dict[str, Any]) -> None:
     """Fields of chat completions that nobody translates would be ignored in silence there."""
-    for name in body.keys() - _KNOWN_FIELDS - _ANTHROPIC_FIELDS:
+    for name in body.keys() - _KNOWN_FIELDS - _MESSAGES_FIELDS:
         raise InvalidRequestError(
             f"{name!r} is not supported by the messages protocol; pass it in extra_body if your "
             "server takes it, or use protocol='chat_completions' (or its base URL).",

@@ -160,8 +160,8 @@ def chunk_from(response: ChatResponse) -> ChatChunk:
     """A whole response as one chunk, for a gateway that answers a streaming request unstreamed."""
     choice = response["choices"][0]
     delta: Any = {key: value for key, value in choice["message"].items() if value is not None}
-    for index, call in enumerate(delta.get("tool_calls") or ()):
-        call.setdefault("index", index)
+    if calls := delta.get("tool_calls"):  # copies: the response stays as it is
+        delta["tool_calls"] = [{"index": index, **call} for index, call in enumerate(calls)]
     return {
         **response,
         "object": "chat.completion.chunk",

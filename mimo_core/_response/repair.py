@@ -17,14 +17,13 @@ from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from mimo_core._response.calls import new_call_id
-from mimo_core.types import Message, ToolCall
+from mimo_core.types import COMPLETE_REASONS, Message, ToolCall
 
 _OPEN = "<tool_call>"
 _CLOSE = "</tool_call>"
 _CALL = re.compile(r"<tool_call>\s*<function=([^>\s]+)>(.*)</function>\s*</tool_call>", re.DOTALL)
 _PARAMETER = re.compile(r"\s*<parameter=([^>\s]+)>")
 _END_OF_PARAMETER = "</parameter>"
-_COMPLETE = frozenset({"tool_calls", "stop"})  # the finish reasons of an answer that was not cut
 _ANY = frozenset({"string", "object", "array", "number", "integer", "boolean", "null"})
 _JSON_TYPES: dict[type, set[str]] = {
     str: {"string"},
@@ -78,7 +77,7 @@ class ToolCallRepair:
             finish_reason: how its answer ended.
             quoted: whether the text begins inside of a code block or between backticks.
         """
-        if _OPEN not in text or finish_reason not in _COMPLETE:
+        if _OPEN not in text or finish_reason not in COMPLETE_REASONS:
             return text, []
         before, written = _calls_at_the_end(text)
         quoted = before.endswith("`") or bool(before.count("```") % 2) or quoted
@@ -121,7 +120,7 @@ class ToolCallRepair:
         """Whether empty arguments of a call of `name` mean `{}`: the answer was not cut, and the
         tool has no required argument."""
         schema = self._schemas.get(name)
-        if schema is None or finish_reason not in _COMPLETE:
+        if schema is None or finish_reason not in COMPLETE_REASONS:
             return False
         return not any(schema.get(key) for key in ("required", "$ref", "allOf", "anyOf", "oneOf"))
 

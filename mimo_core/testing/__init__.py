@@ -36,7 +36,7 @@ _HOME = {
 
 _RENAMED = {"RecordedRequest": "ReceivedRequest"}
 
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)  # noqa: PLE0605  # a list of texts, which the rule cannot see
 
 
 def __getattr__(name: str) -> Any:

@@ -5,12 +5,21 @@ Each case was seen to run a tool that nobody had called, or with arguments that 
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any, cast
 
+import httpx2
 import pytest
 
-from mimo_core import MiMoError, StreamInterruptedError, collect
+from mimo_core import (
+    InvalidResponseError,
+    MiMoClient,
+    MiMoError,
+    Stream,
+    StreamInterruptedError,
+    collect,
+)
 from mimo_core._http.errors import error_in_answer
 from mimo_core._protocols.messages_events import EventTranslator, response_of
 from mimo_core._response.calls import with_own_ids
@@ -316,3 +325,23 @@ def test_arguments_that_are_encoded_twice_are_decoded_in_a_stream_too() -> None:
     assert runnable(answered(calls(first, *rest), end("tool_calls"), DONE)) == [
         ("delete", '{"path": "/tmp"}')
     ]
+
+
+def test_an_answer_that_is_there_already_stays_as_it_is() -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "ping", "arguments": "{}"}}
+    message: Any = {"role": "assistant", "content": "", "tool_calls": [call]}
+    response: Any = {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+    before = copy.deepcopy(response)
+    with Stream.of(response) as stream:
+        assert runnable(collect(stream)["choices"][0]["message"]) == [("ping", "{}")]
+    assert response == before == stream.response
+
+
+def test_arguments_that_are_no_text_are_an_error_of_the_family_unstreamed_too() -> None:
+    call = {"id": "a", "function": {"name": "ping", "arguments": 5}}
+    body = {"choices": [{"message": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]}
+    answer = httpx2.Response(200, json=body)
+    with httpx2.Client(transport=httpx2.MockTransport(lambda request: answer)) as http:
+        client = MiMoClient("sk-0123456789", http_client=http)
+        with pytest.raises(InvalidResponseError, match="arguments are of type int, not a text"):
+            client.chat({"model": "mimo-v2.6-pro", "messages": [{"role": "user", "content": "a"}]})

@@ -13,12 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mimo_core.audio import audio_format, audio_seconds, wav_header
+from mimo_core.audio import AudioDecoder, audio_format, audio_seconds, wav_header
 from mimo_core.errors import InvalidRequestError, InvalidResponseError, UnsupportedInputError
 from mimo_core.models import MODELS
 from mimo_core.speech import (
     MAX_ENCODED,
-    AudioDecoder,
     audio_bytes,
     audio_data_url,
     audio_pieces,
