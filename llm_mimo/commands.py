@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from llm_mimo.doctor_command import doctor
+
 if TYPE_CHECKING:
     from mimo_core.models import ModelInfo
 
@@ -16,6 +18,9 @@ key_option = click.option("--key", help="API key, or the name of one saved with 
 @click.group()
 def mimo() -> None:
     """Xiaomi MiMo: its models, speech and transcription."""
+
+
+mimo.add_command(key_option(doctor))
 
 
 @mimo.command()

@@ -1,0 +1,137 @@
+"""The command behind `python -m mimo_core.doctor` and `llm mimo doctor`: all but its options."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from mimo_core.doctor._contact import has_what_it_needs, is_xiaomi
+from mimo_core.doctor._emulator import emulated_service
+from mimo_core.doctor._examine import Settings, examine
+from mimo_core.doctor._plan import Estimate, estimate, planned
+from mimo_core.doctor.facts import xiaomi_models
+from mimo_core.doctor.report import Report
+from mimo_core.errors import InvalidRequestError, MiMoError
+from mimo_core.gateways import Endpoint
+from mimo_core.models import DEFAULT_MODEL
+
+NO_KEY = (
+    "There is no API key in MIMO_API_KEY, nor one of llm's, so this asks FakeMiMo, the project's "
+    "emulator: no model runs, and nothing below is about the service."
+)
+_NO_CONSENT = "Nothing was sent. Answer with y, or pass --yes."
+_RECORDED = "What `mimo_core.doctor` asked, and what it was answered"
+Say = Callable[[str], None]
+
+
+def doctor(
+    settings: Settings,
+    *,
+    yes: bool = False,
+    as_json: bool = False,
+    record: str | Path | None = None,
+    say: Say,
+    warn: Say,
+) -> int:
+    """Ask before spending, examine, and tell what was found out.
+
+    Args:
+        settings: what to ask, and where. Without a key, and without an address that may need none,
+            the emulator is started and asked.
+        yes: do not ask first.
+        as_json: tell one JSON object at the end, in the place of lines.
+        record: the cassette to write; one that is there is replaced.
+        say: gets each line of the result.
+        warn: gets each line that is not a result: the estimate and errors.
+
+    Returns:
+        The exit code, as `report.EXIT_CODES` says.
+    """
+    report = Report(settings.on.isoformat())
+    tell: Say = (lambda line: None) if as_json else say
+    try:
+        if not has_what_it_needs(settings.api_key, settings.base_url):
+            (warn if as_json else say)(NO_KEY)
+            with emulated_service() as mimo:
+                _run(replace(settings, base_url=mimo.base_url), report, record, tell)
+        elif yes or _consents(settings):
+            _run(settings, report, record, tell)
+        else:
+            report.error = _NO_CONSENT
+    except KeyboardInterrupt:
+        report.stopped = "Ctrl-C"
+    except (MiMoError, OSError) as error:
+        report.error = str(error)
+    if as_json:
+        say(json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+    elif report.findings:
+        say("")
+        for line in report.summary():
+            say(line)
+    if report.error:
+        warn(f"Error: {report.shown(report.error)}")
+    return report.exit_code
+
+
+def cost_of(settings: Settings) -> Estimate:
+    """What an examination costs at most, more or less.
+
+    Args:
+        settings: what to ask, and where.
+
+    Raises:
+        MiMoError: the key or the address is not one.
+    """
+    endpoint = Endpoint.resolve(settings.api_key, settings.base_url, settings.protocol)
+    model = settings.model or DEFAULT_MODEL
+    only = endpoint.protocol if settings.protocol else None
+    models = xiaomi_models() if is_xiaomi(endpoint) else [model]
+    return estimate(planned(only), model, models)
+
+
+def _consents(settings: Settings) -> bool:
+    """Whether whoever sits at the terminal wants to spend this."""
+    where = Endpoint.resolve(settings.api_key, settings.base_url, settings.protocol).base_url
+    question = f"This sends {cost_of(settings)} to {where}. Go on? [y/N] "
+    sys.stderr.write(Report("").shown(question) + " ")
+    sys.stderr.flush()
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):  # nobody is there to answer
+        sys.stderr.write("\n")
+    return answer.strip().lower() in ("y", "yes")
+
+
+def _run(settings: Settings, report: Report, record: str | Path | None, tell: Say) -> None:
+    with _recording(record, report):
+        try:
+            asyncio.run(examine(settings, report, tell))
+        except KeyboardInterrupt:  # here, so that what is known is recorded too
+            report.stopped = "Ctrl-C"
+
+
+@contextmanager
+def _recording(path: str | Path | None, report: Report) -> Iterator[None]:
+    """Everything that is said over HTTP in this context goes into the cassette."""
+    if path is None:
+        yield
+        return
+    try:
+        from mimo_core.testing import CassetteError, use_cassette
+    except ImportError as error:
+        raise InvalidRequestError(
+            f"--record needs {error.name}: pip install 'mimo-plugins[testing]'."
+        ) from error
+    mode: Literal["rewrite", "once"] = "rewrite" if Path(path).is_file() else "once"
+    try:
+        with use_cassette(path, record_mode=mode, note=_RECORDED):
+            yield
+    except CassetteError as error:
+        raise InvalidRequestError(str(error)) from error
+    if Path(path).is_file():
+        report.cassette = str(path)
