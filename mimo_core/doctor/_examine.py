@@ -215,7 +215,11 @@ class _Round:
         why = "the answer does not say"
         try:
             failed = failure(answered, probe)
-            seen = {fact.id: failed for fact in facts} if failed else read(answered)
+            if failed:  # there is nothing to measure then
+                why = f"{failed.value}: {failed.note}"
+                seen = {fact.id: failed for fact in facts if not fact.is_measured}
+            else:
+                seen = read(answered)
         except NotKnown as error:
             why = str(error)
         except Exception as error:  # a shape that nobody foresaw must not end the round

@@ -90,7 +90,8 @@ def _named(answered: Answered) -> dict[str, Seen]:
 def _tool_in_a_stream(answered: Answered) -> dict[str, Seen]:
     fragments = sum(1 for delta in answered.framing.deltas if delta.get("tool_calls"))
     seen = called(answered)
-    return {"tools.stream": Seen(seen.value, f"{fragments} fragments" if fragments else "")}
+    note = f"{fragments} fragment{'s' * (fragments != 1)}" if fragments else ""
+    return {"tools.stream": Seen(seen.value, note, seen.there)}
 
 
 def _tool_result(answered: Answered) -> dict[str, Seen]:
@@ -120,7 +121,7 @@ def _stream(answered: Answered) -> dict[str, Seen]:
     found = answered.framing
     if not found.events:
         content_type = answered.wire.headers.get("content-type", "no content-type")
-        whole = Seen("no stream", f"one body, {content_type}")
+        whole = Seen("no stream", f"one body, {content_type}", there=False)
         return dict.fromkeys(_STREAM_FACTS, whole)
     comments = Seen("before the first chunk", f"{found.comments}")
     if not found.comments:
@@ -150,7 +151,7 @@ def _speed(answered: Answered, times: list[float]) -> dict[str, Seen]:
     tokens = answered.usage.get("completion_tokens") or len(times)
     took = times[-1] - times[0]
     rate = f"{(tokens - 1) / took:.0f} tokens a second" if took > 0.05 else "too short to measure"
-    counted = f"{tokens} tokens" if answered.usage else f"{tokens} pieces, no usage"
+    counted = f"{tokens} tokens" if answered.usage else "by pieces of text, without usage"
     return {
         "speed.first_token": Seen(f"{times[0] - answered.wire.sent:.2f} s"),
         "speed.tokens": Seen(rate, counted),

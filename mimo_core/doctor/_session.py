@@ -16,7 +16,7 @@ from mimo_core.audio import AudioDecoder
 from mimo_core.client import AsyncMiMoClient
 from mimo_core.doctor._probe import Answered, Asked, Probe
 from mimo_core.doctor._wire import Watch
-from mimo_core.errors import APIConnectionError, APITimeoutError, MiMoError
+from mimo_core.errors import APIConnectionError, APITimeoutError, InvalidResponseError, MiMoError
 from mimo_core.gateways import Endpoint, ProtocolName
 
 _CONNECT = 10.0  # seconds
@@ -111,6 +111,9 @@ class Session:
             answered = Answered(error=APITimeoutError(late, code="read"))
         except MiMoError as error:
             answered = Answered(error=error)
+        except Exception as error:  # a defect of this library's must not end the round
+            defect = f"this library cannot read it: {type(error).__name__}: {error}"
+            answered = Answered(error=InvalidResponseError(defect))
         answered.exchange = self._watch.last
         return answered
 
