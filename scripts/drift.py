@@ -1,8 +1,10 @@
 """How true the emulator is: `make drift` asks the service what the cassettes asked the emulator.
 
-Every request of every cassette that the emulator answered is sent to MIMO_BASE_URL (Xiaomi's where
-that is not set) with MIMO_API_KEY. Printed is where the answers differ in shape or in what they
-refuse, field by field; what a model says is not compared. The exit code is 1 where they differ.
+First the doctor asks what is believed of the service (`mimo_core/doctor/facts.py`), unless
+cassettes are named. Then every request of every cassette that the emulator answered is sent to
+MIMO_BASE_URL (Xiaomi's where that is not set) with MIMO_API_KEY. Printed is where the answers
+differ in shape or in what they refuse, field by field; what a model says is not compared. The exit
+code is 1 where they differ.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from mimo_core import MiMoError
+from mimo_core.doctor import Settings, cost_of, doctor
 from mimo_core.gateways import Endpoint
 from mimo_core.testing.cassettes.payloads import restore_large
 from mimo_core.testing.cassettes.persister import read
@@ -62,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         0 if nothing differs, 1 if something does, 2 if the key or the service is missing.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=["*"], help="cassettes, e.g. 'errors/*'")
+    parser.add_argument("names", nargs="*", help="cassettes only, e.g. 'errors/*'")
     parser.add_argument("--cassettes", type=Path, default=CASSETTES)
     options = parser.parse_args(arguments)
     try:
@@ -71,10 +74,13 @@ def main(arguments: list[str] | None = None) -> int:
     except MiMoError as error:
         say(f"{error} The cassettes can only be compared with a service that answers.")
         return 2
+    code = 0 if options.names else facts(endpoint)
+    if code > 1:
+        return code
     say(f"Comparing the emulator's cassettes with {endpoint.base_url}")
     drifted = compared = 0
     with httpx2.Client(timeout=600) as client:
-        for name, document in cassettes(options.cassettes, options.names, endpoint):
+        for name, document in cassettes(options.cassettes, options.names or ["*"], endpoint):
             try:
                 found = list(compare(document, client, endpoint))
             except httpx2.HTTPError as error:
@@ -86,7 +92,16 @@ def main(arguments: list[str] | None = None) -> int:
             for line in found:
                 say(f"  {line}")
     say(f"{drifted} of {compared} cassettes differ.")
-    return 1 if drifted else 0
+    return 1 if drifted else code
+
+
+def facts(endpoint: Endpoint) -> int:
+    """What the doctor finds out of the service, with its exit code."""
+    settings = Settings(api_key=endpoint.api_key, base_url=endpoint.base_url)
+    say(f"Asking {endpoint.base_url} what is believed of it: {cost_of(settings)}.")
+    code = doctor(settings, yes=True, say=say, warn=say)
+    say("")
+    return code
 
 
 def cassettes(

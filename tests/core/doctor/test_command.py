@@ -227,6 +227,29 @@ def _repeatable(report: dict[str, Any]) -> list[Any]:
     return [found for found in report["findings"] if found["id"] not in moment]
 
 
+_ALONE = """
+import sys
+for name in ("vcr", "yaml", "pytest", "pytest_recording"):
+    sys.modules[name] = None
+from mimo_core.doctor.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_it_needs_nothing_of_the_test_kit_but_to_record(service: FakeMiMo, tmp_path: Path) -> None:
+    """Whoever installed one plugin has no vcrpy."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", _ALONE, "--protocol", "messages", "-y", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (run().returncode, run().stderr) == (0, "")
+    recording = run("--record", str(tmp_path / "doctor.yaml"))
+    assert recording.returncode == 2
+    assert recording.stderr == "Error: --record needs vcr: pip install 'mimo-plugins[testing]'.\n"
+
+
 # Ctrl-C
 
 
