@@ -7,6 +7,7 @@ of the same message.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -77,16 +78,6 @@ def to_result(response: ChatResponse, attempts: Attempts) -> ChatResult:
     return ChatResult(generations=[generation], llm_output=llm_output)
 
 
-class _CallSoFar:
-    """What has come of one call of a stream."""
-
-    __slots__ = ("arguments", "name")
-
-    def __init__(self) -> None:
-        self.name = ""
-        self.arguments: list[str] = []
-
-
 class ChunkMapper:
     """Maps one stream's chunks. It holds citations back for the last one: langchain-core's v3
     events replace earlier ones by later ones, so all of them have to be in one delta.
@@ -102,22 +93,18 @@ class ChunkMapper:
         self.ended = False
         self._annotations: list[dict[str, Any]] = []
         self._preview: str | None = None  # whole wherever it comes: merged, it would be doubled
-        self._calls: dict[int | None, _CallSoFar] = {}
         self._audio = AudioPieces(audio_format)
 
     def map(self, chunk: ChatChunk) -> ChatGenerationChunk | None:
         """Map the next chunk.
 
         Args:
-            chunk: from the core's stream.
+            chunk: from the core's stream, but not its last one, which is for `end`.
 
         Returns:
             The LangChain chunk, or None where `chunk` holds nothing to show.
         """
-        choice = chunk["choices"][0]
-        if choice.get("finish_reason"):
-            return self._last(chunk, choice["finish_reason"])
-        delta = choice["delta"]
+        delta = chunk["choices"][0]["delta"]
         content = delta.get("content") or ""
         if content and len(delta) == 1:
             return make_chunk(content, {}, [])  # the usual chunk
@@ -130,11 +117,6 @@ class ChunkMapper:
             self._hold_back(extra)
         if not (content or extra or calls):
             return None
-        for call in calls:
-            if (so_far := self._calls.get(call["index"])) is None:
-                so_far = self._calls[call["index"]] = _CallSoFar()
-            so_far.name = so_far.name or call["name"] or ""
-            so_far.arguments.append(call["args"] or "")
         return make_chunk(content, extra, calls)
 
     def _hold_back(self, extra: dict[str, Any]) -> None:
@@ -143,8 +125,15 @@ class ChunkMapper:
         if (audio := extra.pop("audio", None)) and (piece := self._audio.feed(audio)):
             extra["audio"] = piece
 
-    def _last(self, chunk: ChatChunk, finish_reason: str | None) -> ChatGenerationChunk:
+    def end(self, chunk: ChatChunk, calls: list[ToolCall]) -> ChatGenerationChunk:
+        """Map the last chunk.
+
+        Args:
+            chunk: from the core's stream.
+            calls: those of the whole answer.
+        """
         self.ended = True
+        finish_reason = chunk["choices"][0].get("finish_reason")
         extra: dict[str, Any] = {"annotations": self._annotations} if self._annotations else {}
         if self._preview:
             extra["final_text_preview"] = self._preview
@@ -155,29 +144,29 @@ class ChunkMapper:
             additional_kwargs=extra | _describe_refusal(finish_reason),
             response_metadata=_make_metadata(chunk, chunk.get("usage"), finish_reason),
             usage_metadata=usage_metadata(chunk.get("usage")),
-            tool_call_chunks=self._invalidate_incomplete_calls(),
+            tool_call_chunks=_invalidate_incomplete(calls),
             chunk_position="last",
         )
         return ChatGenerationChunk(
             message=message, generation_info={"finish_reason": finish_reason}
         )
 
-    def _invalidate_incomplete_calls(self) -> list[Any]:
-        """A last piece for each call that may not be run and that LangChain would take for whole.
 
-        langchain-core closes what is open and takes no arguments for `{}`: `{"city": "Par` becomes
-        a valid call with a wrong city, and a call whose arguments never came one of the tool's
-        defaults. A bracket that fits nothing keeps it an invalid one, as it is unstreamed.
-        """
-        pieces = []
-        for index, call in self._calls.items():
-            text = "".join(call.arguments)
-            whole: ToolCall = {"function": {"name": call.name, "arguments": text}}
-            if call_problem(whole) is None or not _would_be_run(text):
-                continue
-            misfit = next(m for m in _MISFITS if not _would_be_run(text + m))
-            pieces.append(tool_call_chunk(name=None, args=misfit, id=None, index=index))
-        return pieces
+def _invalidate_incomplete(calls: list[ToolCall]) -> list[Any]:
+    """A last piece for each call that may not be run and that LangChain would take for whole.
+
+    langchain-core closes what is open and takes no arguments for `{}`: `{"city": "Par` becomes a
+    valid call with a wrong city, and a call whose arguments never came one of the tool's defaults.
+    A bracket that fits nothing keeps it an invalid one, as it is unstreamed.
+    """
+    pieces = []
+    for index, call in enumerate(calls):
+        text = (call.get("function") or {}).get("arguments") or ""
+        if call_problem(call) is None or not _would_be_run(text):
+            continue
+        misfit = next(m for m in _MISFITS if not _would_be_run(text + m))
+        pieces.append(tool_call_chunk(name=None, args=misfit, id=None, index=index))
+    return pieces
 
 
 class AnswerStream:
@@ -185,14 +174,22 @@ class AnswerStream:
 
     Args:
         attempts: the requests.
+        parse: finishes the last chunk, given the whole answer's text.
         checked: whether what comes has been accepted already.
 
     Attributes:
         done: the last chunk has been given out; until then, `attempts.request` is to be sent.
     """
 
-    def __init__(self, attempts: Attempts, *, checked: bool) -> None:
+    def __init__(
+        self,
+        attempts: Attempts,
+        parse: Callable[[ChatGeneration, str], None],
+        *,
+        checked: bool,
+    ) -> None:
         self._attempts = attempts
+        self._parse = parse
         self._check = None if checked else attempts.check
         self._counts = not checked
         audio_format = spoken_format(attempts.request) if checked else "pcm16"
@@ -225,10 +222,8 @@ class AnswerStream:
         if self._check is None:  # the usual stream: nothing is kept
             generation = self._mapper.map(chunk)
             return [] if generation is None else [generation]
-        if self._waits(choice["delta"]):
-            self._kept.append(chunk)
-            return []
-        return self._give_out(chunk)
+        self._kept.append(chunk)
+        return [] if self._waits(choice["delta"]) else self._give_out()
 
     def _waits(self, delta: Message) -> bool:
         assert self._check is not None
@@ -240,20 +235,20 @@ class AnswerStream:
         if self._counts and not self._attempts.accepts(response, given_out=self._given_out):
             self._kept, self._called = [], False
             return []
-        usage = cast("Usage | None", self._attempts.usage or None)
-        chunk = {**chunk, "usage": usage}
-        given = self._give_out(chunk)
-        given[-1].message.response_metadata |= _describe_failure(self._attempts)
+        given = self._give_out()
         choice = response["choices"][0]
-        tell_of_answer(
-            self._attempts.request["model"], choice["message"], choice.get("finish_reason")
-        )
-        return given
+        usage = cast("Usage | None", self._attempts.usage or None)
+        message, finish_reason = choice["message"], choice.get("finish_reason")
+        last = self._mapper.end({**chunk, "usage": usage}, message.get("tool_calls") or [])
+        last.message.response_metadata |= _describe_failure(self._attempts)
+        self._parse(last, message.get("content") or "")
+        tell_of_answer(self._attempts.request["model"], message, finish_reason)
+        return [*given, last]
 
-    def _give_out(self, chunk: ChatChunk) -> list[ChatGenerationChunk]:
+    def _give_out(self) -> list[ChatGenerationChunk]:
         self._given_out = True
         kept, self._kept = self._kept, []
-        mapped = [self._mapper.map(chunk) for chunk in [*kept, chunk]]
+        mapped = [self._mapper.map(chunk) for chunk in kept]
         return [generation for generation in mapped if generation is not None]
 
 

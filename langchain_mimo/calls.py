@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGeneration, ChatResult
 
 from langchain_mimo.aliases import call_arguments
 from langchain_mimo.credentials import opened
@@ -54,10 +54,9 @@ class Call:
     options: dict[str, Any]
     streams: bool = True
     _format: ResponseFormat | None = None
-    _texts: list[str] = field(default_factory=list)
 
     def finish(self, result: ChatResult) -> ChatResult:
-        """Add `additional_kwargs["parsed"]`, where a schema was given as `response_format`.
+        """Add what `parse` adds to an unstreamed answer.
 
         Args:
             result: of the accepted answer.
@@ -66,25 +65,16 @@ class Call:
             The same result.
         """
         for generation in result.generations:
-            self._parse(generation, generation.text)
+            self.parse(generation, generation.text)
         return result
 
-    def finish_chunk(self, generation: ChatGenerationChunk) -> ChatGenerationChunk:
-        """Add it to the last chunk of a stream.
+    def parse(self, generation: ChatGeneration, text: str) -> None:
+        """Add `additional_kwargs["parsed"]`, where a schema was given as `response_format`.
 
         Args:
-            generation: the next chunk.
-
-        Returns:
-            The same chunk.
+            generation: the answer, or the last chunk of it.
+            text: the whole answer's.
         """
-        if self._format is not None:
-            self._texts.append(generation.text)
-            if getattr(generation.message, "chunk_position", None) == "last":
-                self._parse(generation, "".join(self._texts))
-        return generation
-
-    def _parse(self, generation: ChatGeneration, text: str) -> None:
         if self._format is not None and (parsed := self._format.parse(text)) is not None:
             generation.message.additional_kwargs["parsed"] = parsed
 

@@ -293,12 +293,11 @@ class ChatMiMo(MiMoSettings):
     ) -> Iterator[ChatGenerationChunk]:
         with model_errors():
             call = self._call(messages, stop, kwargs, stream=True)
-            answer = AnswerStream(call.attempts, checked=not call.streams)
+            answer = AnswerStream(call.attempts, call.parse, checked=not call.streams)
             while not answer.done:
                 with closing(self._chunks(call)) as stream:
                     for chunk in stream:
                         for generation in answer.take(chunk, stream):
-                            call.finish_chunk(generation)
                             if run_manager is not None:
                                 run_manager.on_llm_new_token(generation.text, chunk=generation)
                             yield generation
@@ -312,12 +311,11 @@ class ChatMiMo(MiMoSettings):
     ) -> AsyncIterator[ChatGenerationChunk]:
         with model_errors():
             call = self._call(messages, stop, kwargs, stream=True)
-            answer = AnswerStream(call.attempts, checked=not call.streams)
+            answer = AnswerStream(call.attempts, call.parse, checked=not call.streams)
             while not answer.done:
                 async with aclosing(await self._achunks(call)) as stream:
                     async for chunk in stream:
                         for generation in answer.take(chunk, stream):
-                            call.finish_chunk(generation)
                             if run_manager is not None:
                                 text = generation.text
                                 await run_manager.on_llm_new_token(text, chunk=generation)

@@ -71,6 +71,7 @@ def fast_chunk(
         content, additional_kwargs: as for `make_chunk`.
         calls: as for `make_chunk`, but without one whose `args` open a JSON object.
     """
+    complete, incomplete = _as_finished(calls) if calls else ([], [])
     message = _new(AIMessageChunk)
     _set(
         message,
@@ -82,8 +83,8 @@ def fast_chunk(
             "type": "AIMessageChunk",
             "name": None,
             "id": None,
-            "tool_calls": _make_complete_calls(calls) if calls else [],
-            "invalid_tool_calls": _make_incomplete_calls(calls) if calls else [],
+            "tool_calls": complete,
+            "invalid_tool_calls": incomplete,
             "usage_metadata": None,
             "tool_call_chunks": calls,
             "chunk_position": None,
@@ -113,28 +114,21 @@ def fast_chunk(
     return generation
 
 
-def _make_complete_calls(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """To langchain-core, a fragment without arguments yet is a call without any."""
-    return [
-        {"name": call["name"] or "", "args": {}, "id": call["id"], "type": "tool_call"}
-        for call in calls
-        if not call["args"]
-    ]
-
-
-def _make_incomplete_calls(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Any other fragment here cannot be an object: parsing it would find it invalid."""
-    return [
-        {
-            "name": call["name"],
-            "args": call["args"],
-            "id": call["id"],
-            "error": None,
-            "type": "invalid_tool_call",
-        }
-        for call in calls
-        if call["args"]
-    ]
+def _as_finished(
+    calls: list[dict[str, Any]],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The calls that langchain-core makes of fragments, and the invalid ones: a fragment without
+    arguments yet is a call without any to it, and any other one here cannot be an object."""
+    complete, incomplete = [], []
+    for call in calls:
+        name, args, id_ = call["name"], call["args"], call["id"]
+        if args:
+            incomplete.append(
+                {"name": name, "args": args, "id": id_, "error": None, "type": "invalid_tool_call"}
+            )
+        else:
+            complete.append({"name": name or "", "args": {}, "id": id_, "type": "tool_call"})
+    return complete, incomplete
 
 
 def differs(one: Any, other: Any) -> bool:
@@ -178,6 +172,6 @@ def _trusted() -> bool:
 def _may_open_an_object(calls: list[dict[str, Any]]) -> bool:
     for call in calls:
         args = call["args"]
-        if args and args.lstrip()[:1] == "{":
+        if args and "{" in args and args.lstrip()[:1] == "{":
             return True
     return False

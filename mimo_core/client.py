@@ -24,7 +24,7 @@ from mimo_core._http.clients import (
 from mimo_core._http.exchange import Answer, ChatCall, Exchange, ModelListCall
 from mimo_core._http.options import RequestOptions, request_options
 from mimo_core._request.body import LargeBody
-from mimo_core._response.decode import BodyDecoder, Stage, StreamDecoder
+from mimo_core._response.decode import COMPLETE, FAILED, STARTED, BodyDecoder, StreamDecoder
 from mimo_core._response.stream import AsyncStream as AsyncStream
 from mimo_core._response.stream import Stream as Stream
 from mimo_core._version import __version__
@@ -160,9 +160,9 @@ def _delay_or_raise(call: Exchange[Any], cause: Exception, kinds: ClientErrors) 
 def _is_over(decoder: StreamDecoder | BodyDecoder, response: Any) -> bool:
     """Whether to stop reading. A body that ends leaves its connection usable; one
     that goes on after its answer is closed."""
-    if decoder.stage is Stage.COMPLETE:
+    if decoder.stage is COMPLETE:
         return decoder.trailing > _LINE_ENDS or not ends_soon(response)
-    return decoder.stage is Stage.FAILED
+    return decoder.stage is FAILED
 
 
 def _options(http: Any) -> dict[str, Any]:
@@ -243,12 +243,12 @@ class MiMoClient(_Settings):
                     decoder = call.decoder(response.status_code, response.headers)
                     for data in body_of(response):
                         yield from decoder.feed(data)
-                        if _is_over(decoder, response):
+                        if decoder.stage is not STARTED and _is_over(decoder, response):
                             break
                     yield from decoder.close()
                 return
             except kinds.all as cause:
-                if call.stage is Stage.COMPLETE:  # what fails afterwards does not matter
+                if call.stage is COMPLETE:  # what fails afterwards does not matter
                     return
                 delay = _delay_or_raise(call, cause, kinds)
             time.sleep(delay)
@@ -333,13 +333,13 @@ class AsyncMiMoClient(_Settings):
                     async for data in abody_of(response):
                         for chunk in decoder.feed(data):
                             yield chunk
-                        if _is_over(decoder, response):
+                        if decoder.stage is not STARTED and _is_over(decoder, response):
                             break
                     for chunk in decoder.close():
                         yield chunk
                 return
             except kinds.all as cause:
-                if call.stage is Stage.COMPLETE:  # what fails afterwards does not matter
+                if call.stage is COMPLETE:  # what fails afterwards does not matter
                     return
                 delay = _delay_or_raise(call, cause, kinds)
             await asyncio.sleep(delay)

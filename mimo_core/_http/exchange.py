@@ -19,7 +19,14 @@ from mimo_core._request.body import LargeBody, encode_body
 from mimo_core._request.prepare import prepare
 from mimo_core._response.accumulate import ContradictionError, empty_response
 from mimo_core._response.calls import with_own_ids
-from mimo_core._response.decode import BodyDecoder, Stage, StreamDecoder, parse_json
+from mimo_core._response.decode import (
+    STARTED,
+    WAITING,
+    BodyDecoder,
+    Stage,
+    StreamDecoder,
+    parse_json,
+)
 from mimo_core._response.reasoning import adopt_reasoning
 from mimo_core._response.repair import ToolCallRepair
 from mimo_core.errors import (
@@ -204,7 +211,7 @@ class ChatCall(Exchange[ChatResponse]):
     @property
     def stage(self) -> Stage:
         """How far a streamed answer has come."""
-        return Stage.WAITING if self._decoder is None else self._decoder.stage
+        return WAITING if self._decoder is None else self._decoder.stage
 
     @property
     def response(self) -> ChatResponse:
@@ -213,13 +220,13 @@ class ChatCall(Exchange[ChatResponse]):
 
     def delay_before_retry(self, error: MiMoError) -> float | None:
         """As `Exchange.delay_before_retry`; never after a part of the answer was given out."""
-        if self.stage is Stage.STARTED or error.partial is not None:
+        if self.stage is STARTED or error.partial is not None:
             return None
         return super().delay_before_retry(error)
 
     def _transport_error(self, cause: Exception, kinds: ClientErrors) -> MiMoError:
         error = super()._transport_error(cause, kinds)
-        if self._decoder is None or self._decoder.stage is not Stage.STARTED:
+        if self._decoder is None or self._decoder.stage is not STARTED:
             return error
         reason = "silence" if isinstance(error, APITimeoutError) else "the connection closed"
         return self._decoder.interrupted(reason)

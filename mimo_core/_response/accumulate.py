@@ -13,7 +13,8 @@ class ContradictionError(Exception):
 
 _TEXT_FIELDS = frozenset({"role", "content", "reasoning_content"})
 _LISTS = frozenset({"annotations", "reasoning_details"})  # pieces of them follow each other
-_OWN_PLACE = _TEXT_FIELDS | {"tool_calls", "audio", "annotations"}
+_COMMON_FIELDS = _TEXT_FIELDS | {"tool_calls"}
+_OWN_PLACE = _COMMON_FIELDS | {"audio", "annotations"}
 
 
 class Accumulator:
@@ -39,12 +40,15 @@ class Accumulator:
             self._reasoning.append(reasoning)
             if len(delta) == 1 + ("content" in delta):
                 return  # the usual delta of a thinking model
-        if not delta.keys() <= _TEXT_FIELDS:
+        if calls := delta.get("tool_calls"):
+            for call in calls:
+                self._add_call(call)
+            if len(delta) == 1:
+                return  # the usual piece of a call
+        if not delta.keys() <= _COMMON_FIELDS:
             self._add_others(delta)
 
     def _add_others(self, delta: Message) -> None:
-        for call in delta.get("tool_calls") or ():
-            self._add_call(call)
         if audio := delta.get("audio"):
             self._add_audio(audio)
         for key, value in delta.items():
@@ -59,7 +63,7 @@ class Accumulator:
         if self._reasoning:
             message["reasoning_content"] = _joined(self._reasoning)
         if self._calls:
-            message["tool_calls"] = [call.tool_call() for call in self._calls.values()]
+            message["tool_calls"] = [call.tool_call() for _, call in sorted(self._calls.items())]
         if self._audio is not None:
             pieces = self._audio.get("data")
             message["audio"] = {**self._audio, "data": joined(pieces)} if pieces else self._audio
@@ -68,6 +72,9 @@ class Accumulator:
 
     def _add_call(self, call: ToolCall) -> None:
         index = call.get("index")
+        if index is not None and (pieces := self._calls.get(index)) is not None:
+            pieces.add(call)
+            return
         if index is None:  # some relays send none: a new id opens a call, anything else goes on
             last = max(len(self._calls) - 1, 0)
             known = {None, "", self._calls[last].id} if self._calls else {None, ""}

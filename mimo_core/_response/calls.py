@@ -68,18 +68,21 @@ class CallNumbering:
         self._ids: set[str] = set()
         self.doubtful: set[int] = set()
 
-    def number(self, piece: ToolCall) -> ToolCall:
-        """One piece, normalised: `id`, `type` and `name` stand in the first
-        piece that has them, and only there.
+    def number(self, pieces: list[ToolCall]) -> list[ToolCall]:
+        """The pieces of one delta, normalised: `id`, `type` and `name` stand in the first piece
+        that has them, and only there.
 
         Raises:
-            ContradictionError: the piece fits no call, or two.
+            ContradictionError: a piece fits no call, or two.
         """
+        if len(pieces) == 1 and self._goes_on(pieces[0]):
+            return pieces  # the usual piece, which is as it should be
+        return [piece if self._goes_on(piece) else self._number(piece) for piece in pieces]
+
+    def _number(self, piece: ToolCall) -> ToolCall:
         index, id_ = piece.get("index"), piece.get("id") or None
         function = piece.get("function") or {}
         name = function.get("name") or None
-        if id_ is None and name is None and self._goes_on(index, function.get("arguments")):
-            return piece  # the usual piece, which is as it should be
         call = self._found(index, id_, name)
         numbered: ToolCall = {}
         if call is None:
@@ -97,12 +100,19 @@ class CallNumbering:
         numbered["function"] = said
         return numbered
 
-    def _goes_on(self, index: Any, arguments: Any) -> bool:
-        """Whether these are arguments of the call that has this index on the wire and here."""
+    def _goes_on(self, piece: ToolCall) -> bool:
+        """Whether these are arguments, and nothing else, of a call whose index on the wire is the
+        one that it has here."""
+        function = piece.get("function")
+        if not function or piece.get("id") or function.get("name"):
+            return False
+        index = piece.get("index")
         call = self._by_index.get(index)
+        arguments = function.get("arguments")
         if call is None or call.index != index or type(arguments) is not str:
             return False
-        call.has_arguments = call.has_arguments or bool(arguments)
+        if arguments:
+            call.has_arguments = True
         return True
 
     def _found(self, index: Any, id_: str | None, name: str | None) -> _Call | None:

@@ -207,7 +207,7 @@ class TestStreams:
             {"audio": {"data": "AAAA"}, "final_text_preview": "Hello."},
             {"audio": {"data": "AAAA"}, "final_text_preview": "Hello."},
         ]
-        chunks = [mapper.map(chunk(delta)) for delta in deltas] + [mapper.map(chunk({}, "stop"))]
+        chunks = [mapper.map(chunk(delta)) for delta in deltas] + [mapper.end(chunk({}, "stop"), [])]
         whole = added_up([one.message for one in chunks if one])
         assert whole.additional_kwargs["final_text_preview"] == "Hello."
         assert audio_of(whole) == bytes(6)
