@@ -8,17 +8,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from mimo_core.doctor._contact import Contact, addresses, is_xiaomi, make_contact
-from mimo_core.doctor._plan import LIST, SEARCH_PRICE, model_probe, planned, tokens_of
+from mimo_core.doctor._plan import LIST, SEARCH_PRICE, count_of, model_probe, planned, tokens_of
 from mimo_core.doctor._probe import Answered, Asked, NotKnown, Probe, Seen, failure
 from mimo_core.doctor._probes_other import audio_of
 from mimo_core.doctor._session import Connect, Session, own_client, session
 from mimo_core.doctor.facts import FACTS, Fact, model_fact, other_models, xiaomi_models
 from mimo_core.doctor.report import Finding, Report
-from mimo_core.errors import AuthenticationError, InsufficientBalanceError, MiMoError
-from mimo_core.gateways import TOKEN_PLAN_PREFIXES
+from mimo_core.errors import (
+    APIConnectionError,
+    AuthenticationError,
+    InsufficientBalanceError,
+    MiMoError,
+)
+from mimo_core.gateways import TOKEN_PLAN_PREFIXES, ProtocolName
 
 _EMULATOR = "FakeMiMo"  # its `server` header; the cassettes' name for it needs vcrpy
 _MOST_MODELS = 8  # of a server that lists hundreds
+_LONGEST_ID = 100  # characters of a model's id that a line may have
 _PREFIXES = ("sk-", *TOKEN_PLAN_PREFIXES)
 Tell = Callable[[str], None]
 
@@ -79,22 +85,23 @@ async def examine(settings: Settings, report: Report, tell: Tell = _ignore) -> N
                 connect=settings.connect,
             ) as here:
                 contact = await _contact(settings, report, here)
-                refused = isinstance(contact.problem, AuthenticationError)
-                if refused and len(places) > 1:
-                    report.refused_at.append(report.gateway)
-                    continue
                 if contact.problem is not None:
                     report.error = str(contact.problem)
+                    if isinstance(contact.problem, AuthenticationError):
+                        report.refused_at.append(report.gateway or report.base_url)
+                    if isinstance(contact.problem, AuthenticationError | APIConnectionError):
+                        continue  # a Token Plan's key may work at another cluster
                     return
+                report.error = ""
                 for line in report.header():
                     tell(line)
                 tell("")
                 await _Round(settings, report, here, contact, tell).ask_everything()
                 return
-        if report.refused_at:
-            at = ", ".join(report.refused_at)
+        if len(places) > 1:
+            refused = " and ".join(report.refused_at) or "none of them"
             report.error = (
-                f"No cluster takes the key: {at}. Copy it again from the console of the plan."
+                f"No cluster takes the key; refused by {refused}. The last one: {report.error}"
             )
     except MiMoError as error:
         report.error = str(error)
@@ -136,7 +143,6 @@ class _Round:
 
     def __post_init__(self) -> None:
         self._until = time.monotonic() + self.settings.total
-        self._asked = Asked(self.contact.model)
         self._before = self.report.requests - self.session.requests
 
     async def ask_everything(self) -> None:
@@ -152,24 +158,30 @@ class _Round:
         )
         self._judge_list(by_probe[LIST])
         for fact, id in models:
-            await self._ask(model_probe(id), [fact], Asked(id))
+            answered = self.contact.answers.get(id) or await self._ask(
+                model_probe(id), Asked(id), self.session.endpoint.protocol
+            )
+            self._take(model_probe(id), [fact], Asked(id), answered)
+        spoken = b""
         for probe in probes:
             if time.monotonic() >= self._until:
                 self.report.stopped = f"out of time, {self.settings.total:.0f} s"
                 return
-            await self._ask(probe, by_probe[probe.name], self._asked)
+            asked = Asked(self.contact.model, spoken)
+            answered = await self._ask(probe, asked)
+            self._take(probe, by_probe[probe.name], asked, answered)
+            if probe.name == "speech" and answered.response is not None:
+                spoken = audio_of(answered)
 
     def _models(self) -> list[tuple[Fact, str]]:
         """The models to ask for a word, and what is believed of each."""
-        listed, chosen = self.contact.listed, self.contact.model
-        if self.report.host == "other":
-            ids = other_models(listed, chosen)
+        listed, is_other = self.contact.listed, self.report.host == "other"
+        if is_other:
+            ids = other_models(listed, self.contact.model)[:_MOST_MODELS]
         else:
-            ids = list(dict.fromkeys([chosen, *xiaomi_models(listed)]))
-        listed_here = self.report.host == "other"
-        if listed_here:
-            ids = ids[:_MOST_MODELS]
-        return [(model_fact(id, self.settings.on, listed=listed_here), id) for id in ids]
+            ids = list(dict.fromkeys([self.contact.model, *xiaomi_models(listed)]))
+        shown = [id for id in ids if self.report.shown(id, _LONGEST_ID) == id]
+        return [(model_fact(id, self.settings.on, listed=is_other), id) for id in shown]
 
     def _judge_list(self, facts: Iterable[Fact]) -> None:
         contact = self.contact
@@ -178,31 +190,21 @@ class _Round:
             seen = Seen("an empty list", contact.list_path)
         self._judge(model_probe(""), facts, contact.list_answer, lambda _: {"models.list": seen})
 
-    async def _ask(self, probe: Probe, facts: list[Fact], asked: Asked) -> None:
-        answered = (
-            self.contact.answers.pop(asked.model, None) if probe.name[:6] == "model " else None
+    async def _ask(
+        self, probe: Probe, asked: Asked, protocol: ProtocolName | None = None
+    ) -> Answered:
+        left = max(self._until - time.monotonic(), 0.1)
+        return await self.session.ask(
+            probe, asked, protocol=protocol, limit=min(self.settings.limit, left)
         )
-        if answered is None:
-            left = max(self._until - time.monotonic(), 0.1)
-            is_model = probe.name.startswith("model ")
-            answered = await self.session.ask(
-                probe,
-                asked,
-                protocol=self.session.endpoint.protocol if is_model else None,
-                limit=min(self.settings.limit, left),
-            )
-        self.report.requests = self._before + self.session.requests
-        self._count(probe, answered, asked)
-        self._judge(probe, facts, answered, probe.read)
-        if probe.name == "speech" and answered.response is not None:
-            self._asked = Asked(asked.model, audio_of(answered))
 
-    def _count(self, probe: Probe, answered: Answered, asked: Asked) -> None:
-        usage = answered.usage
-        searches = (usage.get("web_search_usage") or {}).get("tool_usage") or 0
-        self.report.spent(
-            str(probe.body(asked)["model"]), *tokens_of(usage), SEARCH_PRICE * int(searches)
-        )
+    def _take(self, probe: Probe, facts: list[Fact], asked: Asked, answered: Answered) -> None:
+        """Count what an answer cost, and judge it."""
+        self.report.requests = self._before + self.session.requests
+        searches = count_of(answered.usage.get("web_search_usage"), "tool_usage")
+        model = str(probe.body(asked)["model"])
+        self.report.spent(model, *tokens_of(answered.usage), SEARCH_PRICE * searches)
+        self._judge(probe, facts, answered, probe.read)
 
     def _judge(
         self,

@@ -124,6 +124,13 @@ def price(model: str, tokens_in: int, tokens_out: int) -> float | None:
 
 def tokens_of(usage: Mapping[str, Any]) -> tuple[int, int]:
     """Tokens in and out of a `usage`, in either protocol's names."""
-    names = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
-    counts = [next((usage[name] for name in pair if usage.get(name)), 0) for pair in names]
-    return int(counts[0]), int(counts[1])
+    return (
+        count_of(usage, "prompt_tokens") or count_of(usage, "input_tokens"),
+        count_of(usage, "completion_tokens") or count_of(usage, "output_tokens"),
+    )
+
+
+def count_of(usage: Any, name: str) -> int:
+    """A count in a `usage`; 0 where it is not there, or is no number."""
+    count = usage.get(name) if isinstance(usage, Mapping) else None
+    return count if isinstance(count, int) else 0

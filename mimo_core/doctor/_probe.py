@@ -76,8 +76,8 @@ class Answered:
     @property
     def usage(self) -> Mapping[str, Any]:
         """The counts of tokens; empty where none came."""
-        usage = None if self.response is None else self.response.get("usage")
-        return usage or {}
+        usage: Any = None if self.response is None else self.response.get("usage")
+        return usage if isinstance(usage, Mapping) else {}
 
     @property
     def wire(self) -> Exchange:

@@ -152,8 +152,11 @@ def _speed(answered: Answered, times: list[float]) -> dict[str, Seen]:
     took = times[-1] - times[0]
     rate = f"{(tokens - 1) / took:.0f} tokens a second" if took > 0.05 else "too short to measure"
     counted = f"{tokens} tokens" if answered.usage else "by pieces of text, without usage"
+    thought = any(reasoning_fields(delta) for delta in answered.framing.deltas)
     return {
-        "speed.first_token": Seen(f"{times[0] - answered.wire.sent:.2f} s"),
+        "speed.first_token": Seen(
+            f"{times[0] - answered.wire.sent:.2f} s", "it thought first" if thought else ""
+        ),
         "speed.tokens": Seen(rate, counted),
     }
 

@@ -65,9 +65,10 @@ def _web_search(answered: Answered) -> dict[str, Seen]:
 
 def audio_of(answered: Answered) -> bytes:
     """The sound in an unstreamed answer; empty where it holds none."""
-    audio = answered.message.get("audio") or {}
+    audio = answered.message.get("audio")
+    data = audio.get("data") if isinstance(audio, dict) else None
     try:
-        return b64decode(str(audio.get("data") or ""))
+        return b64decode(str(data or ""))
     except ValueError:
         return b""
 

@@ -181,7 +181,7 @@ class Report:
         key = self.key or "none"
         if self.key_works and self.key:
             key += ", works"
-        if self.refused_at:
+        if self.refused_at and self.key_works:
             key += f" here; refused by {' and '.join(self.refused_at)}"
         lines = [
             ("gateway", f"{where}, {self.base_url}"),
@@ -239,7 +239,7 @@ class Report:
             "protocol": self.protocol,
             "key": self.key,
             "key_works": self.key_works,
-            "refused_at": self.refused_at,
+            "refused_at": [self.shown(where) for where in self.refused_at],
             "model": self.shown(self.model),
             "error": self.shown(self.error),
             "stopped": self.stopped,

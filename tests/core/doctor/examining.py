@@ -15,7 +15,7 @@ from mimo_core.testing import FakeMiMo, ReceivedRequest, Reply
 from tests.conftest import KEY
 
 
-def examined(base_url: str, **settings: Any) -> Report:
+def examined(base_url: str | None, **settings: Any) -> Report:
     """The doctor's report on the server at this address."""
     chosen = {"api_key": KEY, "base_url": base_url, **settings}
     report = Report("2026-11-21")

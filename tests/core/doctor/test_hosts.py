@@ -150,6 +150,14 @@ def test_the_cluster_that_is_named_comes_first() -> None:
     assert asked[0].startswith(CLUSTER.format("sgp"))
 
 
+def test_a_cluster_that_cannot_be_reached_is_passed_over() -> None:
+    key = KEY.replace("sk-", "tp-")
+    with FakeMiMo(keys=[key]) as mimo:
+        connect = routed({CLUSTER.format("ams"): mimo.root_url})
+        report = examined(None, api_key=key, connect=connect, total=0.01)
+    assert (report.gateway, report.error, report.refused_at) == ("token-plan-ams", "", [])
+
+
 def test_a_key_that_no_cluster_takes() -> None:
     with clusters() as (ask, asked):
         report = ask()
