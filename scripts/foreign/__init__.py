@@ -1,0 +1,1 @@
+"""Other people's servers of MiMo, started on loopback for `tests/foreign` (`make foreign`)."""
