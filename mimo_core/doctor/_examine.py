@@ -185,7 +185,8 @@ class _Round:
 
     def _judge_list(self, facts: Iterable[Fact]) -> None:
         contact = self.contact
-        seen = Seen("a list", f"{len(contact.listed)} models, {contact.list_path}")
+        count = len(contact.listed)
+        seen = Seen("a list", f"{count} model{'s' * (count != 1)}, {contact.list_path}")
         if contact.list_answer.error is None and not contact.listed:
             seen = Seen("an empty list", contact.list_path)
         self._judge(model_probe(""), facts, contact.list_answer, lambda _: {"models.list": seen})

@@ -16,7 +16,7 @@ from mimo_core.errors import (
     StreamInterruptedError,
 )
 from mimo_core.gateways import ProtocolName
-from mimo_core.types import ChatResponse, Message
+from mimo_core.types import CUT_REASONS, ChatResponse, Message
 
 How = Literal["chat", "stream", "raw"]
 
@@ -144,6 +144,16 @@ def short(tokens: int = 16, **fields: Any) -> Callable[[Asked, str], dict[str, A
 
 class NotKnown(Exception):
     """Why a probe says nothing: the key, the network or the moment stood in its way."""
+
+
+def be_whole(answered: Answered) -> None:
+    """Let only a whole answer say that something is not in it.
+
+    Raises:
+        NotKnown: it was cut.
+    """
+    if answered.finish_reason in CUT_REASONS:
+        raise NotKnown(f"the answer was cut (finish_reason {answered.finish_reason}): ask again")
 
 
 def failure(answered: Answered, probe: Probe) -> Seen | None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from mimo_core.doctor._framing import finish_count, first_chunk, reasoning_fields, usage_place
-from mimo_core.doctor._probe import Answered, Asked, Probe, Seen, chat, short
+from mimo_core.doctor._probe import Answered, Asked, Probe, Seen, be_whole, chat, short
 
 COUNT = " ".join(map(str, range(1, 61)))
 WEATHER: dict[str, Any] = {
@@ -68,6 +68,7 @@ def called(answered: Answered) -> Seen:
     """Whether the answer calls the tool, with arguments that are JSON."""
     calls = answered.message.get("tool_calls") or []
     if not calls:
+        be_whole(answered)
         text = str(answered.message.get("content"))
         as_text = "<tool_call>" in text
         return Seen("written as text" if as_text else "not called", there=as_text)
@@ -84,6 +85,8 @@ def called(answered: Answered) -> Seen:
 
 def _named(answered: Answered) -> dict[str, Seen]:
     is_called = bool(answered.message.get("tool_calls"))
+    if not is_called:
+        be_whole(answered)
     return {"tool_choice.named": Seen("honoured" if is_called else "ignored")}
 
 
@@ -106,14 +109,14 @@ def _json_object(answered: Answered) -> dict[str, Seen]:
 def _json_schema(answered: Answered) -> dict[str, Seen]:
     value = _json(answered)
     keeps = isinstance(value, dict) and value.keys() == {"count"} and type(value["count"]) is int
-    note = f"finish_reason {answered.finish_reason}" if answered.finish_reason != "stop" else ""
-    return {"json.schema": Seen("enforced" if keeps else "accepted, not enforced", note)}
+    return {"json.schema": Seen("enforced" if keeps else "accepted, not enforced")}
 
 
 def _json(answered: Answered) -> Any:
     try:
         return json.loads(answered.message.get("content") or "")
     except ValueError:
+        be_whole(answered)
         return None
 
 

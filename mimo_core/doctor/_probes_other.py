@@ -44,8 +44,9 @@ def _messages_stream(answered: Answered) -> dict[str, Seen]:
     types = [str(payload.get("type")) for payload in answered.framing.payloads]
     if not types:
         return {"messages.stream": Seen("no stream", "one body")}
-    note = "" if types[0] == "message_start" else f"begins with {types[0]}"
-    return {"messages.stream": Seen(types[-1], note)}
+    if types[0] != "message_start":  # llama.cpp's, now and then (seen here, November 2026)
+        return {"messages.stream": Seen(f"begins with {types[0]}")}
+    return {"messages.stream": Seen(types[-1])}
 
 
 # Web search
@@ -114,7 +115,8 @@ def _unknown_voice(asked: Asked, prompt: str) -> dict[str, Any]:
 def _voices(answered: Answered) -> dict[str, Seen]:
     """Whether an unknown voice is refused, and with the voices that this library knows."""
     if answered.error is None:
-        return {"speech.voices": Seen("accepted")}
+        is_spoken = bool(answered.wire.message.get("audio"))
+        return {"speech.voices": Seen("accepted") if is_spoken else Seen("no audio", there=False)}
     said = reason(answered.error)
     missing = [name for name in MODELS[TTS].voices if name not in said]
     if len(missing) == len(MODELS[TTS].voices):

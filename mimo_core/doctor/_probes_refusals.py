@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mimo_core.doctor._probe import Answered, Asked, Probe, Seen, chat
+from mimo_core.doctor._probe import Answered, Asked, Probe, Seen, be_whole, chat
 from mimo_core.doctor._probes_chat import SAYS_CALL, WEATHER
 
 _DOT = (
@@ -74,6 +74,8 @@ def _sentence_of_error(answered: Answered) -> dict[str, Seen]:
 
 def _no_tool(answered: Answered) -> dict[str, Seen]:
     is_called = bool(answered.wire.message.get("tool_calls"))
+    if not is_called:
+        be_whole(answered)
     return {"tool_choice.none": Seen("ignored" if is_called else "honoured")}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mimo_core.testing import Fault, ReceivedRequest, Reply
+from tests.conftest import KEY
 
 from .examining import differing, emulated, without_path
 
@@ -176,6 +177,44 @@ def test_a_key_without_web_search_is_no_difference() -> None:
     assert (finding.verdict, finding.value) == ("not there", "refused")
     assert "webSearchEnabled is false" in finding.note or "web search tool" in finding.note
     assert report.exit_code == 0
+
+
+def test_an_answer_that_was_cut_does_not_say_what_is_not_in_it() -> None:
+    def change(request: ReceivedRequest, reply: Reply) -> Any:
+        return Reply("Well, " * 50) if request.chat.get("response_format") else None
+
+    found = differing(emulated(change))
+    assert found.keys() == {"json.object", "json.schema"}
+    assert {finding.verdict for finding in found.values()} == {"not known"}
+    assert "was cut" in found["json.schema"].note
+
+
+def test_a_speech_model_that_answers_with_text() -> None:
+    def change(request: ReceivedRequest, reply: Reply) -> Any:
+        message = {"role": "assistant", "content": "Hello."}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        return {"choices": [choice]} if request.model.endswith("-tts") else None
+
+    found = differing(emulated(change))
+    assert found["speech.out"].line.startswith("not there")
+    assert found["speech.stream"].line.startswith("not there")
+
+
+def test_a_messages_stream_that_begins_in_the_middle() -> None:
+    def change(request: ReceivedRequest, reply: Reply) -> Any:
+        if request.protocol != "messages" or not request.stream:
+            return None
+        return Fault(reply=reply, edit=lambda events: events[2:])
+
+    assert "begins with content_block_start; observed" in lines_of(change)["messages.stream"]
+
+
+def test_a_refusal_that_repeats_the_key_is_shown_without_it() -> None:
+    def change(request: ReceivedRequest, reply: Reply) -> Any:
+        refused = {"code": "400", "message": f"The key {KEY} has no JSON mode"}
+        return Fault(error=refused) if request.chat.get("response_format") else None
+
+    assert "The key *** has no JSON mode" in lines_of(change)["json.object"]
 
 
 def test_sound_of_another_kind() -> None:
