@@ -70,8 +70,10 @@ class Engineless:
         """The requests since the last call; what was queued and not said is forgotten.
 
         Returns:
-            For each: `path`; `body` off the wire; and where the server took it, `read`, the fields
-            that its class read, `template`, the arguments of its chat template, and `sampling`.
+            For each: `path`; `body` off the wire; `unread`, the names in it that the server's class
+            does not know; and where the server took it, `read`, the fields that its class read (of
+            the messages protocol, after the server's own translation), `template`, the arguments of
+            its chat template, and `sampling`.
         """
         found: list[dict[str, Any]] = httpx2.get(f"{self.root}/received", trust_env=False).json()
         return found

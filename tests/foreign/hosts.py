@@ -44,6 +44,20 @@ class Answer:
     """Of the calls."""
 
 
+def earlier_reasoning(message: dict[str, Any], server_name: str) -> str:
+    """The reasoning in an assistant message as a server's class has read it.
+
+    vLLM calls it `reasoning`, whatever came; SGLang `reasoning_content`, but puts that of the
+    messages protocol into the content, for its MiMo parser.
+    """
+    if server_name == "vllm":
+        return str(message["reasoning"])
+    if kept := message.get("reasoning_content"):
+        return str(kept)
+    thought, _, _ = str(message["content"]).removeprefix("<think>").partition("</think>")
+    return thought.strip()
+
+
 def add(a: int) -> str:
     """Add one to a number."""
     return str(a + 1)

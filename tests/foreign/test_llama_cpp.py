@@ -78,11 +78,10 @@ async def test_nothing_of_the_text_is_lost(llama: Relay, way: str) -> None:
 
 async def test_reasoning_arrives(llama: Relay, address: Address, way: str) -> None:
     options = {"max_tokens": 40}
-    answer = await until(
+    await until(
         lambda: Talk(way, address(llama.root), options=options).say("Hello"), lambda a: a.reasoning
     )
     assert last_slot(llama.behind)["generated"].startswith("<think>")
-    assert answer.reasoning in last_slot(llama.behind)["generated"]
 
 
 async def test_a_call_and_its_result(llama: Relay, address: Address, way: str) -> None:

@@ -20,11 +20,16 @@ class Script:
     """Texts to say, in order, and requests as the server's own classes read them.
 
     `POST /script` queues `{"text", "finish_reason"}`; `GET /received` gives what was asked since
-    the last time: the body off the wire, the fields that the class read, and the arguments of the
-    chat template.
+    the last time: the body off the wire, the names in it that the class does not know, the fields
+    that it read, and the arguments of the chat template.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, classes: dict[str, Any]) -> None:
+        """
+        Args:
+            classes: the server's own class of the requests to each path.
+        """
+        self._classes = classes
         self._texts: list[tuple[str, str]] = []
         self._received: list[dict[str, Any]] = []
 
@@ -45,7 +50,9 @@ class Script:
         @app.middleware("http")
         async def keep_body(request: Request, handle: Any) -> Any:
             if request.url.path.startswith("/v1/") and request.method == "POST":
-                self._received.append({"path": request.url.path, "body": await request.json()})
+                body, path = await request.json(), request.url.path
+                unread = sorted(body.keys() - self._classes[path].model_fields.keys())
+                self._received.append({"path": path, "body": body, "unread": unread})
             return await handle(request)
 
         @app.post("/script")

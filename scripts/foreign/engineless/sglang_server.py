@@ -18,11 +18,13 @@ import uvicorn
 from fastapi import FastAPI
 from script import Script, pieces
 from sglang.srt.entrypoints import http_server
+from sglang.srt.entrypoints.anthropic.protocol import AnthropicMessagesRequest
 from sglang.srt.entrypoints.anthropic.serving import AnthropicServing
 from sglang.srt.entrypoints.openai import serving_chat
 from sglang.srt.entrypoints.openai.protocol import ChatCompletionRequest, MessageProcessingResult
 
 PROMPT = list(range(1000, 1011))  # eleven tokens
+CONTEXT = 1_048_576  # MiMo's
 SERVING = SimpleNamespace(
     return_input_ids=False,
     return_output_ids=False,
@@ -33,7 +35,7 @@ SERVING = SimpleNamespace(
     trust_request_chat_template=False,
     default_chat_template_kwargs=None,
 )
-MODEL = SimpleNamespace(context_length=4096)
+MODEL = SimpleNamespace(context_length=CONTEXT)
 
 
 class Engine:
@@ -43,7 +45,7 @@ class Engine:
         self.script = script
         self.tokenizer = SimpleNamespace(encode=lambda text, **_: [0] * len(pieces(text)))
         self.model_config = SimpleNamespace(
-            is_multimodal=True, context_len=4096, hf_config=SimpleNamespace(architectures=[])
+            is_multimodal=True, context_len=CONTEXT, hf_config=SimpleNamespace(architectures=[])
         )
         self.request_logger = SimpleNamespace(log_requests=False, log_requests_level=0)
         self.served_model_name = "mimo"
@@ -112,7 +114,11 @@ def _stops(request: ChatCompletionRequest) -> list[str]:
 
 def main() -> None:
     """Serve until killed."""
-    script = Script()
+    classes = {
+        "/v1/chat/completions": ChatCompletionRequest,
+        "/v1/messages": AnthropicMessagesRequest,
+    }
+    script = Script(classes)
     serving_chat.get_serving = lambda: SERVING
     serving_chat.get_model = lambda: MODEL
     app = FastAPI(exception_handlers=http_server.app.exception_handlers)

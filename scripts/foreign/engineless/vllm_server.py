@@ -18,14 +18,17 @@ import uvicorn
 from fastapi import FastAPI
 from script import MARKS, Script, pieces
 from vllm.entrypoints.anthropic import api_router as anthropic_router
+from vllm.entrypoints.anthropic.protocol import AnthropicMessagesRequest
 from vllm.entrypoints.anthropic.serving import AnthropicServingMessages
 from vllm.entrypoints.openai.chat_completion import api_router as chat_router
+from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
 from vllm.entrypoints.openai.chat_completion.serving import OpenAIServingChat
 from vllm.entrypoints.serve.exception_handling.register import init_exception_handler
 from vllm.outputs import CompletionOutput, RequestOutput
 from vllm.parser.parser_manager import ParserManager
 
 PROMPT = list(range(1000, 1011))  # eleven tokens
+CONTEXT = 1_048_576  # MiMo's
 
 
 class Tokenizer:
@@ -51,7 +54,7 @@ class Engineless:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.model_config = SimpleNamespace(
-            max_model_len=4096,
+            max_model_len=CONTEXT,
             is_encoder_decoder=False,
             hf_config=SimpleNamespace(model_type="mimo_v2"),
             hf_text_config=None,
@@ -137,7 +140,11 @@ class Messages(Engineless, AnthropicServingMessages):
 
 def main() -> None:
     """Serve until killed."""
-    script = Script()
+    classes = {
+        "/v1/chat/completions": ChatCompletionRequest,
+        "/v1/messages": AnthropicMessagesRequest,
+    }
+    script = Script(classes)
     app = FastAPI()
     app.state.args = SimpleNamespace(log_error_stack=False, sse_keep_alive_interval=0)
     app.state.enable_server_load_tracking = False
