@@ -24,7 +24,9 @@ from mimo_core.client import AsyncStream, Stream
 from mimo_core.types import ChatChunk, ChatResponse, Message, ToolCall, Usage
 
 _ENVELOPE = frozenset({"choices", "usage", "object", "model"})
-_HELD_BACK = frozenset({"annotations", "audio", "final_text_preview"})
+# A field that comes whole, or that is whole at the end only: merged, it would be doubled.
+_GIVEN_AT_THE_END = ("annotations", "final_text_preview", "reasoning_details")
+_HELD_BACK = frozenset({*_GIVEN_AT_THE_END, "audio"})
 _OWN_PLACE = frozenset({"role", "content", "tool_calls"})
 _MISFITS = ("]", "}", '"]', '"}', '""]', '""}')
 """Whatever the arguments are, one of these at their end keeps them from being JSON: a bracket that
@@ -80,7 +82,8 @@ def to_result(response: ChatResponse, attempts: Attempts) -> ChatResult:
 
 class ChunkMapper:
     """Maps one stream's chunks. It holds citations back for the last one: langchain-core's v3
-    events replace earlier ones by later ones, so all of them have to be in one delta.
+    events replace earlier ones by later ones, so all of them have to be in one delta. OpenRouter's
+    `reasoning_details` too: merged, `format` becomes `unknownunknown`.
 
     Args:
         audio_format: of the audio in it.
@@ -91,8 +94,6 @@ class ChunkMapper:
 
     def __init__(self, audio_format: str = "pcm16") -> None:
         self.ended = False
-        self._annotations: list[dict[str, Any]] = []
-        self._preview: str | None = None  # whole wherever it comes: merged, it would be doubled
         self._audio = AudioPieces(audio_format)
 
     def map(self, chunk: ChatChunk) -> ChatGenerationChunk | None:
@@ -120,23 +121,21 @@ class ChunkMapper:
         return make_chunk(content, extra, calls)
 
     def _hold_back(self, extra: dict[str, Any]) -> None:
-        self._annotations += extra.pop("annotations", [])
-        self._preview = extra.pop("final_text_preview", self._preview)
+        for name in _GIVEN_AT_THE_END:
+            extra.pop(name, None)
         if (audio := extra.pop("audio", None)) and (piece := self._audio.feed(audio)):
             extra["audio"] = piece
 
-    def end(self, chunk: ChatChunk, calls: list[ToolCall]) -> ChatGenerationChunk:
+    def end(self, chunk: ChatChunk, answer: Message) -> ChatGenerationChunk:
         """Map the last chunk.
 
         Args:
             chunk: from the core's stream.
-            calls: those of the whole answer.
+            answer: the whole one.
         """
         self.ended = True
         finish_reason = chunk["choices"][0].get("finish_reason")
-        extra: dict[str, Any] = {"annotations": self._annotations} if self._annotations else {}
-        if self._preview:
-            extra["final_text_preview"] = self._preview
+        extra = {name: v for name, v in answer.items() if v and name in _GIVEN_AT_THE_END}
         if audio := self._audio.close():
             extra["audio"] = audio
         message = AIMessageChunk(
@@ -144,7 +143,7 @@ class ChunkMapper:
             additional_kwargs=extra | _describe_refusal(finish_reason),
             response_metadata=_make_metadata(chunk, chunk.get("usage"), finish_reason),
             usage_metadata=usage_metadata(chunk.get("usage")),
-            tool_call_chunks=_invalidate_incomplete(calls),
+            tool_call_chunks=_invalidate_incomplete(answer.get("tool_calls") or []),
             chunk_position="last",
         )
         return ChatGenerationChunk(
@@ -239,7 +238,7 @@ class AnswerStream:
         choice = response["choices"][0]
         usage = cast("Usage | None", self._attempts.usage or None)
         message, finish_reason = choice["message"], choice.get("finish_reason")
-        last = self._mapper.end({**chunk, "usage": usage}, message.get("tool_calls") or [])
+        last = self._mapper.end({**chunk, "usage": usage}, message)
         last.message.response_metadata |= _describe_failure(self._attempts)
         self._parse(last, message.get("content") or "")
         tell_of_answer(self._attempts.request["model"], message, finish_reason)

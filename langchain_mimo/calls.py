@@ -20,6 +20,7 @@ from langchain_mimo.speech import adapt_for_model_kind, needs_whole_file
 from langchain_mimo.tool_choice import choose_tool, wire_tools
 from mimo_core.checks import Attempts, OutputCheck, output_check
 from mimo_core.client import MiMoClient
+from mimo_core.dialects import Dialect
 from mimo_core.models import DEFAULT_MODEL, model_info
 from mimo_core.notices import without_effect
 
@@ -111,10 +112,10 @@ def make_call(
         messages,
         pass_back_reasoning=model.pass_back_reasoning,
         info=info if info.kind == "chat" else None,
-        protocol=model._client.endpoint.protocol,
+        endpoint=model._client.endpoint,
     )
     request = adapt_for_model_kind(request, stream=stream)
-    _warn_of_ineffective_fields(request)
+    _warn_of_ineffective_fields(request, model._client.endpoint.dialect)
     if check is None and response_format is not None:
         check = response_format.check()
     check = output_check(request, check, enforce=model.enforce_tool_choice)
@@ -170,9 +171,9 @@ def _set_response_format(request: dict[str, Any]) -> ResponseFormat | None:
     return response_format
 
 
-def _warn_of_ineffective_fields(request: Mapping[str, Any]) -> None:
+def _warn_of_ineffective_fields(request: Mapping[str, Any], dialect: Dialect) -> None:
     extra = request.get("extra_body") or {}
-    for name in without_effect({**extra, **request}):
+    for name in without_effect({**extra, **request}, dialect):
         warn_once(
             request["model"],
             name,

@@ -25,7 +25,7 @@ from langchain_core.messages import (
 from langchain_mimo.fast_chunks import PROVIDER
 from langchain_mimo.media import FILE_BLOCKS, convert_media_block, describe_unsent_file
 from mimo_core.errors import InvalidRequestError
-from mimo_core.gateways import ProtocolName
+from mimo_core.gateways import Endpoint
 from mimo_core.history import arguments_text, check_attachment
 from mimo_core.models import ModelInfo
 
@@ -39,7 +39,7 @@ def to_request_messages(
     *,
     pass_back_reasoning: bool = True,
     info: ModelInfo | None = None,
-    protocol: ProtocolName = "chat_completions",
+    endpoint: Endpoint | None = None,
 ) -> list[dict[str, Any]]:
     """The request messages for a LangChain history.
 
@@ -47,8 +47,8 @@ def to_request_messages(
         messages: as LangChain hands them to a chat model.
         pass_back_reasoning: whether earlier reasoning goes along. MiMo refuses tool-call histories
             without it; off, the core sends an empty one instead.
-        info: the chat model that users' attachments are for; None skips the check.
-        protocol: on which they will be sent.
+        info: the chat model that users' attachments are for.
+        endpoint: where they will be sent; without both, attachments are not checked here.
 
     Returns:
         The messages in the shape of `POST /chat/completions`, before the core adapts them.
@@ -73,17 +73,17 @@ def to_request_messages(
                 request.extend(_convert_human_message(message))
         except InvalidRequestError as error:
             raise type(error)(f"{where}: {error}", param="messages") from error
-        if info is not None and request[-1]["role"] == "user":
-            _check_attachments(request[-1]["content"], info, where, protocol)
+        if info is not None and endpoint is not None and request[-1]["role"] == "user":
+            _check_attachments(request[-1]["content"], info, where, endpoint)
     return request
 
 
-def _check_attachments(content: Any, info: ModelInfo, where: str, protocol: ProtocolName) -> None:
+def _check_attachments(content: Any, info: ModelInfo, where: str, endpoint: Endpoint) -> None:
     """The core's check, by the number that the message has for the user: instructions and results
     that are added on the way to the service would change it."""
     for part in content if isinstance(content, list) else ():
         if part["type"] != "text":
-            check_attachment(part, info, where, protocol)
+            check_attachment(part, info, where, endpoint.protocol, endpoint.dialect)
 
 
 def _normalise_class(message: BaseMessage, before: list[dict[str, Any]]) -> BaseMessage:
@@ -284,8 +284,9 @@ def _convert_ai_message(
     request = _add_name(message, {"role": "assistant", "content": _join_ai_text(message)})
     if pass_back_reasoning and (reasoning := reasoning_of(message)):
         request["reasoning_content"] = reasoning
-        if signature := message.additional_kwargs.get("reasoning_signature"):
-            request["reasoning_signature"] = signature
+        for name in ("reasoning_signature", "reasoning_details"):  # where a server gave them
+            if value := message.additional_kwargs.get(name):
+                request[name] = value
     # Its text goes along as one, so a mark is the message's own: what is cached ends there.
     blocks = message.content if isinstance(message.content, list) else ()
     if marks := [mark for block in blocks if (mark := _find_cache_mark(block))]:

@@ -13,6 +13,7 @@ from llm.parts import StreamEvent
 from llm.utils import simplify_usage_dict
 
 from llm_mimo.errors import ModelError
+from llm_mimo.messages import kept_beside_reasoning
 from llm_mimo.notes import after_answer, cut_reason, in_terminal, note_after_answer
 from llm_mimo.web_search import search_events, source_list
 from mimo_core.checks import Attempts, call_problem
@@ -76,8 +77,8 @@ class StreamReader:
         """
         self._answer = answer
         events = self._search_events()
-        if signature := self.message.get("reasoning_signature"):
-            metadata = {"mimo": {"signature": signature}}  # to be sent back
+        if beside := kept_beside_reasoning(self.message):  # to be sent back
+            metadata = {"mimo": beside}
             events.append(StreamEvent(type="reasoning", chunk="", provider_metadata=metadata))
         return events
 
@@ -296,7 +297,10 @@ class Turn:
                 "raise it with -o max_tokens, or set -o thinking false."
             )
         if empty == "only_reasoning":
-            return "the model only thought and did not answer; ask again."
+            return (
+                "the model only thought and did not answer; ask again, or set -o thinking false. "
+                "(A server of your own may take answers for thinking: check its reasoning parser.)"
+            )
         return cut_reason(self._reader.finish_reason)
 
 

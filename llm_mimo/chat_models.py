@@ -45,6 +45,7 @@ class _Chat(MiMoModel):
     def _begin_turn(self, prompt: llm.Prompt, response: Any, conversation: Any) -> Turn:
         """The requests for a prompt, and the notes that belong to it."""
         from llm_mimo.answers import Turn
+        from llm_mimo.clients import server_dialect
         from mimo_core.checks import Attempts, JSONObject, SchemaCheck
         from mimo_core.notices import without_effect
         from mimo_core.schemas import schema_problem
@@ -60,7 +61,7 @@ class _Chat(MiMoModel):
         attempts = Attempts(request, check)
         if _options(prompt).cache:
             mark_for_cache(attempts.request["messages"])
-        for name in without_effect(request):
+        for name in without_effect(request, server_dialect()):
             note(
                 f"{name} has no effect while {self.model_id} thinks: the service uses its own. "
                 "Add -o thinking false to set it."

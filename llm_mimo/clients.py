@@ -13,6 +13,7 @@ import llm
 from llm_mimo.errors import InputError
 from llm_mimo.models import MiMoModel
 from mimo_core.client import AsyncMiMoClient, MiMoClient
+from mimo_core.dialects import Dialect
 from mimo_core.errors import MiMoError
 from mimo_core.gateways import Endpoint
 
@@ -105,11 +106,19 @@ def close_clients() -> None:
             client.close()
 
 
+def server_dialect() -> Dialect:
+    """How the server that `MIMO_BASE_URL` names speaks."""
+    return _endpoint().dialect
+
+
 def key_is_optional() -> bool:
-    """Whether `MIMO_BASE_URL` names a server other than the known gateways."""
-    if not os.environ.get("MIMO_BASE_URL"):
-        return False
+    """Whether `MIMO_BASE_URL` names a server that may answer without a key."""
+    return bool(os.environ.get("MIMO_BASE_URL")) and not _endpoint().needs_key
+
+
+def _endpoint() -> Endpoint:
+    """The endpoint of `MIMO_BASE_URL`; Xiaomi's where that is malformed, which the request says."""
     try:
-        return Endpoint.resolve().gateway is None
+        return Endpoint.resolve()
     except MiMoError:
-        return False
+        return Endpoint.resolve(environ={})

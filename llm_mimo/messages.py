@@ -7,7 +7,7 @@ role: the conversation may have begun with another provider's model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import llm
@@ -175,7 +175,7 @@ def _translate_assistant(message: Message) -> Iterator[dict[str, Any]]:
     translated: dict[str, Any] = {"role": "assistant", "content": "\n".join(texts)}
     if reasoning := _mimo_reasoning(message):
         translated["reasoning_content"] = "".join(part.text for part in reasoning)
-        translated |= _reasoning_signature(reasoning)
+        translated |= _fields_beside_reasoning(reasoning)
     if calls:
         translated["tool_calls"] = calls
     if translated["content"] or len(translated) > 2:
@@ -281,10 +281,28 @@ def _mimo_reasoning(message: Message) -> list[ReasoningPart]:
     ]
 
 
-def _reasoning_signature(reasoning: list[ReasoningPart]) -> dict[str, Any]:
-    """The signature of a relay on the messages protocol, if it signs reasoning; MiMo does not."""
+# What servers give beside reasoning and want back: field of the message -> key of llm's metadata.
+_BESIDE_REASONING = {"reasoning_signature": "signature", "reasoning_details": "details"}
+
+
+def kept_beside_reasoning(message: Mapping[str, Any]) -> dict[str, Any]:
+    """What a server gave beside the reasoning and wants back: a relay's signature on the messages
+    protocol, OpenRouter's details. MiMo gives neither.
+
+    Args:
+        message: of an answer.
+
+    Returns:
+        For `provider_metadata["mimo"]` of a reasoning part; empty where there is nothing.
+    """
+    return {key: message[name] for name, key in _BESIDE_REASONING.items() if message.get(name)}
+
+
+def _fields_beside_reasoning(reasoning: list[ReasoningPart]) -> dict[str, Any]:
+    """The same, as fields of the message that goes back."""
+    fields: dict[str, Any] = {}
     for part in reasoning:
         metadata = (part.provider_metadata or {}).get("mimo")
-        if isinstance(metadata, dict) and (signature := metadata.get("signature")):
-            return {"reasoning_signature": signature}
-    return {}
+        if isinstance(metadata, dict):
+            fields |= {n: metadata[k] for n, k in _BESIDE_REASONING.items() if metadata.get(k)}
+    return fields

@@ -1,7 +1,8 @@
 """The options that users set with `-o name value`: a class for each family of models.
 
-An option that is not set is not sent. The ranges and defaults in the descriptions are the service's
-(vendor's parameter reference, 3 June 2026).
+An option that is not set is not sent. The ranges and defaults in the descriptions are Xiaomi's
+(vendor's parameter reference, 3 June 2026); other servers have their own, so the core checks them,
+which knows the server.
 """
 
 # Without `from __future__ import annotations`: pydantic would evaluate the types of every class.
@@ -29,14 +30,13 @@ def _stop_sequences(value: Any) -> Any:
     # with a traceback.
     if sequences is not None and not (
         isinstance(sequences, list | tuple)
-        and 1 <= len(sequences) <= _MAX_STOPS
+        and sequences
         and all(isinstance(sequence, str) and sequence for sequence in sequences)
     ):
-        raise ValueError(f"Give one text, or a JSON list of 1 to {_MAX_STOPS} texts")
+        raise ValueError("Give one text, or a JSON list of texts")
     return sequences
 
 
-_MAX_STOPS = 4
 StopSequences = Annotated[list[str], BeforeValidator(_stop_sequences)]
 
 
@@ -69,14 +69,12 @@ class SamplingOptions(SharedOptions):
     temperature: float | None = Field(
         default=None,
         ge=0,
-        le=1.5,
         description="Sampling temperature, 0 to 1.5; higher is more varied. Most models ignore it "
         "while they think: combine it with thinking=false.",
     )
     top_p: float | None = Field(
         default=None,
-        ge=0.01,
-        le=1,
+        ge=0,
         description="Nucleus sampling: the share of probability to choose from, 0.01 to 1. "
         "Set this or temperature, not both.",
     )
@@ -88,7 +86,6 @@ class ChatOptions(SamplingOptions):
     max_tokens: int | None = Field(
         default=None,
         ge=1,
-        le=131_072,
         description="The most tokens to generate, thinking included, 1 to 131072.",
     )
     stop: StopSequences | None = Field(
@@ -97,20 +94,16 @@ class ChatOptions(SamplingOptions):
     )
     frequency_penalty: float | None = Field(
         default=None,
-        ge=-2,
-        le=2,
         description="Penalise tokens by how often they have occurred, -2 to 2.",
     )
     presence_penalty: float | None = Field(
         default=None,
-        ge=-2,
-        le=2,
         description="Penalise tokens that have occurred at all, -2 to 2.",
     )
-    reasoning_effort: Literal["none", "low", "medium", "high"] | None = Field(
+    reasoning_effort: str | None = Field(
         default=None,
-        description="none turns thinking off; low, medium and high turn it on, and mean the same "
-        "at Xiaomi so far.",
+        description="none, low, medium or high: none turns thinking off, the others turn it on and "
+        "mean the same at Xiaomi so far. Other servers may know more.",
     )
     thinking: bool | None = Field(
         default=None,
@@ -156,7 +149,6 @@ class SpeechOptions(SamplingOptions):
     temperature: float | None = Field(
         default=None,
         ge=0,
-        le=1.5,
         description="Sampling temperature, 0 to 1.5; higher is more varied. Default: 0.6.",
     )
 

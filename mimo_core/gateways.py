@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 from collections.abc import Collection, Mapping
@@ -10,9 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
+from mimo_core._addresses import carries_credentials, is_loopback, is_plain_url, shown
 from mimo_core._redact import TOKEN_PLAN_PREFIXES as TOKEN_PLAN_PREFIXES
 from mimo_core._redact import is_credential_header as is_credential_header
 from mimo_core._redact import without_keys
+from mimo_core.dialects import (
+    CLOUDSWAY,
+    OLLAMA,
+    OPENROUTER,
+    SELF_HOSTED,
+    VERCEL,
+    XIAOMI,
+    Dialect,
+)
 from mimo_core.errors import (
     AuthenticationError,
     InsufficientBalanceError,
@@ -20,7 +29,7 @@ from mimo_core.errors import (
     MiMoError,
     NotFoundError,
 )
-from mimo_core.models import EFFORTS, model_info
+from mimo_core.models import model_info
 
 ProtocolName = Literal["chat_completions", "messages"]
 Auth = Literal["api-key", "bearer"]
@@ -34,21 +43,32 @@ _CLOUDSWAY_PATHS: Paths = (("/v1/ai/{}", "/{}/v1"),)  # its unified domain has b
 
 
 class Gateway(NamedTuple):
-    """One address that serves MiMo."""
+    """One address that serves MiMo, or one kind of server with its usual address."""
 
     name: str
     base_url: str
-    auth: Auth
+    auth: Auth = "bearer"
     key_prefixes: tuple[str, ...] = ()
     """What its keys begin with, where they can be told apart."""
     paths: Paths = ()
     """Pairs of paths of chat completions and messages; empty where both are below one base."""
+    dialect: Dialect = SELF_HOSTED
+    needs_key: bool = True
+    port: int | None = None
+    """Where it is the server's own: it is known by it on every host."""
 
 
 GATEWAYS: dict[str, Gateway] = {
     gateway.name: gateway
     for gateway in (
-        Gateway("xiaomi", "https://api.xiaomimimo.com/v1", "api-key", ("sk-",), _XIAOMI_PATHS),
+        Gateway(
+            "xiaomi",
+            "https://api.xiaomimimo.com/v1",
+            "api-key",
+            ("sk-",),
+            _XIAOMI_PATHS,
+            XIAOMI,
+        ),
         *(
             Gateway(
                 f"token-plan-{cluster}",
@@ -56,13 +76,39 @@ GATEWAYS: dict[str, Gateway] = {
                 "api-key",
                 TOKEN_PLAN_PREFIXES,
                 _XIAOMI_PATHS,
+                XIAOMI,
             )
             for cluster in ("cn", "sgp", "ams")
         ),
-        Gateway("cloudsway", "https://genaiapi.cloudsway.net/v1", "bearer", (), _CLOUDSWAY_PATHS),
+        Gateway(
+            "cloudsway",
+            "https://genaiapi.cloudsway.net/v1",
+            paths=_CLOUDSWAY_PATHS,
+            dialect=CLOUDSWAY,
+        ),
+        Gateway(
+            "openrouter",
+            "https://openrouter.ai/api/v1",
+            key_prefixes=("sk-or-",),
+            dialect=OPENROUTER,
+        ),
+        Gateway("vercel", "https://ai-gateway.vercel.sh/v1", dialect=VERCEL),
+        # Servers of one's own, at the addresses that they listen on where nothing else is said.
+        Gateway("vllm", "http://localhost:8000/v1", needs_key=False),
+        Gateway("sglang", "http://localhost:30000/v1", needs_key=False),
+        Gateway("llama.cpp", "http://localhost:8080/v1", needs_key=False),
+        Gateway("ollama", "http://localhost:11434/v1", dialect=OLLAMA, needs_key=False, port=11434),
     )
 }
-_BY_HOST = {urlsplit(gateway.base_url).hostname: gateway for gateway in GATEWAYS.values()}
+_BY_HOST = {
+    urlsplit(gateway.base_url).hostname: gateway
+    for gateway in GATEWAYS.values()
+    if gateway.needs_key
+}
+_BY_PORT = {gateway.port: gateway for gateway in GATEWAYS.values() if gateway.port}
+_DIALECTS: dict[str, Dialect] = {
+    "emulator.localhost": XIAOMI
+}  # by host and port; a cassette's name
 _XIAOMI = ".xiaomimimo.com"
 
 
@@ -94,8 +140,10 @@ class Endpoint:
 
         Args:
             api_key: else `MIMO_API_KEY`.
-            base_url: a URL or a gateway's name, else `MIMO_BASE_URL`, else `xiaomi`; a key that
-                begins with `tp-` or `ttp-` and no base URL goes to `token-plan-cn`.
+            base_url: a URL, a gateway's name, or both (`vllm+http://gpu7:8000/v1`: that kind of
+                server, there), else `MIMO_BASE_URL`, else `xiaomi`; a key that begins with `tp-`
+                or `ttp-` and no base URL goes to `token-plan-cn`. A URL alone that is not in the
+                table is a server of one's own.
             protocol: `"chat_completions"` or `"messages"`; default `"messages"` where `base_url`
                 is an address of that protocol (`…/anthropic`, `…/v1/messages`), else
                 `"chat_completions"`.
@@ -115,16 +163,15 @@ class Endpoint:
         where = (base_url or environ.get("MIMO_BASE_URL") or "").strip()
         if not where:
             where = "token-plan-cn" if (key or "").startswith(TOKEN_PLAN_PREFIXES) else "xiaomi"
-        url, spoken_there = _base_url(where)
+        url, spoken_there, gateway = _base_url(where)
         host = urlsplit(url).hostname or ""
-        gateway = _BY_HOST.get(host)
         endpoint = cls(
             base_url=url,
             protocol=_one_of("protocol", protocol or spoken_there, get_args(ProtocolName)),
             auth=_one_of("auth", auth or _default_auth(host, gateway), get_args(Auth)),
             api_key=key,
             gateway=gateway,
-            carries_credentials=_carries_credentials(url, environ),
+            carries_credentials=carries_credentials(url, environ),
         )
         endpoint.check_credentials([key] if key else [])
         return endpoint
@@ -132,7 +179,7 @@ class Endpoint:
     @property
     def is_loopback(self) -> bool:
         """Whether it is on this machine: no proxy stands between."""
-        return _is_loopback(urlsplit(self.base_url).hostname or "")
+        return is_loopback(urlsplit(self.base_url).hostname or "")
 
     def check_credentials(self, secrets: Collection[str]) -> None:
         """Check what a request holds against the address that it goes to.
@@ -154,11 +201,24 @@ class Endpoint:
 
     def require_key(self) -> None:
         """Raise `AuthenticationError` where the gateway needs a key and none was given."""
-        if self.api_key is None and self.gateway is not None:
-            raise AuthenticationError(
-                "No API key. Set MIMO_API_KEY or pass api_key=…; "
-                "keys are made at https://platform.xiaomimimo.com."
-            )
+        if self.api_key is None and self.needs_key:
+            made_at = "; keys are made at https://platform.xiaomimimo.com" if self.is_xiaomi else ""
+            raise AuthenticationError(f"No API key. Set MIMO_API_KEY or pass api_key=…{made_at}.")
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether nothing is answered there without a key."""
+        return self.gateway is not None and self.gateway.needs_key
+
+    @property
+    def dialect(self) -> Dialect:
+        """How that server speaks."""
+        if self.gateway is not None:
+            return self.gateway.dialect
+        parts = urlsplit(self.base_url)
+        if (known := _DIALECTS.get(parts.netloc)) is not None:
+            return known
+        return XIAOMI if self.is_xiaomi else SELF_HOSTED  # a cluster that is new
 
     def url(self, path: str) -> str:
         """The address of `path` (`/chat/completions`) below the base URL."""
@@ -167,7 +227,7 @@ class Endpoint:
     def messages_url(self) -> str:
         """The address of the messages protocol."""
         parts = urlsplit(self.base_url)
-        for chat, messages in _paths_of(parts.hostname or ""):
+        for chat, messages in _paths_of(parts.hostname or "", self.gateway):
             if (path := _moved(parts.path, chat, messages)) is not None:
                 return parts._replace(path=f"{path}/messages").geturl()
         # Below a mere host it is where Anthropic's SDK looks for it.
@@ -191,30 +251,6 @@ class Endpoint:
         """Whether its keys are those of a Token Plan."""
         return (urlsplit(self.base_url).hostname or "").startswith("token-plan-")
 
-    def adapted(self, request: dict[str, Any]) -> dict[str, Any]:
-        """A prepared request as this host takes it.
-
-        Args:
-            request: as `prepare` gives it; it is not changed.
-
-        Returns:
-            The request itself, or a copy with the id in the spelling that the host knows.
-
-        Raises:
-            InvalidRequestError: a value that the host refuses.
-        """
-        if not self.is_xiaomi:
-            return request
-        effort = request.get("reasoning_effort")
-        if effort is not None and effort not in EFFORTS:
-            raise InvalidRequestError(
-                f"reasoning_effort is {effort!r:.80}; it can be {', '.join(map(repr, EFFORTS))}.",
-                param="reasoning_effort",
-            )
-        # Other spellings of an id are refused, and [1m] is a client's habit.
-        model = request["model"].removesuffix("[1m]").lower()
-        return request if model == request["model"] else {**request, "model": model}
-
     def hints(self, model: str | None = None) -> dict[type[MiMoError], str]:
         """What to do about errors here, where more is known than their class says.
 
@@ -225,13 +261,15 @@ class Endpoint:
             A next step by class of error; an empty one counts as none.
         """
         hints: dict[type[MiMoError], str] = {AuthenticationError: self._hint_on_401()}
+        if not self.dialect.is_vendors:
+            hints[InsufficientBalanceError] = "Top up the account there"
         if self.is_token_plan:
             hints[InsufficientBalanceError] = (
                 "The Token Plan's quota is used up, or too much came at once: wait a little, or "
                 "see the plan in the console"
             )
         info = model_info(model) if model else None
-        if info is not None and self.is_xiaomi and info.retired_on and info.successor:
+        if info is not None and self.dialect.is_vendors and info.retired_on and info.successor:
             hints[NotFoundError] = (
                 f"Xiaomi announced the end of {info.id} at its own hosts for "
                 f"{info.retired_on.day} {info.retired_on:%B %Y}; use {info.successor}"
@@ -247,16 +285,17 @@ class Endpoint:
                 "A Token Plan's key works at its own cluster only, which the console shows: "
                 f"try base_url {' or '.join(others)}"
             )
-        if gateway is None or not gateway.key_prefixes or key.startswith(gateway.key_prefixes):
+        if gateway is not None and gateway.key_prefixes:
+            for prefix, names in _KEY_HOMES.items():
+                if key.startswith(prefix) and not key.startswith(gateway.key_prefixes):
+                    takes = " or ".join(gateway.key_prefixes)
+                    return (
+                        f"This is a {prefix} key and {gateway.name} takes {takes} keys: "
+                        f"set base_url to {names}"
+                    )
+        if self.dialect.is_vendors:
             return ""
-        for prefix, names in _KEY_HOMES.items():
-            if key.startswith(prefix):
-                takes = " or ".join(gateway.key_prefixes)
-                return (
-                    f"This is a {prefix} key and {gateway.name} takes {takes} keys: "
-                    f"set base_url to {names}"
-                )
-        return ""
+        return f"Check that MIMO_API_KEY, or api_key, is a key of {urlsplit(self.base_url).netloc}"
 
 
 _CLUSTERS = tuple(name for name in GATEWAYS if name.startswith("token-plan-"))
@@ -286,30 +325,53 @@ def _clean_key(key: str | None) -> str | None:
     return key
 
 
-def _base_url(where: str) -> tuple[str, ProtocolName]:
-    """The chat-completions base, and the protocol of the address that was given."""
+def assign_dialect(base_url: str, dialect: Dialect | None) -> None:
+    """Say how a server of this process speaks: an emulator is on this machine, but not one's own.
+
+    Args:
+        base_url: where it listens.
+        dialect: None when it has stopped.
+    """
+    netloc = urlsplit(base_url).netloc
+    if dialect is None:
+        _DIALECTS.pop(netloc, None)
+    else:
+        _DIALECTS[netloc] = dialect
+
+
+def _base_url(where: str) -> tuple[str, ProtocolName, Gateway | None]:
+    """The chat-completions base, the protocol of the address that was given, and its entry."""
     if known := GATEWAYS.get(where):
-        return known.base_url, "chat_completions"
-    if not _is_plain_url(where):
+        return known.base_url, "chat_completions", known
+    name, plus, url = where.partition("+")
+    kind = GATEWAYS.get(name) if plus else None
+    if kind is None:
+        url = where
+    if not is_plain_url(url):
         raise InvalidRequestError(
-            f"base_url {_shown(where)!r} is not an http(s) URL or one of {', '.join(GATEWAYS)}.",
+            f"base_url {shown(where)!r} is not an http(s) URL or one of {', '.join(GATEWAYS)}, or "
+            "both (vllm+http://gpu7:8000/v1).",
             param="base_url",
         )
     # It may be a whole endpoint, pasted from the documentation, or a base of Anthropic's SDK.
-    url = where.rstrip("/")
+    url = url.rstrip("/")
     if url.endswith("/anthropic"):
         url += "/v1"
     chat_base = url.removesuffix("/chat/completions").removesuffix("/messages")
     parts = urlsplit(chat_base)
-    for chat, messages in _paths_of(parts.hostname or ""):
+    host = parts.hostname or ""
+    gateway = _BY_HOST.get(host) or _BY_PORT.get(parts.port or 0)
+    if kind is not None and kind is not gateway:  # at another address, where no key may be needed
+        gateway = kind._replace(base_url=chat_base, needs_key=False)
+    for chat, messages in _paths_of(host, gateway):
         if (path := _moved(parts.path, messages, chat)) is not None:
-            return parts._replace(path=path).geturl(), "messages"
+            return parts._replace(path=path).geturl(), "messages", gateway
     is_messages = url.endswith(("/messages", "/anthropic/v1"))
-    return chat_base, "messages" if is_messages else "chat_completions"
+    return chat_base, "messages" if is_messages else "chat_completions", gateway
 
 
-def _paths_of(host: str) -> Paths:
-    if gateway := _BY_HOST.get(host):
+def _paths_of(host: str, gateway: Gateway | None) -> Paths:
+    if gateway is not None:
         return gateway.paths
     return _XIAOMI_PATHS if host.endswith(_XIAOMI) else ()
 
@@ -318,39 +380,6 @@ def _moved(path: str, base: str, other: str) -> str | None:
     """`path` below `other`, where it is `base`; else None."""
     found = re.fullmatch(re.escape(base).replace(r"\{\}", "([^/]+)"), path)
     return other.format(*found.groups()) if found else None
-
-
-def _is_plain_url(where: str) -> bool:
-    """Whether this is an http(s) URL of host and path: no user, no query, nothing unprintable."""
-    try:
-        parts = urlsplit(where)
-        parts.port  # noqa: B018  # raises on a port that is not a number
-    except ValueError:
-        return False
-    if parts.query or parts.fragment or "@" in parts.netloc:
-        return False
-    printable = where.isprintable() and " " not in where
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and printable
-
-
-def _shown(where: str) -> str:
-    """A base URL as an error may show it: without user, password and query, and without a key."""
-    return without_keys(where.split("?")[0].rsplit("@", 1)[-1], None)
-
-
-def _carries_credentials(url: str, environ: Mapping[str, str]) -> bool:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme == "https" or _is_loopback(host):
-        return True
-    return host in environ.get("MIMO_ALLOW_HTTP", "").replace(",", " ").split()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> Any:

@@ -61,6 +61,10 @@ RECORDING_TYPES = ("audio/wav", "audio/mpeg")
 MAX_RECORDING = 10 * 1024 * 1024
 """The most characters of base64 that one may have."""
 
+MAX_MEDIA_DATA = 50 * 1024 * 1024
+"""The most characters of base64 that sound or a video may have at Xiaomi; by URL they may be larger
+(100 and 300 MB). No limit of images is published."""
+
 LANGUAGES = ("auto", "zh", "en")
 """What can be transcribed; `auto` finds out."""
 
@@ -89,14 +93,19 @@ def canonical_type(mime_type: str) -> str:
     return _CANONICAL.get(plain, plain)
 
 
-def is_taken(mime_type: str, modality: Modality) -> bool:
+def is_taken(mime_type: str, modality: Modality, *, by_vendor: bool = True) -> bool:
     """Whether data of this type can be sent as this kind of medium.
 
     Types of sound are checked, for the service lists them; of images and videos other types than
     those of the table are let through: a server may take more than is documented.
+
+    Args:
+        mime_type: in any spelling.
+        modality: the kind of medium.
+        by_vendor: whether Xiaomi's list of types of sound holds.
     """
     plain = canonical_type(mime_type)
-    if modality == "audio":
+    if modality == "audio" and by_vendor:
         return _MODALITY.get(plain) == "audio"
     family, _, subtype = plain.partition("/")
     return family == modality and bool(subtype)

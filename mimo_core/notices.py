@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from mimo_core.dialects import Dialect
 from mimo_core.models import model_info
 from mimo_core.types import Message
 
@@ -12,20 +13,21 @@ EmptyReason = Literal["budget", "only_reasoning"]
 _OVERRIDDEN = ("temperature", "top_p")
 
 
-def without_effect(request: Mapping[str, Any]) -> list[str]:
+def without_effect(request: Mapping[str, Any], dialect: Dialect) -> list[str]:
     """The parameters of a request that the service overrides.
 
     While a v2.5 or later model thinks, `temperature` and `top_p` are 1.0 and 0.95, whatever was
-    sent (vendor's parameter reference, 3 June 2026).
+    sent (vendor's parameter reference, 3 June 2026). Other servers sample as they are told.
 
     Args:
-        request: a `ChatRequest`, as it was given or prepared.
+        request: a `ChatRequest`, as it was given.
+        dialect: of the server.
 
     Returns:
         Their names, in the order `temperature`, `top_p`; empty where everything holds.
     """
     info = model_info(str(request.get("model") or ""))
-    if not info.fixed_sampling:
+    if not info.fixed_sampling or not dialect.fixes_sampling:
         return []
     if not info.thinks(request.get("thinking"), request.get("reasoning_effort")):
         return []

@@ -59,13 +59,15 @@ class Message(TypedDict, total=False):
     """An assistant message; in a stream (`delta`) a piece of one.
 
     `reasoning_signature` is there where the messages protocol signed the reasoning (MiMo does not)
-    and belongs into the history beside `reasoning_content`.
+    and belongs into the history beside `reasoning_content`; so do OpenRouter's
+    `reasoning_details`.
     """
 
     role: str
     content: str | None
     reasoning_content: str | None
     reasoning_signature: str
+    reasoning_details: list[dict[str, Any]]
     tool_calls: list[ToolCall] | None
     annotations: list[dict[str, Any]]
     error_message: str

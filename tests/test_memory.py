@@ -75,7 +75,7 @@ def test_the_largest_recording(case: str, tmp_path: Path) -> None:
             mimo.queue(Reply(audio=SMALL), Reply(audio=LARGE))
         environment = {
             **os.environ,
-            "MIMO_BASE_URL": mimo.base_url,
+            "MIMO_BASE_URL": mimo.named_base_url,
             "MIMO_API_KEY": "sk-test",
             "LLM_USER_PATH": str(tmp_path / "user"),
         }

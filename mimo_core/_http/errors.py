@@ -32,6 +32,12 @@ from mimo_core.errors import (
 
 _MAX_TEXT = 1000  # characters that are worth a line: some servers repeat the whole request
 
+# What llama.cpp's server calls 500 and is the request's fault (build b11669, November 2026).
+_CALLERS_FAULT = re.compile(
+    r"json schema error at #|failed to parse (tools|tool call arguments)|"
+    r"while executing \w+ at line"
+)
+
 # How a model that is not served is refused: with 400, or 404 and advice to migrate.
 _NO_SUCH_MODEL = re.compile(r"(unsupported|not supported) model|model \S+ (is|was) not supported")
 
@@ -237,7 +243,7 @@ def _kind(status: int, says: Sentence) -> type[MiMoError]:
     if status in (400, 413, 422) and _speaks_of_length(words):
         return ContextOverflowError
     if (
-        status in (400, 404)
+        status in (400, 404, 500)
         and "support" in words
         and re.search(r"(image|audio|video) input", words)
     ):
@@ -248,6 +254,8 @@ def _kind(status: int, says: Sentence) -> type[MiMoError]:
         return NotFoundError
     if known := _BY_STATUS.get(status):
         return known
+    if status == 500 and _CALLERS_FAULT.search(words):
+        return InvalidRequestError
     if status >= 500:
         return ServerError
     if status < 400:

@@ -160,7 +160,7 @@ class ChatCall(Exchange[ChatResponse]):
     ) -> None:
         super().__init__(endpoint, max_retries=max_retries, options=options)
         self._protocol = protocol_for(endpoint)
-        prepared = endpoint.adapted(prepare(request, endpoint.protocol))
+        prepared = prepare(request, endpoint.protocol, endpoint.dialect)
         self._model = prepared["model"]
         self._repair = ToolCallRepair(prepared.get("tools"))
         body = self._protocol.body(prepared, endpoint, stream=stream)
@@ -183,7 +183,7 @@ class ChatCall(Exchange[ChatResponse]):
         choice = response["choices"][0]
         try:
             choice["message"] = adopt_reasoning(with_own_ids(choice["message"]))
-        except ContradictionError as error:
+        except (ContradictionError, AttributeError, TypeError) as error:
             raise InvalidResponseError(
                 f"A tool call in the answer cannot be read: {error}. Send the request again."
             ) from error

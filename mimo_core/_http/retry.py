@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from mimo_core.errors import APIConnectionError, APITimeoutError, MiMoError
+from mimo_core.errors import APIConnectionError, APITimeoutError, InvalidRequestError, MiMoError
 
 RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 FIRST_DELAY = 0.5  # seconds; doubles with each attempt
@@ -33,4 +33,6 @@ def delay_before_retry(error: MiMoError, attempt: int, max_retries: int) -> floa
 def _worth_it(error: MiMoError) -> bool:
     if isinstance(error, APITimeoutError):
         return error.code == "connect"  # after a silence the answer may have been made, and paid
+    if isinstance(error, InvalidRequestError):  # llama.cpp says 500 to some of them
+        return False
     return isinstance(error, APIConnectionError) or error.status in RETRIED_STATUSES

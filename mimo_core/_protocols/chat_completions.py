@@ -24,7 +24,7 @@ class ChatCompletions:
         body = {**request, "stream": stream}
         if not stream:
             body.pop("stream_options", None)  # refused by some backends where nothing streams
-        elif endpoint.gateway is None:
+        elif not endpoint.dialect.sends_usage:
             # Xiaomi and Cloudsway send usage unasked; SGLang, vLLM and most relays do not.
             body.setdefault("stream_options", {"include_usage": True})
         return body

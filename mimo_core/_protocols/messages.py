@@ -30,7 +30,7 @@ class Messages:
         return {"anthropic-version": VERSION}
 
     def body(self, request: dict[str, Any], endpoint: Endpoint, *, stream: bool) -> dict[str, Any]:
-        return {**messages_body(request), "stream": stream}
+        return {**messages_body(request, endpoint.dialect), "stream": stream}
 
     def response(self, payload: dict[str, Any]) -> ChatResponse | None:
         try:

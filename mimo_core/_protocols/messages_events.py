@@ -112,7 +112,8 @@ class _Counts:
     """The usage of one answer.
 
     A stream reports it in `message_start` and again, cumulatively, in `message_delta`, where some
-    counts may be missing or 0: counts only grow, so the largest is the last.
+    counts may be missing or 0: what was said last counts. (vLLM counts the cached tokens among the
+    input at first, and beside it at the end.)
     """
 
     __slots__ = ("_counts",)
@@ -123,7 +124,7 @@ class _Counts:
     def add(self, usage: Any) -> None:
         for name in _COUNTS if isinstance(usage, dict) else ():
             if isinstance(count := usage.get(name), int):
-                self._counts[name] = max(count, self._counts.get(name, 0))
+                self._counts[name] = count or self._counts.get(name, 0)
 
     def usage(self) -> Usage | None:
         """In the inner shape, where the prompt's tokens include those of the cache."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from mimo_core.dialects import XIAOMI, Dialect, template_arguments
 from mimo_core.errors import InvalidRequestError, UnsupportedInputError
 from mimo_core.models import ModelInfo, model_info
 from mimo_core.schemas import JSON_ONLY, schema_instruction
@@ -17,6 +18,8 @@ from mimo_core.schemas import JSON_ONLY, schema_instruction
 # The service's own default for its multimodal models. Only for ids that the table does not know:
 # a server of one's own refuses a `max_tokens` that is larger than its context window.
 _UNKNOWN_MAX_TOKENS = 32_768
+
+_MIN_BUDGET = 1024  # tokens: Anthropic's least
 
 _RENAMED = frozenset(
     {"messages", "max_completion_tokens", "max_tokens", "stop", "tools", "tool_choice"}
@@ -27,12 +30,16 @@ _REFUSED = ("audio", "asr_options")
 _PENALTIES = ("frequency_penalty", "presence_penalty")
 
 
-def messages_body(request: dict[str, Any]) -> dict[str, Any]:
+def messages_body(request: dict[str, Any], dialect: Dialect = XIAOMI) -> dict[str, Any]:
     """The body for a prepared request, without `stream`.
 
     `max_tokens` is required here: without one, the model's default output, or its largest.
     `response_format` has no equivalent: the format, or the schema, is asked for in `system`. The
     service guarantees neither; the hosts check the answer, as they do on the other protocol.
+
+    Args:
+        request: as `prepare` gives it.
+        dialect: of the server.
 
     Raises:
         InvalidRequestError: a parameter, a tool or a model that this protocol does not have.
@@ -55,7 +62,7 @@ def messages_body(request: dict[str, Any]) -> dict[str, Any]:
     if stop := request.get("stop"):
         body["stop_sequences"] = [stop] if isinstance(stop, str) else list(stop)
     if thinking := _thinking(request):
-        body["thinking"] = thinking
+        body |= _switch(thinking, body, dialect)
     if tools := request.get("tools"):
         body["tools"] = [_tool(tool) for tool in tools]
         if choice := _tool_choice(request):
@@ -95,6 +102,28 @@ def _thinking(request: dict[str, Any]) -> dict[str, Any] | None:
     if thinking is None and effort is not None:  # "none" is all that the service knows of it
         return {"type": "disabled" if effort == "none" else "enabled"}
     return thinking
+
+
+def _switch(thinking: dict[str, Any], body: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
+    """The fields that turn thinking on or off on this server."""
+    on = thinking.get("type") == "enabled"
+    if dialect.messages_thinking == "adaptive":
+        given = body.get("chat_template_kwargs") or {}
+        return {
+            "thinking": {"type": "adaptive" if on else "disabled"},
+            "chat_template_kwargs": {**template_arguments(thinks=on), **given},
+        }
+    if dialect.messages_thinking == "enabled" or not on or "budget_tokens" in thinking:
+        return {"thinking": thinking}
+    budget = body["max_tokens"] - 1
+    if budget < _MIN_BUDGET:
+        raise InvalidRequestError(
+            f"max_tokens is {body['max_tokens']}; with thinking on, this server's messages "
+            f"protocol wants more than {_MIN_BUDGET}. Raise it, or use "
+            "protocol='chat_completions'.",
+            param="max_tokens",
+        )
+    return {"thinking": {**thinking, "budget_tokens": budget}}
 
 
 def _format_instruction(response_format: Any) -> str:

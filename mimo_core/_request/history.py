@@ -12,6 +12,7 @@ from typing import Any
 
 from mimo_core._request.arguments import arguments_text
 from mimo_core._request.parts import (
+    MEDIA_KINDS,
     NO_TEXT,
     adapt_part,
     adapt_result_part,
@@ -20,8 +21,8 @@ from mimo_core._request.parts import (
     text_of,
     without_empty_texts,
 )
+from mimo_core.dialects import Dialect
 from mimo_core.errors import InvalidRequestError, UnsupportedInputError
-from mimo_core.media import PART_KINDS
 from mimo_core.models import ModelInfo
 from mimo_core.types import InsertedMessage
 
@@ -32,7 +33,7 @@ _RESULT_MEDIA = frozenset({"text", "image"})  # what a result can hold on the me
 
 
 def adapt_messages(
-    messages: Any, info: ModelInfo, *, thinks: bool, blocks: bool = False
+    messages: Any, info: ModelInfo, dialect: Dialect, *, thinks: bool, blocks: bool = False
 ) -> list[dict[str, Any]]:
     """The history as MiMo takes it; the given messages stay as they are.
 
@@ -45,11 +46,13 @@ def adapt_messages(
     - A tool message's content is one text; media in it move into a user message after the run of
       tool messages. What the model does not take is named in a text in its place.
     - Empty texts are left out, or become a space.
-    - Audio as raw base64 with a `format` becomes a data URL.
+    - Reasoning goes back under the names that the server reads.
+    - Audio has the form that the server takes.
 
     Args:
         messages: in the shape of chat completions.
         info: the model.
+        dialect: of the server.
         thinks: whether the request runs in thinking mode.
         blocks: for the messages protocol: tool messages keep their parts and media, and assistant
             messages the parts that are marked with `cache_control`. Otherwise a mark on a whole
@@ -65,7 +68,7 @@ def adapt_messages(
         raise InvalidRequestError(
             "messages is empty; a request needs at least one message.", param="messages"
         )
-    history = _History(info, thinks=thinks, blocks=blocks)
+    history = _History(info, dialect, thinks=thinks, blocks=blocks)
     number = 0
     for message in messages:
         history.add(message, f"messages[{number}]")
@@ -86,8 +89,11 @@ class _Call:
 class _History:
     """The adapted messages so far, and what has to follow before anything else is said."""
 
-    def __init__(self, info: ModelInfo, *, thinks: bool, blocks: bool) -> None:
+    def __init__(self, info: ModelInfo, dialect: Dialect, *, thinks: bool, blocks: bool) -> None:
         self._info = info
+        self._dialect = dialect
+        # What goes back beside `reasoning_content`, which the messages protocol has in a block.
+        self._reasoning_fields = () if blocks else dialect.reasoning_fields[1:]
         self._thinks = thinks
         self._blocks = blocks
         inputs = info.inputs & _RESULT_MEDIA if blocks else info.inputs
@@ -115,7 +121,7 @@ class _History:
         if role == "assistant":
             self._adapted.append(self._adapt_assistant(message, where))
         else:
-            adapted = _adapt_user(message, self._info, where)
+            adapted = _adapt_user(message, self._info, self._dialect, where)
             if self._blocks and isinstance(adapted["content"], list):
                 for part in adapted["content"]:
                     check_for_messages_protocol(part, where)
@@ -149,6 +155,11 @@ class _History:
             adapted.pop("reasoning_signature", None)  # of the messages protocol
         elif isinstance(content, list) and any(_is_marked(part) for part in content):
             adapted["content"] = [as_text_part(part) for part in content]
+        if not self._dialect.takes_reasoning_details:
+            adapted.pop("reasoning_details", None)
+        for name in self._reasoning_fields:
+            if reasoning := adapted.get("reasoning_content"):
+                adapted.setdefault(name, reasoning)
         if calls:
             adapted["tool_calls"] = [self._adapt_call(call, where) for call in calls]
             if self._thinks:
@@ -189,8 +200,9 @@ class _History:
             raise _not_a_content(where)
         call = self._answered_by(message.get("tool_call_id"))
         parts = [content] if isinstance(content, str) else list(content or ())
-        adapted = [adapt_result_part(part, self._result_info, where) for part in parts]
-        adapted = without_empty_texts(adapted)
+        adapted = without_empty_texts(
+            [adapt_result_part(part, self._result_info, where, self._dialect) for part in parts]
+        )
         if call is None:
             self._keep_stray_result(message.get("tool_call_id"), adapted)
             return
@@ -218,8 +230,8 @@ class _History:
 
     def _move_media(self, call_id: str, parts: list[dict[str, Any]]) -> str:
         """The texts of a result as one; its media go into the user message after the results."""
-        media = [part for part in parts if part["type"] in PART_KINDS]
-        texts = [part["text"] for part in parts if part["type"] not in PART_KINDS]
+        media = [part for part in parts if part["type"] in MEDIA_KINDS]
+        texts = [part["text"] for part in parts if part["type"] not in MEDIA_KINDS]
         if media:
             self._after_results.append(
                 {"type": "text", "text": f"Output of the tool call {call_id}:"}
@@ -229,14 +241,16 @@ class _History:
         return "\n".join(texts) or elsewhere
 
 
-def _adapt_user(message: dict[str, Any], info: ModelInfo, where: str) -> dict[str, Any]:
+def _adapt_user(
+    message: dict[str, Any], info: ModelInfo, dialect: Dialect, where: str
+) -> dict[str, Any]:
     """A message of the user's, or instructions, which are text only."""
     content = message.get("content")
     if isinstance(content, str):
         return message if content else {**message, "content": NO_TEXT}
     if not isinstance(content, list | tuple):
         raise _not_a_content(where)
-    parts = [adapt_part(as_text_part(part), info, where) for part in content]
+    parts = [adapt_part(as_text_part(part), info, where, dialect) for part in content]
     if message["role"] != "user" and any(part["type"] != "text" for part in parts):
         raise UnsupportedInputError(
             f"{where}: instructions are text only; move the media into a user message.",

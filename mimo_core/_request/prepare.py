@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from mimo_core._request.history import adapt_messages
+from mimo_core._request.thinking import switch_thinking
+from mimo_core.dialects import XIAOMI, Dialect
 from mimo_core.errors import InvalidRequestError
 from mimo_core.gateways import ProtocolName
-from mimo_core.models import DEFAULT_MODEL, EFFORTS, ModelInfo, model_info
+from mimo_core.models import ALIASES, DEFAULT_MODEL, EFFORTS, ModelInfo, model_info
 from mimo_core.types import ChatRequest
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -30,16 +32,25 @@ _CHAT_ONLY = ("stop", "thinking", "tools", "tool_choice", "response_format")
 
 
 def prepare(
-    request: Mapping[str, Any], protocol: ProtocolName = "chat_completions"
+    request: Mapping[str, Any],
+    protocol: ProtocolName = "chat_completions",
+    dialect: Dialect = XIAOMI,
 ) -> dict[str, Any]:
     """The request as MiMo takes it; `request` itself stays as it is.
 
     - Fields that are None are left out; what `extra_body` holds beyond the known
       fields is merged in, unchecked.
-    - `thinking` becomes `{"type": "enabled" | "disabled"}`.
+    - `thinking` becomes `{"type": "enabled" | "disabled"}`, or what the server has in its place.
     - `tool_choice: "none"` leaves the tools out: the service ignores it.
     - Every tool has a `parameters` schema: without one the model writes its call as text.
-    - The messages are adapted to `protocol` as `history.adapt_messages` says.
+    - The messages are adapted to `protocol` and `dialect` as `history.adapt_messages` says.
+    - At Xiaomi the model's id is in lower case and without `[1m]`, which is a client's habit.
+
+    Args:
+        request: a `ChatRequest`.
+        protocol: on which it will be sent.
+        dialect: of the server (`Endpoint.dialect`). The ranges, names and limits of Xiaomi's
+            reference bind Xiaomi's hosts only.
 
     Raises:
         InvalidRequestError: a value is out of its range, a name is misspelt, `messages` is empty.
@@ -54,26 +65,33 @@ def prepare(
         value = extra.pop(name)  # it wins, as with OpenAI's clients
         if value is not None:
             body[name] = value
-    _check_names(body)
-    if protocol == "messages":
-        _check_names_for_messages(body)
+    if dialect.is_vendors:
+        _check_names(body)
+        if protocol == "messages":
+            _check_names_for_messages(body)
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise InvalidRequestError(f"model is missing, e.g. {DEFAULT_MODEL!r}.", param="model")
     info = model_info(model)
     _normalise_thinking(body)
     _check_for_model(body, info)
-    _check_sampling(body, info)
+    _check_stop(body)
     _check_shapes(body)
-    _adapt_tools(body)
+    _adapt_tools(body, dialect)
+    if dialect.is_vendors:
+        _check_ranges(body, info)
+        plain = model.removesuffix("[1m]").lower()
+        body["model"] = model if plain in ALIASES else plain
     if info.kind != "chat" and protocol == "chat_completions":  # the other one has no speech
         from mimo_core.speech import check_speech
 
         check_speech(body, info)
     thinks = info.thinks(body.get("thinking"), body.get("reasoning_effort"))
     body["messages"] = adapt_messages(
-        body.get("messages"), info, thinks=thinks, blocks=protocol == "messages"
+        body.get("messages"), info, dialect, thinks=thinks, blocks=protocol == "messages"
     )
+    if protocol == "chat_completions":
+        switch_thinking(body, extra, dialect)
     body.update(extra)
     return body
 
@@ -138,7 +156,7 @@ def _check_for_model(body: dict[str, Any], info: ModelInfo) -> None:
         raise InvalidRequestError("MiMo gives one answer a request; 'n' must be 1.", param="n")
 
 
-def _check_sampling(body: dict[str, Any], info: ModelInfo) -> None:
+def _check_ranges(body: dict[str, Any], info: ModelInfo) -> None:
     for name, (low, high) in _RANGES.items():
         value = body.get(name)
         if value is not None and not (_is_number(value) and low <= value <= high):
@@ -155,16 +173,26 @@ def _check_sampling(body: dict[str, Any], info: ModelInfo) -> None:
                 f"from 1 to {info.max_output}.",
                 param=name,
             )
+    effort = body.get("reasoning_effort")
+    if effort is not None and effort not in EFFORTS:
+        raise InvalidRequestError(
+            f"reasoning_effort is {effort!r:.80}; it can be {', '.join(map(repr, EFFORTS))}.",
+            param="reasoning_effort",
+        )
+    stop = body.get("stop")
+    if isinstance(stop, list | tuple) and len(stop) > _MAX_STOPS:
+        raise InvalidRequestError(
+            f"stop has {len(stop)} sequences; MiMo takes at most {_MAX_STOPS}.", param="stop"
+        )
+
+
+def _check_stop(body: dict[str, Any]) -> None:
     stop = body.get("stop")
     if stop is None:
         return
     stops = [stop] if isinstance(stop, str) else stop
     if not isinstance(stops, list | tuple) or not all(isinstance(s, str) and s for s in stops):
         raise InvalidRequestError("stop must be a text or a list of texts.", param="stop")
-    if len(stops) > _MAX_STOPS:
-        raise InvalidRequestError(
-            f"stop has {len(stops)} sequences; MiMo takes at most {_MAX_STOPS}.", param="stop"
-        )
     if not stops:
         del body["stop"]
 
@@ -199,7 +227,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _adapt_tools(body: dict[str, Any]) -> None:
+def _adapt_tools(body: dict[str, Any], dialect: Dialect) -> None:
     if body.get("tool_choice") == "none" or not body.get("tools"):
         # Neither means anything without the other, and the service ignores "none".
         body.pop("tools", None)
@@ -215,7 +243,7 @@ def _adapt_tools(body: dict[str, Any]) -> None:
             "{'type': 'function', 'function': {'name': …}}.",
             param="tool_choice",
         )
-    body["tools"] = [_tool(tool) for tool in body["tools"]]
+    body["tools"] = [_tool(tool, dialect) for tool in body["tools"]]
 
 
 def _is_named_function(choice: Any) -> bool:
@@ -227,10 +255,12 @@ def _is_named_function(choice: Any) -> bool:
     )
 
 
-def _tool(tool: Any) -> dict[str, Any]:
+def _tool(tool: Any, dialect: Dialect) -> dict[str, Any]:
     kind = tool.get("type", "function") if isinstance(tool, dict) else None
     if kind == "web_search":
         _check_search(tool)
+        return dict(tool)
+    if kind != "function" and isinstance(kind, str) and not dialect.is_vendors:
         return dict(tool)
     function = tool.get("function") if isinstance(tool, dict) else None
     if kind != "function" or not isinstance(function, dict):

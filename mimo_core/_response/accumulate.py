@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, cast
 
+from mimo_core._response.reasoning import joined_details
 from mimo_core.audio import joined
 from mimo_core.types import ChatChunk, ChatResponse, Choice, FunctionCall, Message, ToolCall, Usage
 
@@ -68,6 +69,8 @@ class Accumulator:
             pieces = self._audio.get("data")
             message["audio"] = {**self._audio, "data": joined(pieces)} if pieces else self._audio
         message.update(self._fields)
+        if details := message.get("reasoning_details"):
+            message["reasoning_details"] = joined_details(details)
         return cast("Message", message)
 
     def _add_call(self, call: ToolCall) -> None:

@@ -31,3 +31,35 @@ def _text_of(message: dict[str, Any]) -> str:
         if isinstance(detail, dict)
     ]
     return "".join(text for text in texts if isinstance(text, str))
+
+
+def joined_details(pieces: list[Any]) -> list[Any]:
+    """OpenRouter's `reasoning_details` as unstreamed, from the pieces of a stream.
+
+    Pieces that follow each other and share their type and their index are one detail: its texts
+    are joined, and of anything else what came last counts. Without an index they stay apart.
+    """
+    details: list[Any] = []
+    for piece in pieces:
+        last = details[-1] if details else None
+        if not (isinstance(last, dict) and isinstance(piece, dict) and _goes_on(last, piece)):
+            details.append(dict(piece) if isinstance(piece, dict) else piece)
+            continue
+        for name, value in piece.items():
+            before = last.get(name)
+            if name in _JOINED and isinstance(before, str) and isinstance(value, str):
+                last[name] = before + value
+            elif value is not None:
+                last[name] = value
+    return details
+
+
+_JOINED = frozenset({"text", "summary", "data"})
+
+
+def _goes_on(last: dict[str, Any], piece: dict[str, Any]) -> bool:
+    return (
+        last.get("type") == piece.get("type")
+        and last.get("index") == piece.get("index") is not None
+        and piece.get("id") in (None, last.get("id"))
+    )

@@ -94,6 +94,6 @@ class Fixtures:
         from mimo_core.testing.emulator import FakeMiMo
 
         with FakeMiMo() as mimo:
-            monkeypatch.setenv("MIMO_BASE_URL", mimo.base_url)
+            monkeypatch.setenv("MIMO_BASE_URL", mimo.named_base_url)
             monkeypatch.setenv("MIMO_API_KEY", STAND_IN_KEY)
             yield mimo

@@ -23,6 +23,7 @@ from mimo_core import (
     UnsupportedInputError,
 )
 from mimo_core._http.errors import error_for
+from mimo_core._http.retry import delay_before_retry
 from tests.conftest import KEY
 from tests.core.helpers import classified, error_body
 
@@ -325,3 +326,25 @@ def test_a_dummy_key_does_not_tear_words_apart(key: str, shown: str) -> None:
 
 def body_text(message: str) -> str:
     return json.dumps(error_body(message=message))
+
+
+LLAMA_500 = {
+    "image input is not supported - hint: provide the mmproj": UnsupportedInputError,
+    "video input is not supported - hint: provide the mmproj": UnsupportedInputError,
+    "Failed to parse tool call arguments as JSON: [json.exception…": InvalidRequestError,
+    'Failed to parse tools: Unsupported tool type: {"type":"web_search"}': InvalidRequestError,
+    "JSON schema error at #: unrecognized type nonsense": InvalidRequestError,
+    "\n------------\nWhile executing FilterExpression at line 7, column 152": InvalidRequestError,
+    "The model produced output that does not match the expected peg-native format": ServerError,
+}
+
+
+@pytest.mark.parametrize(("message", "kind"), LLAMA_500.items())
+def test_what_llama_cpp_calls_500_and_is_the_callers_fault(
+    message: str, kind: type[MiMoError]
+) -> None:
+    """Its server's own words, build b11669: trying again would not help, but for the last."""
+    body = {"error": {"code": 500, "message": message, "type": "server_error"}}
+    error = error_for(500, {}, json.dumps(body))
+    assert type(error) is kind
+    assert (delay_before_retry(error, 0, 1) is not None) is (kind is ServerError)

@@ -194,8 +194,13 @@ def test_repr_does_not_show_the_key() -> None:
         (SK, "token-plan-sgp", "token-plan-sgp takes tp- or ttp- keys: set base_url to xiaomi"),
         (SK, "xiaomi", None),
         ("other-0123456789", "xiaomi", None),
-        (SK, "cloudsway", None),
-        (SK, "https://relay.example.org/v1", None),
+        (SK, "openrouter", "openrouter takes sk-or- keys: set base_url to xiaomi"),
+        (
+            SK,
+            "cloudsway",
+            "Check that MIMO_API_KEY, or api_key, is a key of genaiapi.cloudsway.net",
+        ),
+        (SK, "https://relay.example.org/v1", "is a key of relay.example.org"),
     ],
 )
 def test_a_key_of_another_host_is_named_in_a_401(key: str, where: str, hint: str | None) -> None:

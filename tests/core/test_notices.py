@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mimo_core.dialects import SELF_HOSTED, XIAOMI
 from mimo_core.notices import empty_reason, without_effect
 
 
@@ -27,7 +28,8 @@ from mimo_core.notices import empty_reason, without_effect
     ],
 )
 def test_parameters_without_effect(request_: dict[str, Any], names: list[str]) -> None:
-    assert without_effect(request_) == names
+    assert without_effect(request_, XIAOMI) == names
+    assert without_effect(request_, SELF_HOSTED) == []
 
 
 @pytest.mark.parametrize(

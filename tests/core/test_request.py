@@ -69,7 +69,8 @@ def test_the_model_must_be_named_and_may_be_unknown() -> None:
         with pytest.raises(InvalidRequestError, match=r"model is missing, e\.g\. 'mimo"):
             prepare(request)
     assert prepared("mimo-v9-nova")["model"] == "mimo-v9-nova"
-    assert prepared("mimo-v2.5-pro[1m]")["model"] == "mimo-v2.5-pro[1m]"
+    assert prepared("mimo-v2.5-pro[1m]")["model"] == "mimo-v2.5-pro"  # a client's habit
+    assert prepared("MaaS_Mimo_V2.5_20260423")["model"] == "MaaS_Mimo_V2.5_20260423"
 
 
 # Names

@@ -123,7 +123,11 @@ def test_any_arguments_that_are_not_whole(pieces: str) -> None:
     mapper = ChunkMapper()
     delta: Any = {"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}
     end: Any = {"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]}
-    chunks = [chunk for chunk in (mapper.map(delta), mapper.end(end, [call])) if chunk is not None]
+    chunks = [
+        chunk
+        for chunk in (mapper.map(delta), mapper.end(end, {"tool_calls": [call]}))
+        if chunk is not None
+    ]
     whole = added_up([chunk.message for chunk in chunks])
     events: Any = chunks_to_events(iter(chunks))
     blocks = [e["content"] for e in events if e["event"] == "content-block-finish"]

@@ -37,7 +37,7 @@ def slow(mimo: FakeMiMo) -> FakeMiMo:
 
 
 def start(mimo: FakeMiMo, journal: Path, *options: Any) -> subprocess.Popen[str]:
-    environment = {"MIMO_API_KEY": KEY, "MIMO_BASE_URL": mimo.base_url}
+    environment = {"MIMO_API_KEY": KEY, "MIMO_BASE_URL": mimo.named_base_url}
     return subprocess.Popen(
         [sys.executable, EXAMPLE, "--journal", journal, *map(str, [*SIZE, *options])],
         env={**os.environ, **environment},

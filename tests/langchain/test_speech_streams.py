@@ -207,7 +207,9 @@ class TestStreams:
             {"audio": {"data": "AAAA"}, "final_text_preview": "Hello."},
             {"audio": {"data": "AAAA"}, "final_text_preview": "Hello."},
         ]
-        chunks = [mapper.map(chunk(delta)) for delta in deltas] + [mapper.end(chunk({}, "stop"), [])]
+        chunks = [mapper.map(chunk(delta)) for delta in deltas] + [
+            mapper.end(chunk({}, "stop"), deltas[0])
+        ]
         whole = added_up([one.message for one in chunks if one])
         assert whole.additional_kwargs["final_text_preview"] == "Hello."
         assert audio_of(whole) == bytes(6)

@@ -16,7 +16,7 @@ from tests.langchain import test_standard_integration as live
 from tests.langchain.pretend_model import respond
 
 pytestmark = pytest.mark.vcr
-NOWHERE = "http://127.0.0.1:9/v1"
+NOWHERE = "xiaomi+http://127.0.0.1:9/v1"  # the emulator speaks as the service does
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def served(pytestconfig: pytest.Config) -> Iterator[str]:
         yield NOWHERE
         return
     with FakeMiMo(respond) as server:
-        yield server.base_url
+        yield server.named_base_url
 
 
 @pytest.fixture(scope="module")

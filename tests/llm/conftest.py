@@ -68,7 +68,10 @@ def mimo(
     A test gives it arguments with `@mimo_with(extra_models=[…])`.
     """
     with FakeMiMo(**getattr(request, "param", {})) as fake:
-        base_urls = {"chat_completions": fake.base_url, "messages": fake.messages_base_url}
+        base_urls = {
+            "chat_completions": fake.named_base_url,
+            "messages": f"xiaomi+{fake.messages_base_url}",
+        }
         monkeypatch.setenv("MIMO_BASE_URL", base_urls[protocol])
         yield fake
 

@@ -36,5 +36,5 @@ def test_an_effort_is_sent(run: Any, mimo: FakeMiMo, effort: str) -> None:
 def test_other_efforts_are_refused_before_anything_is_sent(run: Any, mimo: FakeMiMo) -> None:
     result = run("-m", "mimo", "Hi", "-o", "reasoning_effort", "max")
     assert result.exit_code == 1
-    assert "Input should be 'none', 'low', 'medium' or 'high'" in result.stderr
+    assert "it can be 'none', 'low', 'medium', 'high'." in result.stderr
     assert not mimo.requests

@@ -171,7 +171,7 @@ def emulator(replies: Sequence[Reply | Fault | str]) -> Iterator[None]:
 
     with FakeMiMo() as mimo:
         mimo.queue(*replies)
-        with environment(MIMO_BASE_URL=mimo.base_url, MIMO_API_KEY=STAND_IN_KEY):
+        with environment(MIMO_BASE_URL=mimo.named_base_url, MIMO_API_KEY=STAND_IN_KEY):
             yield
 
 

@@ -1,4 +1,4 @@
-"""Whose answers a cassette holds: the vendor's published ones, the emulator's, or live ones."""
+"""Whose answers a cassette holds: published, emulated, transcribed or live ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from mimo_core.testing.errors import CassetteError
 
-Kind = Literal["vendor", "emulator", "live"]
+Kind = Literal["vendor", "emulator", "source", "live"]
 Match = Literal["exact", "question", "model"]
 
 EMULATOR_SERVER = "FakeMiMo"
@@ -26,8 +26,9 @@ class Provenance:
 
     Attributes:
         kind: `vendor` (published by the vendor or a gateway), `emulator` (made by FakeMiMo; no
-            model has run) or `live` (recorded at a gateway).
-        source: where they were published, or which host answered.
+            model has run), `source` (transcribed from the code of a server, which has not
+            answered) or `live` (recorded at a gateway).
+        source: where they were published, which host answered, or which file of which version.
         date: of the publication or of the recording, `YYYY-MM-DD`.
         note: what the cassette shows.
         match: which requests the answers are given to. `exact`: the same body by meaning;

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
+from mimo_core.dialects import XIAOMI
+from mimo_core.gateways import assign_dialect
 from mimo_core.testing.emulator import service
 from mimo_core.testing.emulator.connection import Connection, Cut, Disconnected, WireRequest
 from mimo_core.testing.emulator.defaults import default_reply
@@ -111,6 +113,7 @@ class FakeMiMo:
             target=self._accept, args=(listener,), name=f"FakeMiMo:{self.port}", daemon=True
         )
         self._acceptor.start()
+        assign_dialect(self.root_url, XIAOMI)
         return self
 
     def stop(self) -> None:
@@ -119,6 +122,7 @@ class FakeMiMo:
         if listener is None or acceptor is None:
             return
         address = listener.getsockname()
+        assign_dialect(self.root_url, None)
         self._listener = None
         # A last connection wakes the acceptor on every platform; closing the socket does not.
         with contextlib.suppress(OSError):
@@ -162,6 +166,12 @@ class FakeMiMo:
     def base_url(self) -> str:
         """The base for chat completions; ends in `/v1`."""
         return f"{self.root_url}/v1"
+
+    @property
+    def named_base_url(self) -> str:
+        """The same for `MIMO_BASE_URL` in another process, which cannot know that an address of
+        this machine is not a server of one's own: `xiaomi+http://…`."""
+        return f"xiaomi+{self.base_url}"
 
     @property
     def messages_base_url(self) -> str:

@@ -1,0 +1,44 @@
+"""What can be said of a base URL without asking anybody."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from mimo_core._redact import without_keys
+
+
+def is_plain_url(where: str) -> bool:
+    """Whether this is an http(s) URL of host and path: no user, no query, nothing unprintable."""
+    try:
+        parts = urlsplit(where)
+        parts.port  # noqa: B018  # raises on a port that is not a number
+    except ValueError:
+        return False
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        return False
+    printable = where.isprintable() and " " not in where
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and printable
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def carries_credentials(url: str, environ: Mapping[str, str]) -> bool:
+    """Whether a key may go there: https, this machine, or a host that `MIMO_ALLOW_HTTP` names."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "https" or is_loopback(host):
+        return True
+    return host in environ.get("MIMO_ALLOW_HTTP", "").replace(",", " ").split()
+
+
+def shown(where: str) -> str:
+    """A base URL as an error may show it: without user, password and query, and without a key."""
+    return without_keys(where.split("?")[0].rsplit("@", 1)[-1], None)
