@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast fuzz litellm lint types coverage test-core-1.8 record drift tables bench bench-short clean
+.PHONY: demo test test-fast fuzz foreign litellm lint types coverage test-core-1.8 record drift tables bench bench-short clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -27,6 +27,19 @@ $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[all]' --group dev
+	@touch $@
+
+# Servers that nobody here wrote: llama.cpp's own (root; a minute the first time), the HTTP layers of
+# vLLM and SGLang without their engines (3.5 GB). What cannot be had is skipped, with the reason.
+foreign: $(VENV)/installed
+	-$(MAKE) .venv-foreign/installed
+	MIMO_FOREIGN=1 $(BIN)/python -m pytest -n 2 -q tests/foreign
+
+# pip, not uv: it takes a CPU build of torch from find-links where there is one.
+.venv-foreign/installed: scripts/foreign/engineless/requirements.txt
+	$(PYTHON) -m venv .venv-foreign
+	.venv-foreign/bin/pip install --quiet --disable-pip-version-check -r $<
+	.venv-foreign/bin/pip install --quiet --disable-pip-version-check --no-deps vllm==0.33.0 sglang==0.5.23
 	@touch $@
 
 # LiteLLM pins other versions than the hosts do: an environment of its own.
@@ -85,4 +98,4 @@ $(VENV)/bench-installed: $(VENV)/installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-1.8 .venv-litellm .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) .venv-1.8 .venv-litellm .venv-foreign .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -21,10 +21,6 @@ ASKED = os.environ.get("MIMO_FOREIGN") == "1"  # read here: the suite takes such
 NOT_ASKED = "starts another server, for which MIMO_FOREIGN=1 has to ask: make foreign"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "foreign: runs on another server; `make foreign`")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:

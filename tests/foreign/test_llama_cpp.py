@@ -160,15 +160,18 @@ async def test_the_switch_reaches_the_template(
     assert llama.last.body.get("chat_template_kwargs") == switched[thinking]
 
 
-async def test_sampling_of_the_server_s_own(llama: Relay, address: Address) -> None:
-    """Xiaomi's ranges and names do not bind other servers; nobody reads `repetition_penalty`."""
+async def test_sampling_of_the_server_s_own(llama: Relay, address: Address, protocol: str) -> None:
+    """Xiaomi's ranges and names do not bind other servers; nobody reads `repetition_penalty`, and
+    the server's messages protocol does not read `min_p` (0.05 is its default)."""
     own = {"top_k": 7, "min_p": 0.25, "repetition_penalty": 1.25, "nonsense": [1]}
     model = ChatMiMo(
         base_url=address(llama.root), temperature=2, max_tokens=3, extra_body=own, max_retries=0
     )
     await model.ainvoke("Hello")
     used = last_slot(llama.behind)["params"]
-    assert (used["temperature"], used["top_k"], used["min_p"]) == (2.0, 7, 0.25)
+    min_p = {"chat_completions": 0.25, "messages": 0.05}[protocol]
+    assert (used["temperature"], used["top_k"]) == (2.0, 7)
+    assert used["min_p"] == pytest.approx(min_p)
     assert own.items() <= llama.last.body.items()
     await model.aclose()
 

@@ -14,7 +14,7 @@ from typing import Any
 import llm
 import pytest
 
-from langchain_mimo import MiMoContextOverflowError, MiMoInvalidRequestError
+from langchain_mimo import MiMoContextOverflowError
 from langchain_mimo import MiMoUnsupportedInputError as MiMoUnsupported
 from mimo_core import (
     ContextOverflowError,
@@ -135,7 +135,7 @@ async def test_an_overflow_in_both_hosts(llama: Relay, address: Address, way: st
 async def test_sound_in_both_hosts(llama: Relay, way: str) -> None:
     """It goes as raw base64 with its format, which is how the server would read it."""
     talk = Talk(way, llama.root + "/v1", options={"max_tokens": 3})
-    expected = MiMoInvalidRequestError if way.startswith("langchain") else llm.ModelError
+    expected = MiMoUnsupported if way.startswith("langchain") else llm.ModelError
     with pytest.raises(expected, match="audio input is not supported"):
         await talk.say("What is it?", ("audio/wav", wav()))
     (passed,) = llama.passed
