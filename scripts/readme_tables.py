@@ -28,6 +28,7 @@ from llm_mimo.options import (
 )
 from llm_mimo.web_search import WebSearch
 from mimo_core.models import MODELS
+from scripts.server_table import server_table
 
 README = Path(__file__).parent.parent / "README.md"
 _INPUTS = ("text", "image", "audio", "video")
@@ -49,6 +50,7 @@ def tables() -> dict[str, str]:
             ("option", "type", "meaning"), _options(TranscriptionOptions)
         ),
         "websearch": _web_search(),
+        "servers": server_table(),
     }
 
 

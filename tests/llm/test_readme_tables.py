@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from scripts.server_table import tests_named
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,3 +54,10 @@ def test_they_hold_every_option(script: ModuleType) -> None:
     assert "`language`" in tables["options:transcription"]
     assert "`force_search`" in tables["websearch"]
     assert "`mimo-v2.5-pro`" in tables["models"]
+
+
+def test_every_cell_of_the_servers_names_a_test_that_is_there() -> None:
+    for named in tests_named():
+        file, _, function = named.partition("::")
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert re.search(rf"^(async )?def {function or 'test_'}", text, re.MULTILINE), named
