@@ -103,7 +103,7 @@ SERVERS = (
 )
 
 
-def tests_named() -> list[str]:
+def named_tests() -> list[str]:
     """The tests that the table names, each once, as `file` or `file::function`."""
     named = dict.fromkeys(test for server in SERVERS for test in server[3:])
     return list(named)
@@ -111,7 +111,7 @@ def tests_named() -> list[str]:
 
 def server_table() -> str:
     """The table as Markdown, and below it the tests by number."""
-    numbers = {test: number for number, test in enumerate(tests_named(), 1)}
+    numbers = {test: number for number, test in enumerate(named_tests(), 1)}
     lines = [
         "| server | reasoning in | reasoning out | thinking switch | tools | audio | video |",
         "| --- | --- | --- | --- | --- | --- | --- |",

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from scripts.server_table import tests_named
+from scripts.server_table import named_tests
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,7 +57,7 @@ def test_they_hold_every_option(script: ModuleType) -> None:
 
 
 def test_every_cell_of_the_servers_names_a_test_that_is_there() -> None:
-    for named in tests_named():
+    for named in named_tests():
         file, _, function = named.partition("::")
         text = (ROOT / file).read_text(encoding="utf-8")
         assert re.search(rf"^(async )?def {function or 'test_'}", text, re.MULTILINE), named
