@@ -56,6 +56,8 @@ def parse_object(text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"the answer is not JSON: {error}") from error
+    except RecursionError as error:
+        raise ValueError("the answer is JSON that is nested too deeply to be read") from error
 
 
 def violation(value: Any, schema: dict[str, Any]) -> str | None:

@@ -232,10 +232,24 @@ def _from_text(text: str, status: int) -> str:
     if "<" in text and re.search(r"<(!doctype|html|head|body)", text, re.IGNORECASE):
         from html import unescape  # its table of entities takes 2 ms
 
-        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-        words = unescape(title.group(1)) if title else unescape(re.sub(r"<[^>]*>", " ", text))
+        words = unescape(_title(text) or _without_tags(text))
         return f"a page instead of an answer, from a gateway or proxy: {printable(words)[:200]}"
     return text
+
+
+def _title(page: str) -> str:
+    """The title of a page. By `find`: a pattern would go back and forth in a page of brackets."""
+    lower = page.lower()
+    if len(lower) != len(page):  # a letter that is longer in lower case: positions would differ
+        return ""
+    start = lower.find(">", max(lower.find("<title"), 0)) + 1
+    end = lower.find("</title", start)
+    return page[start:end] if "<title" in lower and 0 < start < end else ""
+
+
+def _without_tags(page: str) -> str:
+    first, *parts = page.split("<")
+    return " ".join([first, *(part.partition(">")[2] for part in parts)])
 
 
 def _kind(status: int, says: Sentence) -> type[MiMoError]:

@@ -27,6 +27,7 @@ from mimo_core._response.decode import (
     StreamDecoder,
     parse_json,
 )
+from mimo_core._response.gate import check_choice, readable_usage
 from mimo_core._response.reasoning import adopt_reasoning
 from mimo_core._response.repair import ToolCallRepair
 from mimo_core.errors import (
@@ -182,11 +183,14 @@ class ChatCall(Exchange[ChatResponse]):
             raise self._unusable(payload, self._protocol.answer_holds)
         choice = response["choices"][0]
         try:
+            check_choice(choice, "message")
             choice["message"] = adopt_reasoning(with_own_ids(choice["message"]))
-        except (ContradictionError, AttributeError, TypeError) as error:
+        except ContradictionError as error:
             raise InvalidResponseError(
-                f"A tool call in the answer cannot be read: {error}. Send the request again."
+                f"The answer cannot be read: {error}. Send the request again."
             ) from error
+        if "usage" in response:
+            response["usage"] = readable_usage(response["usage"])
         if self._repair:
             reason = choice.get("finish_reason")
             choice["message"] = self._repair.message(choice["message"], reason)

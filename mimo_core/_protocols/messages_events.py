@@ -184,7 +184,7 @@ class EventTranslator:
         self._is_over = False  # a reason for the end has come
         self._ends_with_call = False  # no text has come since the last call began
         self._ignored: set[Any] = set()  # indices of open blocks that we do not know
-        self._signatures: list[str] = []
+        self._signatures: list[list[str]] = []  # the pieces of each thinking block's
 
     def __call__(self, event: dict[str, Any]) -> list[ChatChunk] | None:
         kind = event.get("type")
@@ -225,7 +225,7 @@ class EventTranslator:
             self._ends_with_call = True
             return [self._chunk({"tool_calls": [call]})]
         if kind == "thinking":
-            self._signatures.append(block.get("signature") or "")
+            self._signatures.append([block.get("signature") or ""])
             return self._text("reasoning_content", block.get("thinking"))
         if kind == "text":
             return self._text("content", block.get("text"))
@@ -240,7 +240,7 @@ class EventTranslator:
         if kind == "thinking_delta":
             return self._text("reasoning_content", delta.get("thinking"))
         if kind == "signature_delta" and self._signatures:
-            self._signatures[-1] += delta.get("signature") or ""
+            self._signatures[-1].append(delta.get("signature") or "")
         if kind == "input_json_delta" and (piece := delta.get("partial_json")):
             return self._add_arguments(index, piece)
         return []
@@ -297,7 +297,8 @@ class EventTranslator:
         if reason in COMPLETE_REASONS:
             self._check_closed()
         chunks = self._give_whole_arguments(reason)
-        signature, self._signatures = _one_signature(self._signatures), []
+        signatures = ["".join(pieces) for pieces in self._signatures]
+        signature, self._signatures = _one_signature(signatures), []
         if signature:
             chunks.append(self._chunk({"reasoning_signature": signature}))
         return [*chunks, self._chunk({}, reason), self._count()]

@@ -20,6 +20,7 @@ from mimo_core._response.accumulate import (
     response_from,
 )
 from mimo_core._response.calls import CallNumbering
+from mimo_core._response.gate import check_choice, readable_usage
 from mimo_core._response.reasoning import adopt_reasoning
 from mimo_core._response.repair import ToolCallRepair, ToolCallStream
 from mimo_core._response.sse import SSEParser
@@ -35,18 +36,40 @@ ErrorEvent = Callable[[dict[str, Any]], MiMoError]
 
 
 def parse_json(payload: bytes) -> Any:
-    """JSON, fast; and what the fast parser refuses (lone surrogates, deep nesting), slowly.
+    """JSON, fast; and what the fast parser refuses (lone surrogates), slowly.
 
-    Raises `ValueError` on anything else.
+    Raises `ValueError` on anything else, and on more than 200 brackets within each other, which no
+    honest answer has.
     """
     try:
         return from_json(payload)
-    except ValueError:
-        pass
+    except ValueError as error:
+        if "recursion limit" in str(error):
+            raise
     try:
-        return json.loads(payload)
+        parsed = json.loads(payload)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    if _is_deeper_than(parsed, _MAX_DEPTH):
+        raise ValueError("nested too deeply")
+    return parsed
+
+
+def _is_deeper_than(value: Any, depth: int) -> bool:
+    level = [value]
+    for _ in range(depth):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
+
+
+_MAX_DEPTH = 200  # the fast parser's own limit
 
 
 class Stage(Enum):
@@ -98,7 +121,7 @@ class ChunkNormaliser:
     def add(self, chunk: ChatChunk, out: list[ChatChunk]) -> None:
         """Take one chunk off the wire; append to `out` what the caller is to see of it."""
         self._envelope = chunk
-        if "usage" in chunk and (usage := chunk.pop("usage")):
+        if "usage" in chunk and (usage := readable_usage(chunk.pop("usage"))):
             self._usage = usage
         choices = chunk.get("choices")
         if not choices:
@@ -106,10 +129,13 @@ class ChunkNormaliser:
         choice = choices[0]
         if len(choices) > 1:
             chunk["choices"] = [choice]
+        delta, reason = choice.get("delta"), choice.get("finish_reason")
+        # The usual piece of text needs no look.
+        if reason or not delta or len(delta) != 1 or type(delta.get("content")) is not str:
+            check_choice(choice, "delta")
         if (number := choice.get("index")) != self._choice:
-            self._check_choice(number)
-        delta = choice.get("delta")
-        if reason := choice.get("finish_reason"):
+            self._check_number(number)
+        if reason:
             self._end_with(reason)
             choice["finish_reason"] = None
             if not delta or not any(v for k, v in delta.items() if k != "role"):
@@ -126,7 +152,7 @@ class ChunkNormaliser:
         self.started = True
         out.append(chunk)
 
-    def _check_choice(self, number: Any) -> None:
+    def _check_number(self, number: Any) -> None:
         """There is one choice: pieces of a second one would be mixed into its text and calls."""
         if number is None:
             return

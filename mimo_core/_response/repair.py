@@ -103,7 +103,7 @@ class ToolCallRepair:
             values = json.loads(arguments)
             if isinstance(values, str):  # the whole of them written as a JSON string
                 values = json.loads(values)
-        except ValueError:
+        except (ValueError, RecursionError):
             return arguments
         schema = self._schemas.get(name)
         if not isinstance(values, dict) or schema is None:
@@ -168,7 +168,8 @@ class ToolCallStream:
 
     def __init__(self, repair: ToolCallRepair) -> None:
         self._repair = repair
-        self._text = ""  # held back
+        self._text = ""  # held back: what may be the beginning of `<tool_call>`
+        self._held: list[str] = []  # everything from the first `<tool_call>` on
         self._fences = 0  # of code blocks, in the text that was passed on
         self._ticks = 0  # backticks at its end, that are not a fence
         self._calls: dict[int, _StreamedCall] = {}
@@ -188,7 +189,8 @@ class ToolCallStream:
             doubtful: the indices of calls of which it is not sure that nothing is missing.
         """
         quoted = bool(self._fences % 2 or self._ticks)
-        text, leaked = self._repair.split(self._text, finish_reason, quoted=quoted)
+        held = self._text + "".join(self._held)
+        text, leaked = self._repair.split(held, finish_reason, quoted=quoted)
         rest: Message = {}
         if text:
             rest["content"] = text
@@ -209,11 +211,16 @@ class ToolCallStream:
         return "" if call.held is None else self._repair.arguments(call.name, "".join(call.held))
 
     def _pass_on(self, content: str) -> str:
+        if self._held:
+            self._held.append(content)  # in pieces: added up, each would copy all before it
+            return ""
         text = self._text + content
         start = text.find(_OPEN)
         if start < 0:
             start = len(text) - _overlap(text)
-        self._text = text[start:]
+            self._text = text[start:]
+        else:
+            self._text, self._held = "", [text[start:]]
         passed = text[:start]
         if passed and (self._ticks or "`" in passed):
             self._count_fences(passed)
@@ -302,7 +309,7 @@ def _typed(text: str, types: frozenset[str]) -> Any:
     """The JSON value in `text` where it is of one of `types`, else the text."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     kinds = {"boolean"} if isinstance(value, bool) else _JSON_TYPES[type(value)]
     if "string" in types and types is not _ANY and not isinstance(value, dict | list):

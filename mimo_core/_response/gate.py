@@ -1,0 +1,173 @@
+"""The one gate: what a server sent, checked for the types that the core and the hosts read.
+
+Behind it no code asks again. A field that nobody reads passes with whatever it holds. A wrong count
+of `usage` costs that count; anything else that is wrong costs the answer, for nobody can tell what
+it was to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from mimo_core._response.accumulate import ContradictionError
+from mimo_core.types import FAILED_REASONS, Usage
+
+_Check = Callable[[Any, str], None]
+_KINDS = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "a text",
+    list: "a list",
+    dict: "an object",
+    type(None): "null",
+}
+
+
+def check_choice(choice: Any, holder: str) -> None:
+    """Check one choice of an answer.
+
+    Args:
+        choice: off the wire, or translated to that form.
+        holder: where its message stands: `delta` in a stream, else `message`.
+
+    Raises:
+        ContradictionError: it is not what this code reads; the text says where.
+    """
+    _object(choice, "a choice")
+    _index(choice.get("index"), "a choice's index")
+    message = choice.get(holder)
+    if message is None and (other := choice.get("message")):
+        raise ContradictionError(f"a choice holds {_kind(other)} 'message' in place of 'delta'")
+    if message is not None:
+        _fields(message, _MESSAGE, holder)
+    reason = choice.get("finish_reason")
+    _text(reason, "finish_reason")
+    if reason in FAILED_REASONS:
+        raise ContradictionError(f"the server gave up, with the finish reason {reason!r}")
+
+
+def readable_usage(usage: Any) -> Usage | None:
+    """The counts of a usage that are counts; what else stands there is left as it is.
+
+    Args:
+        usage: off the wire.
+
+    Returns:
+        Whole numbers that are not negative, at the names that this code reads. None without any.
+    """
+    if not isinstance(usage, dict):
+        return None
+    readable: dict[str, Any] = {}
+    for name, value in usage.items():
+        if name in _COUNTS:
+            if (count := _count(value)) is not None:
+                readable[name] = count
+        elif name in _DETAILS:
+            if isinstance(value, dict):
+                counts = {key: _count(number) for key, number in value.items()}
+                readable[name] = {k: count for k, count in counts.items() if count is not None}
+        elif name != "seconds" or (isinstance(value, int | float) and not isinstance(value, bool)):
+            readable[name] = value
+    return cast("Usage", readable) or None
+
+
+_COUNTS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
+_DETAILS = frozenset({"prompt_tokens_details", "completion_tokens_details", "web_search_usage"})
+
+
+def _count(value: Any) -> int | None:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and value >= 0 else None
+
+
+def _kind(value: Any) -> str:
+    return _KINDS.get(type(value), "something else")
+
+
+def _wrong(value: Any, where: str, wanted: str) -> ContradictionError:
+    return ContradictionError(f"{where} is {_kind(value)}, not {wanted}")
+
+
+def _text(value: Any, where: str) -> None:
+    if value is not None and not isinstance(value, str):
+        raise _wrong(value, where, "a text")
+
+
+def _index(value: Any, where: str) -> None:
+    if value is not None and type(value) is not int:
+        raise _wrong(value, where, "a whole number")
+
+
+def _object(value: Any, where: str) -> None:
+    if not isinstance(value, dict):
+        raise _wrong(value, where, "an object")
+
+
+def _objects(value: Any, where: str) -> None:
+    if not isinstance(value, list):
+        raise _wrong(value, where, "a list")
+    for element in value:
+        _object(element, f"an element of {where}")
+
+
+def _fields(value: Any, checks: dict[str, _Check], where: str) -> None:
+    _object(value, where)
+    for name, held in value.items():
+        if held is not None and (check := checks.get(name)) is not None:
+            check(held, f"{where}.{name}")
+
+
+def _arguments(value: Any, where: str) -> None:
+    if not isinstance(value, str | dict):  # some relays send the object itself
+        raise _wrong(value, where, "a text")
+
+
+def _function(value: Any, where: str) -> None:
+    _fields(value, _FUNCTION, where)
+
+
+def _calls(value: Any, where: str) -> None:
+    if not isinstance(value, list):
+        raise _wrong(value, where, "a list")
+    for call in value:
+        _fields(call, _CALL, where)
+
+
+def _audio(value: Any, where: str) -> None:
+    _fields(value, _AUDIO, where)
+
+
+def _annotations(value: Any, where: str) -> None:
+    if not isinstance(value, list):
+        raise _wrong(value, where, "a list")
+    for annotation in value:
+        _fields(annotation, _ANNOTATION, where)
+
+
+_FUNCTION: dict[str, _Check] = {"name": _text, "arguments": _arguments}
+_CALL: dict[str, _Check] = {"index": _index, "id": _text, "type": _text, "function": _function}
+_AUDIO: dict[str, _Check] = {"data": _text, "id": _text, "transcript": _text}
+_ANNOTATION: dict[str, _Check] = dict.fromkeys(
+    ("url", "title", "summary", "site_name", "publish_time"), _text
+)
+_MESSAGE: dict[str, _Check] = {
+    **dict.fromkeys(
+        (
+            "role",
+            "content",
+            "reasoning_content",
+            "reasoning",
+            "reasoning_signature",
+            "error_message",
+            "final_text_preview",
+        ),
+        _text,
+    ),
+    "reasoning_details": _objects,
+    "annotations": _annotations,
+    "tool_calls": _calls,
+    "audio": _audio,
+}
