@@ -70,6 +70,8 @@ class Arguments(LangChainArguments, total=False):
     timeout: Any
     request_timeout: Any
     default_request_timeout: Any
+    deadline: float | None
+    limits: Any
     max_retries: int | None
     default_headers: Headers | None
     default_query: Mapping[str, Any] | None

@@ -102,6 +102,11 @@ class ClientFields(_Fields):
         None, validation_alias=AliasChoices("timeout", "request_timeout", "default_request_timeout")
     )
     """Seconds, one number or `(connect, silence)`, or an httpx `Timeout`; default `(10, 600)`."""
+    deadline: float | None = None
+    """Seconds that a call may take in all, further attempts included; None for any."""
+    limits: Any = None
+    """The most that is read of a server that sends without end: a dict of the ones that differ from
+    `mimo_core.limits.Limits()`, e.g. `{"answer": 2**30}`."""
     max_retries: int = 2
     """Further attempts after a failed connection, 429, 500, 502, 503 or 504; 0 for none."""
     default_headers: Annotated[

@@ -211,6 +211,8 @@ class MiMoSettings(BaseChatModel, MiMoFields):
             "protocol": self.protocol,
             "auth": self.auth,
             "timeout": self.timeout,
+            "deadline": self.deadline,
+            "limits": self.limits,
             "max_retries": self.max_retries,
             "default_headers": self.default_headers,
             "default_query": opened(self.default_query),

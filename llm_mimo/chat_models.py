@@ -133,7 +133,7 @@ class ChatModel(_Chat, llm.KeyModel):
             from llm_mimo.clients import sync_client
 
             turn = self._begin_turn(prompt, response, conversation)
-            client = sync_client(key, _options(prompt).timeout)
+            client = sync_client(key, *_options(prompt).times)
             while turn.request is not None:
                 try:
                     with closing(_stream(client, turn.request, stream=stream)) as chunks:
@@ -162,7 +162,7 @@ class AsyncChatModel(_Chat, llm.AsyncKeyModel):
             from llm_mimo.clients import async_client
 
             turn = self._begin_turn(prompt, response, conversation)
-            client = async_client(key, _options(prompt).timeout)
+            client = async_client(key, *_options(prompt).times)
             while turn.request is not None:
                 chunks = AsyncChunks(client, turn.request, stream=stream)
                 try:

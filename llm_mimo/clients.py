@@ -23,12 +23,15 @@ _clients: dict[tuple[Any, ...], Any] = {}
 _lock = threading.Lock()
 
 
-def sync_client(key: str | None, timeout: float | None = None) -> MiMoClient:
+def sync_client(
+    key: str | None, timeout: float | None = None, deadline: float | None = None
+) -> MiMoClient:
     """The client for this key and `MIMO_BASE_URL`: rounds of tool calls share its connection.
 
     Args:
         key: the API key. None sends requests without one.
         timeout: in seconds. None uses the client's default.
+        deadline: seconds for a whole answer. None for any number.
 
     Returns:
         A client that stays open until the process ends.
@@ -36,12 +39,14 @@ def sync_client(key: str | None, timeout: float | None = None) -> MiMoClient:
     Raises:
         MiMoError: the key or `MIMO_BASE_URL` is malformed.
     """
-    return _cached(MiMoClient, key, timeout)
+    return _cached(MiMoClient, key, timeout, deadline)
 
 
-def async_client(key: str | None, timeout: float | None = None) -> AsyncMiMoClient:
+def async_client(
+    key: str | None, timeout: float | None = None, deadline: float | None = None
+) -> AsyncMiMoClient:
     """Do what `sync_client` does, for an asynchronous client."""
-    return _cached(AsyncMiMoClient, key, timeout)
+    return _cached(AsyncMiMoClient, key, timeout, deadline)
 
 
 def mimo_model(model_id: str) -> MiMoModel:
@@ -85,12 +90,14 @@ def client_for(model_id: str, key: str | None, timeout: float | None = None) -> 
     return sync_client(mimo_model(model_id).get_key(key), timeout)
 
 
-def _cached(kind: Callable[..., _Client], key: str | None, timeout: float | None) -> _Client:
+def _cached(
+    kind: Callable[..., _Client], key: str | None, timeout: float | None, deadline: float | None
+) -> _Client:
     where = os.environ.get("MIMO_BASE_URL")
-    identity = (kind, key, where, timeout)
+    identity = (kind, key, where, timeout, deadline)
     with _lock:
         if identity not in _clients:
-            _clients[identity] = kind(key, base_url=where, timeout=timeout)
+            _clients[identity] = kind(key, base_url=where, timeout=timeout, deadline=deadline)
         client: _Client = _clients[identity]
         return client
 

@@ -61,6 +61,18 @@ class SharedOptions(llm.Options):
         description="Seconds to wait for a connection, and for the next bytes. "
         "Default: 10 to connect, 600 for bytes.",
     )
+    deadline: float | None = Field(
+        default=None,
+        gt=0,
+        le=1_000_000,
+        description="Seconds that an answer may take in all, further attempts included. "
+        "Default: any.",
+    )
+
+    @property
+    def times(self) -> tuple[float | None, float | None]:
+        """`timeout` and `deadline`, for a client."""
+        return self.timeout, self.deadline
 
 
 class SamplingOptions(SharedOptions):

@@ -62,7 +62,7 @@ class _Sync(_OneAnswer, llm.KeyModel):
             from llm_mimo.clients import sync_client
 
             request = self._build_request(prompt)
-            client = sync_client(key, _timeout(prompt))
+            client = sync_client(key, *_options(prompt).times)
             text = self._deliver(client.chat(request), prompt, response)
         yield text
 
@@ -81,7 +81,7 @@ class _Async(_OneAnswer, llm.AsyncKeyModel):
             from llm_mimo.clients import async_client
 
             request = self._build_request(prompt)
-            client = async_client(key, _timeout(prompt))
+            client = async_client(key, *_options(prompt).times)
             text = self._deliver(await client.chat(request), prompt, response)
         yield text
 
@@ -191,8 +191,8 @@ class AsyncTranscriptionModel(_Transcription, _Async):
     """Writes down what is said in an attached recording, asynchronous."""
 
 
-def _timeout(prompt: llm.Prompt) -> float | None:
-    return cast("SharedOptions", prompt.options).timeout
+def _options(prompt: llm.Prompt) -> SharedOptions:
+    return cast("SharedOptions", prompt.options)
 
 
 def _user_text(prompt: llm.Prompt) -> str:

@@ -5,7 +5,8 @@ Both clients are thin shells around this class; whatever they would otherwise do
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 from urllib.parse import urljoin
 
@@ -18,18 +19,13 @@ from mimo_core._redact import without_keys
 from mimo_core._request.body import LargeBody, encode_body
 from mimo_core._request.prepare import prepare
 from mimo_core._response.accumulate import ContradictionError, empty_response
+from mimo_core._response.body import BodyDecoder, BodyReader
 from mimo_core._response.calls import with_own_ids
-from mimo_core._response.decode import (
-    STARTED,
-    WAITING,
-    BodyDecoder,
-    Stage,
-    StreamDecoder,
-    parse_json,
-)
+from mimo_core._response.decode import StreamDecoder, parse_json
 from mimo_core._response.gate import check_choice, readable_usage
 from mimo_core._response.reasoning import adopt_reasoning
 from mimo_core._response.repair import ToolCallRepair
+from mimo_core._response.stage import STARTED, WAITING, Stage
 from mimo_core.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -39,9 +35,11 @@ from mimo_core.errors import (
     NotFoundError,
 )
 from mimo_core.gateways import Endpoint
+from mimo_core.limits import Limits
 from mimo_core.types import ChatResponse
 
 Answer = TypeVar("Answer")
+_LIMITS = Limits()
 
 
 class Exchange(Generic[Answer]):
@@ -62,8 +60,13 @@ class Exchange(Generic[Answer]):
         *,
         max_retries: int,
         options: RequestOptions,
+        limits: Limits = _LIMITS,
+        deadline: float | None = None,
     ) -> None:
         endpoint.check_credentials(options.secrets)
+        self._limits = limits
+        self._deadline = deadline
+        self._ends = None if deadline is None else time.monotonic() + deadline
         self._endpoint = endpoint
         self._max_retries = max_retries
         self._attempt = 0
@@ -75,6 +78,25 @@ class Exchange(Generic[Answer]):
     def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         """Parse a complete response body. Raises the `MiMoError` that it stands for."""
         raise NotImplementedError
+
+    def reader(self, status: int) -> BodyReader:
+        """What collects an unstreamed body."""
+        return BodyReader(is_answer=status == 200, limits=self._limits)
+
+    def limited(self, timeout: Sequence[float | None] | None) -> tuple[float | None, ...] | None:
+        """A timeout, in httpx's order, that does not go beyond the deadline."""
+        if self._ends is None:
+            return None if timeout is None else tuple(timeout)
+        left = max(self._ends - time.monotonic(), 0.001)
+        return tuple(left if t is None else min(t, left) for t in timeout or (None,) * 4)
+
+    def check_deadline(self) -> None:
+        """Raise where the exchange has taken longer than it may, all its attempts together."""
+        if self._ends is not None and time.monotonic() > self._ends:
+            raise self._late(f"the deadline of {self._deadline:g} s is over", "deadline")
+
+    def _late(self, reason: str, code: str) -> MiMoError:
+        return APITimeoutError(f"{self._endpoint.base_url}: {reason}.", code=code)
 
     def failure(self, cause: Exception, kinds: ClientErrors) -> MiMoError:
         """The error of the family for what went wrong; `cause` loses the key that it holds.
@@ -94,6 +116,8 @@ class Exchange(Generic[Answer]):
     def delay_before_retry(self, error: MiMoError) -> float | None:
         """Seconds until the next attempt, which this call begins; None for no further one."""
         delay = delay_before_retry(error, self._attempt, self._max_retries)
+        if delay is not None and self._ends is not None:
+            delay = delay if time.monotonic() + delay < self._ends else None
         if delay is not None:
             self._attempt += 1
         return delay
@@ -158,8 +182,12 @@ class ChatCall(Exchange[ChatResponse]):
         stream: bool,
         max_retries: int,
         options: RequestOptions,
+        limits: Limits = _LIMITS,
+        deadline: float | None = None,
     ) -> None:
-        super().__init__(endpoint, max_retries=max_retries, options=options)
+        super().__init__(
+            endpoint, max_retries=max_retries, options=options, limits=limits, deadline=deadline
+        )
         self._protocol = protocol_for(endpoint)
         prepared = prepare(request, endpoint.protocol, endpoint.dialect)
         self._model = prepared["model"]
@@ -207,10 +235,33 @@ class ChatCall(Exchange[ChatResponse]):
                 lambda event: self._error_in(event, headers),
                 self._repair,
                 lambda body: self.answer(status, headers, body),
+                self._limits,
             )
         else:
-            self._decoder = BodyDecoder(lambda body: self.answer(status, headers, body))
+            self._decoder = BodyDecoder(
+                lambda body: self.answer(status, headers, body), self.reader(status)
+            )
         return self._decoder
+
+    def check_waiting(self, since: float | None) -> float:
+        """Check how long a stream has sent comments and no event.
+
+        Args:
+            since: what the last call gave; None where an event has come since.
+
+        Returns:
+            The time since when, for the next call.
+        """
+        now = time.monotonic()
+        if since is not None and now - since > self._limits.waiting:
+            reason = f"comments and no event for {self._limits.waiting:g} s (limits: waiting)"
+            raise self._late(reason, "waiting")
+        return now if since is None else since
+
+    def _late(self, reason: str, code: str) -> MiMoError:
+        if self._decoder is not None and self.stage is STARTED:
+            return self._decoder.interrupted(reason)
+        return super()._late(reason, code)
 
     @property
     def stage(self) -> Stage:
@@ -250,8 +301,12 @@ class ModelListCall(Exchange[list[str]]):
         *,
         max_retries: int,
         options: RequestOptions,
+        limits: Limits = _LIMITS,
+        deadline: float | None = None,
     ) -> None:
-        super().__init__(endpoint, max_retries=max_retries, options=options)
+        super().__init__(
+            endpoint, max_retries=max_retries, options=options, limits=limits, deadline=deadline
+        )
         self.url = endpoint.url("/models") + options.query_string
         self._at_root = urljoin(endpoint.base_url, "/models") + options.query_string
 

@@ -31,8 +31,8 @@ class WireProtocol(Protocol):
         """The answer in the inner shape, or None where `payload` is not an answer."""
         ...
 
-    def translator(self) -> Translate:
-        """A new translator for the events of one stream."""
+    def translator(self) -> Translate | None:
+        """A new translator for the events of one stream; None where an event is a chunk."""
         ...
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, cast
 
 from mimo_core.gateways import Endpoint
-from mimo_core.types import ChatChunk, ChatResponse
+from mimo_core.types import ChatResponse
 
 
 class ChatCompletions:
@@ -37,9 +36,5 @@ class ChatCompletions:
             return None
         return cast(ChatResponse, payload)
 
-    def translator(self) -> Any:
-        return _as_it_is
-
-
-def _as_it_is(payload: dict[str, Any]) -> Iterable[ChatChunk]:
-    return (cast(ChatChunk, payload),)
+    def translator(self) -> None:
+        """None: an event is a chunk as it stands."""

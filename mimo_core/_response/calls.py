@@ -75,9 +75,16 @@ class CallNumbering:
         Raises:
             ContradictionError: a piece fits no call, or two.
         """
-        if len(pieces) == 1 and self._goes_on(pieces[0]):
-            return pieces  # the usual piece, which is as it should be
         return [piece if self._goes_on(piece) else self._number(piece) for piece in pieces]
+
+    def goes_on(self, delta: dict[str, Any]) -> bool:
+        """Whether a delta holds one piece of a call, and nothing but arguments, as it should be.
+
+        Args:
+            delta: off the wire, not checked yet.
+        """
+        calls = delta.get("tool_calls")
+        return type(calls) is list and len(calls) == 1 and self._goes_on(calls[0])
 
     def _number(self, piece: ToolCall) -> ToolCall:
         index, id_ = piece.get("index"), piece.get("id") or None
@@ -103,8 +110,8 @@ class CallNumbering:
     def _goes_on(self, piece: ToolCall) -> bool:
         """Whether these are arguments, and nothing else, of a call whose index on the wire is the
         one that it has here."""
-        function = piece.get("function")
-        if not function or piece.get("id") or function.get("name"):
+        function = piece.get("function") if type(piece) is dict else None
+        if type(function) is not dict or piece.get("id") or function.get("name"):
             return False
         index = piece.get("index")
         call = self._by_index.get(index)

@@ -6,31 +6,25 @@ Pure: the clients feed what they read and pass on what they get.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from enum import Enum, auto
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import from_json
 
-from mimo_core._response.accumulate import (
-    Accumulator,
-    ContradictionError,
-    chunk_from,
-    empty_response,
-    response_from,
-)
-from mimo_core._response.calls import CallNumbering
-from mimo_core._response.gate import check_choice, readable_usage
-from mimo_core._response.reasoning import adopt_reasoning
-from mimo_core._response.repair import ToolCallRepair, ToolCallStream
-from mimo_core._response.sse import SSEParser
-from mimo_core.errors import InvalidResponseError, MiMoError, StreamInterruptedError
-from mimo_core.types import CUT_REASONS, ChatChunk, ChatResponse, ChunkChoice, Message, Usage
+from mimo_core._response.accumulate import ContradictionError
+from mimo_core._response.normalise import ChunkNormaliser, as_chunks
+from mimo_core._response.repair import ToolCallRepair
+from mimo_core._response.sse import EventTooLargeError, SSEParser
+from mimo_core._response.stage import COMPLETE, FAILED, STARTED, WAITING
+from mimo_core.errors import MiMoError, StreamInterruptedError
+from mimo_core.limits import Limits, size_text
+from mimo_core.types import ChatChunk, ChatResponse
 
 if TYPE_CHECKING:
     from mimo_core._protocols import Translate
 
 _DONE = b"[DONE]"
+_LIMITS = Limits()
 ErrorEvent = Callable[[dict[str, Any]], MiMoError]
 """Makes the error for an `{"error": …}` event."""
 
@@ -55,6 +49,13 @@ def parse_json(payload: bytes) -> Any:
     return parsed
 
 
+def _parsed_or_none(payload: bytes) -> Any:
+    try:
+        return parse_json(payload)
+    except ValueError:
+        return None
+
+
 def _is_deeper_than(value: Any, depth: int) -> bool:
     level = [value]
     for _ in range(depth):
@@ -70,161 +71,6 @@ def _is_deeper_than(value: Any, depth: int) -> bool:
 
 
 _MAX_DEPTH = 200  # the fast parser's own limit
-
-
-class Stage(Enum):
-    """How far the reading of one answer has come."""
-
-    WAITING = auto()
-    """Nothing has been given out: the request can be sent again."""
-    STARTED = auto()
-    COMPLETE = auto()
-    """The last chunk has been given out."""
-    FAILED = auto()
-    """`close` will raise why."""
-
-
-# Every event asks for them, and an attribute of an Enum class takes ten times as long to read.
-WAITING, STARTED, COMPLETE, FAILED = Stage
-
-
-class ChunkNormaliser:
-    """Turns chunks as backends send them into the ones that `ChatChunk` promises.
-
-    Usage may come on several chunks (cumulative: the last counts) and `finish_reason` may come
-    twice; both are held back for one last chunk. It keeps what has arrived, without audio data.
-    """
-
-    __slots__ = (
-        "_arrived",
-        "_choice",
-        "_ended_with",
-        "_envelope",
-        "_finish_reason",
-        "_numbering",
-        "_repair",
-        "_usage",
-        "started",
-    )
-
-    def __init__(self, repair: ToolCallRepair | None = None) -> None:
-        self._repair = ToolCallStream(repair) if repair else None
-        self._numbering = CallNumbering()
-        self._choice: Any = None  # the index of the one choice, once it is known
-        self.started = False
-        self._arrived = Accumulator(keep_audio=False)
-        self._envelope: Mapping[str, Any] = {}
-        self._finish_reason: str | None = None
-        self._ended_with: str | None = None
-        self._usage: Usage | None = None
-
-    def add(self, chunk: ChatChunk, out: list[ChatChunk]) -> None:
-        """Take one chunk off the wire; append to `out` what the caller is to see of it."""
-        self._envelope = chunk
-        if "usage" in chunk and (usage := readable_usage(chunk.pop("usage"))):
-            self._usage = usage
-        choices = chunk.get("choices")
-        if not choices:
-            return
-        choice = choices[0]
-        if len(choices) > 1:
-            chunk["choices"] = [choice]
-        delta, reason = choice.get("delta"), choice.get("finish_reason")
-        # The usual piece of text needs no look.
-        if reason or not delta or len(delta) != 1 or type(delta.get("content")) is not str:
-            check_choice(choice, "delta")
-        if (number := choice.get("index")) != self._choice:
-            self._check_number(number)
-        if reason:
-            self._end_with(reason)
-            choice["finish_reason"] = None
-            if not delta or not any(v for k, v in delta.items() if k != "role"):
-                return
-        if delta is None:
-            return
-        if "reasoning" in delta or "reasoning_details" in delta:  # 50 ns; most have neither
-            choice["delta"] = delta = adopt_reasoning(delta)
-        if "tool_calls" in delta and (calls := delta["tool_calls"]):
-            delta["tool_calls"] = self._numbering.number(calls)
-        if self._repair is not None:
-            self._repair.delta(delta)
-        self._arrived.add(delta)
-        self.started = True
-        out.append(chunk)
-
-    def _check_number(self, number: Any) -> None:
-        """There is one choice: pieces of a second one would be mixed into its text and calls."""
-        if number is None:
-            return
-        if self._choice is not None:
-            raise ContradictionError("it holds a second choice, which was not asked for")
-        self._choice = number
-
-    def _end_with(self, reason: str) -> None:
-        """Some say twice why an answer ended. That it was cut is never taken back."""
-        if reason != "null" and self._finish_reason not in CUT_REASONS:
-            self._finish_reason = reason
-
-    def end(self, *, said: bool) -> list[ChatChunk]:
-        """The chunks that end the answer.
-
-        Args:
-            said: whether the wire said that this is the end (`[DONE]`, `message_stop`), or the body
-                just ended. Only then can a call without arguments be one that takes none.
-
-        Raises:
-            StreamInterruptedError: no finish reason has come.
-        """
-        if self._finish_reason is None:
-            raise self.interrupted("it ended without a finish reason")
-        chunks = []
-        rest: Message = {}
-        if self._repair is not None:
-            ended_with = self._finish_reason if said else None
-            rest = self._repair.rest(ended_with, self._numbering.doubtful)
-        if rest:
-            self._arrived.add(rest)
-            chunks.append(self._chunk(rest, None))
-        if rest.get("tool_calls") and self._finish_reason == "stop":
-            self._finish_reason = "tool_calls"
-        self._ended_with = self._finish_reason
-        last = self._chunk({}, self._finish_reason)
-        last["usage"] = self._usage
-        return [*chunks, last]
-
-    def _chunk(self, delta: Message, finish_reason: str | None) -> ChatChunk:
-        choice: ChunkChoice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-        return cast("ChatChunk", {**self._envelope, "choices": [choice]})
-
-    def interrupted(self, reason: str) -> StreamInterruptedError:
-        """The error for a stream that broke, with what had arrived."""
-        if not self.started:
-            return StreamInterruptedError(
-                f"The stream held no answer: {reason}. Send the request again."
-            )
-        return StreamInterruptedError(
-            f"The stream broke before the answer was complete: {reason}. Send the request again.",
-            partial=self.partial(),
-        )
-
-    def partial(self) -> ChatResponse:
-        """What has arrived, when nothing more will."""
-        if self._repair is not None:
-            self._arrived.add(self._repair.rest(None, frozenset()))
-        return self.response()
-
-    def response(self) -> ChatResponse:
-        """The answer so far; its `finish_reason` is None until `end` has given the last chunk."""
-        envelope = {k: v for k, v in self._envelope.items() if k not in ("choices", "usage")}
-        return response_from(self._arrived.message(), self._ended_with, self._usage, envelope)
-
-
-def as_chunks(response: ChatResponse) -> list[ChatChunk]:
-    """A whole response as the chunks of a stream, with the same promises."""
-    normaliser = ChunkNormaliser()
-    chunks: list[ChatChunk] = []
-    normaliser.add(chunk_from(response), chunks)
-    return chunks + normaliser.end(said=True)
 
 
 class StreamDecoder:
@@ -247,7 +93,9 @@ class StreamDecoder:
         "_error_event",
         "_failure",
         "_is_events",
+        "_limits",
         "_normaliser",
+        "_size",
         "_sse",
         "_translate",
         "_whole",
@@ -257,19 +105,24 @@ class StreamDecoder:
 
     def __init__(
         self,
-        translate: Translate,
+        translate: Translate | None,
         error_event: ErrorEvent,
         repair: ToolCallRepair | None = None,
         whole: Callable[[bytes], ChatResponse] | None = None,
+        limits: Limits = _LIMITS,
     ) -> None:
         """
         Args:
-            translate: the protocol's translator for the events of one stream.
+            translate: the protocol's translator for the events of one stream; None where an
+                event is a chunk as it stands.
             error_event: makes the error for an `{"error": …}` event.
             repair: what knows the request's tools, or None where it has none.
             whole: reads a bare JSON body; None where there can be none.
+            limits: the most that is read.
         """
-        self._sse = SSEParser()
+        self._limits = limits
+        self._size = 0  # bytes that have come
+        self._sse = SSEParser(limits.event)
         self._translate = translate
         self._error_event = error_event
         self._whole = whole
@@ -290,9 +143,23 @@ class StreamDecoder:
         if self.stage is COMPLETE:
             self.trailing += len(data)
             return []
+        self._size += len(data)
+        if self._size > self._limits.answer:
+            self._stop_at("the answer", "answer")
+            return []
         if not self._is_events and self._take_bare(data):
             return []
-        return self._decode(self._sse.feed(data))
+        try:
+            return self._decode(self._sse.feed(data))
+        except EventTooLargeError:
+            self._stop_at("an event", "event")
+            return []
+
+    def _stop_at(self, what: str, limit: str) -> None:
+        """Fail because more than a limit has come."""
+        size = size_text(getattr(self._limits, limit))
+        self._bare = None
+        self._fail(self.interrupted(f"{what} is larger than {size} (limits: {limit})"))
 
     def close(self) -> list[ChatChunk]:
         """The chunks that were left at the end of the body. Raises what went wrong."""
@@ -327,15 +194,20 @@ class StreamDecoder:
         chunks: list[ChatChunk] = []
         if self.stage is COMPLETE or self.stage is FAILED:
             return chunks
+        add, translate = self._normaliser.add, self._translate
         try:
             for payload in payloads:
-                pieces = None if payload == _DONE else self._translate(self._event(payload))
+                if payload == _DONE:
+                    return self._complete(chunks)
+                event = self._event(payload)
+                if translate is None:
+                    add(cast("ChatChunk", event), chunks)
+                    continue
+                pieces = translate(event)
                 if pieces is None:
-                    chunks += self._normaliser.end(said=True)
-                    self.stage = COMPLETE
-                    return chunks
+                    return self._complete(chunks)
                 for chunk in pieces:
-                    self._normaliser.add(chunk, chunks)
+                    add(chunk, chunks)
             if chunks:
                 self.stage = STARTED
         except MiMoError as error:
@@ -346,6 +218,11 @@ class StreamDecoder:
             self._fail(self.interrupted(f"an event is not a chunk ({error})"))
         return chunks
 
+    def _complete(self, chunks: list[ChatChunk]) -> list[ChatChunk]:
+        chunks += self._normaliser.end(said=True)
+        self.stage = COMPLETE
+        return chunks
+
     def _fail(self, error: MiMoError) -> None:
         if error.partial is None and self._normaliser.started:
             error.partial = self._normaliser.partial()
@@ -354,45 +231,12 @@ class StreamDecoder:
 
     def _event(self, payload: bytes) -> dict[str, Any]:
         try:
-            event = parse_json(payload)
+            event = from_json(payload)  # and slowly what this one refuses
         except ValueError:
-            event = None
+            event = _parsed_or_none(payload)
         if type(event) is not dict:
             shown = payload[:80].decode("utf-8", "replace")
             raise self.interrupted(f"an event is not JSON ({shown!r})")
         if event.get("error"):
             raise self._error_event(event)
         return event
-
-
-class BodyDecoder:
-    """The decoder for an answer that is not an event stream: a refusal, a page, a whole answer.
-
-    It has `StreamDecoder`'s interface, so that the clients need not know which one they feed.
-    """
-
-    __slots__ = ("_answer", "_body", "_response", "stage", "trailing")
-
-    def __init__(self, answer: Callable[[bytes], ChatResponse]) -> None:
-        self._answer = answer
-        self._body: list[bytes] = []
-        self._response: ChatResponse | None = None
-        self.stage = WAITING
-        self.trailing = 0
-
-    def response(self) -> ChatResponse:
-        """The answer; an empty one until the body has been read."""
-        return self._response or empty_response()
-
-    def feed(self, data: bytes) -> list[ChatChunk]:
-        self._body.append(data)
-        return []
-
-    def close(self) -> list[ChatChunk]:
-        """The answer as chunks. Raises the error that the body means."""
-        self._response = self._answer(b"".join(self._body))
-        self.stage = COMPLETE
-        return as_chunks(self._response)
-
-    def interrupted(self, reason: str) -> MiMoError:
-        return InvalidResponseError(f"The answer broke off: {reason}. Send the request again.")

@@ -10,6 +10,10 @@ from __future__ import annotations
 _BOM = b"\xef\xbb\xbf"
 
 
+class EventTooLargeError(Exception):
+    """An event that does not end, or not for a very long time."""
+
+
 class SSEParser:
     """Splits a byte stream into the payloads of its events, in linear time.
 
@@ -17,9 +21,23 @@ class SSEParser:
     `data:` without a space and payloads of several lines. U+2028 and its like do not end a line.
     """
 
-    __slots__ = ("_after_cr", "_between_events", "_data", "_head", "_started")
+    __slots__ = (
+        "_after_cr",
+        "_between_events",
+        "_data",
+        "_head",
+        "_held",
+        "_largest",
+        "_started",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, largest: int | None = None) -> None:
+        """
+        Args:
+            largest: the most bytes that may be held of one event; None for any number.
+        """
+        self._largest = largest
+        self._held = 0  # bytes in `_head` and `_data`, at least
         self._between_events = False  # nothing is held: the next byte begins an event
         self._started = False
         self._after_cr = False  # the last piece ended in CR: an LF that follows belongs to it
@@ -27,7 +45,11 @@ class SSEParser:
         self._data: list[bytes] = []  # data lines of an event whose blank line has not come yet
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """The payloads of the events that `piece` completes, in order."""
+        """The payloads of the events that `piece` completes, in order.
+
+        Raises:
+            EventTooLargeError: what is held of an event is more than may be.
+        """
         if (
             self._between_events
             and piece[-2:] == b"\n\n"
@@ -40,6 +62,9 @@ class SSEParser:
         self._between_events = (
             self._started and not self._head and not self._data and not self._after_cr
         )
+        self._held = len(piece) + (0 if events or self._between_events else self._held)
+        if self._largest is not None and self._held > self._largest:
+            raise EventTooLargeError
         return events
 
     def _feed(self, piece: bytes) -> list[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from typing import Self
 
-from mimo_core._response.decode import as_chunks
+from mimo_core._response.normalise import as_chunks
 from mimo_core.types import ChatChunk, ChatResponse
 
 

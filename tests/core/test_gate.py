@@ -5,7 +5,7 @@ Each field is tried in a stream and in a whole answer; what nobody reads passes.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -15,11 +15,12 @@ from mimo_core.testing.emulator import FakeMiMo
 from tests.conftest import KEY
 from tests.core.test_stream import DONE, HEL, broken, decoded, delta, event, text
 
-CALL = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}
+FUNCTION: dict[str, Any] = {"name": "f", "arguments": ""}
+CALL = {"index": 0, "id": "call_1", "type": "function", "function": FUNCTION}
 
 
 def call(**function: Any) -> dict[str, Any]:
-    return {**CALL, "function": {**CALL["function"], **function}}
+    return {**CALL, "function": {**FUNCTION, **function}}
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
@@ -51,6 +52,7 @@ def test_a_wrong_type_in_a_stream(fields: dict[str, Any], says: str) -> None:
     chunks, error = broken(HEL, event(delta(**fields)), event(delta("stop")), DONE)
     assert type(error) is StreamInterruptedError
     assert says in str(error)
+    assert error.partial
     assert error.partial["choices"][0]["message"]["content"] == "Hel"
     assert text(chunks) == "Hel"
 
@@ -79,7 +81,7 @@ def whole(mimo: FakeMiMo) -> MiMoError:
     ("choice", "says"),
     [
         ({"index": "0", "delta": {"content": "x", "role": "a"}}, "index is a text"),
-        ({"index": 0, "delta": 5}, "not a chunk"),
+        ({"index": 0, "delta": 5}, "delta is a number, not an object"),
         ({"index": 0, "delta": [1, 2]}, "delta is a list, not an object"),
         ({"index": 0, "message": {"content": "x"}}, "'message' in place of 'delta'"),
         ({"index": 0, "delta": {"content": "x"}, "finish_reason": 5}, "finish_reason is a number"),
@@ -135,7 +137,7 @@ def test_what_nobody_reads_passes(field: dict[str, Any]) -> None:
 )
 def test_a_wrong_count_costs_the_count_and_not_the_answer(usage: Any, readable: Any) -> None:
     assert readable_usage(usage) == readable
-    counted = cast("bytes", event(usage=usage))
+    counted = event(usage=usage)
     chunks = decoded(HEL, event(delta("stop")), counted, DONE)
     assert text(chunks) == "Hel"
     assert chunks[-1]["usage"] == readable

@@ -17,8 +17,9 @@ from mimo_core import (
 )
 from mimo_core._http.errors import error_in_answer
 from mimo_core._protocols.messages_events import EventTranslator, response_of
-from mimo_core._response.decode import Stage, StreamDecoder
+from mimo_core._response.decode import StreamDecoder
 from mimo_core._response.repair import ToolCallRepair
+from mimo_core._response.stage import Stage
 from mimo_core.checks import call_problem
 
 TEXT = {"type": "text", "text": "Hi"}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mimo_core._response.accumulate import collect
-from mimo_core._response.decode import ChunkNormaliser
+from mimo_core._response.normalise import ChunkNormaliser
 from mimo_core._response.repair import ToolCallRepair
 from mimo_core.checks import call_problem
 from mimo_core.types import ChatChunk, FunctionCall, Message
