@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast fuzz foreign litellm lint types coverage test-core-1.8 record drift tables bench bench-short clean
+.PHONY: demo test test-fast fuzz foreign litellm lint types coverage test-core-1.8 record drift tables bench bench-compare bench-short clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -89,6 +89,11 @@ tables: $(VENV)/installed
 # Three full runs take 25 minutes and want a quiet machine; bench-short only proves that they run.
 bench: $(VENV)/bench-installed
 	$(BIN)/python benchmarks/run.py --runs 3
+
+# Two trees of this project in turns, against the same server: BASE is a commit.
+BASE ?= HEAD~1
+bench-compare: $(VENV)/bench-installed
+	$(BIN)/python benchmarks/compare.py $(BASE)
 
 bench-short: $(VENV)/bench-installed
 	$(BIN)/python benchmarks/run.py --short
