@@ -13,7 +13,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("mimo_core", "langchain_mimo", "llm_mimo", "scripts")
 PRIVATE_ROOMS = {"_request", "_response", "_protocols", "_http", "_redact"}
 SHARED = {"types", "errors", "models", "gateways", "dialects", "media", "audio", "schemas"} | {
-    "_redact"
+    "limits",
+    "_redact",
 }
 
 # For each room of mimo_core: the other rooms of mimo_core that it may import, at any depth. A
