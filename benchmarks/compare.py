@@ -1,7 +1,7 @@
 """`make bench-compare BASE=<commit>`: this tree and another commit of it, side by side.
 
-A ratio to a peer moves with the machine when it is measured on two days. Here both trees run in turns,
-each in a process of its own, against the same server; the ratio is taken round by round.
+A ratio to a peer moves with the machine when it is measured on two days. Here both trees run in
+turns, each in a process of its own, against the same server; the ratio is taken round by round.
 
     python benchmarks/compare.py COMMIT [--only TEXT] [--rounds N]
 """
