@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from langchain_mimo._version import __version__ as langchain_version
+from mimo_core._http.settings import USER_AGENT
 from mimo_core._version import __version__
-from mimo_core.client import USER_AGENT
 
 ROOT = Path(__file__).parents[1]
 
