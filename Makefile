@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast fuzz foreign litellm lint types coverage test-core-1.8 record drift tables bench bench-compare bench-short clean
+.PHONY: demo test test-fast fuzz soak foreign litellm lint types coverage test-core-1.8 record drift tables bench bench-compare bench-short clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -28,6 +28,10 @@ $(VENV)/installed: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[all]' --group dev
 	@touch $@
+
+# An hour of 500 streams, one in twenty broken: nothing may grow or be lost.
+soak: $(VENV)/installed
+	$(BIN)/python scripts/soak.py
 
 # Servers that nobody here wrote: llama.cpp's own (root; a minute the first time), the HTTP layers of
 # vLLM and SGLang without their engines (3.5 GB). What cannot be had is skipped, with the reason.
