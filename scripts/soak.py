@@ -4,8 +4,8 @@
 
 The emulator runs in a process of its own. Every stream ends with the whole text that its question
 asked for, or with an error of the family. Once a minute the process's memory, open files and tasks
-are printed; the run fails where an answer was not whole and nobody said so, where a task is left, or
-where memory has grown by more than a tenth between its tenth part and its end.
+are printed; the run fails where an answer was not whole and nobody said so, where a task is left,
+or where memory has grown by more than a tenth between its tenth part and its end.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ async def report(soak: Soak, pipe: Connection, ends: float, samples: list[float]
         gc.collect()
         samples.append(memory())
         sys.stdout.write(
-            f"{(time.monotonic() - started) / 60:5.1f} min  {samples[-1]:7.1f} MB  {open_files()} files  "
-            f"{len(asyncio.all_tasks())} tasks  {dict(soak.counts)}\n"
+            f"{(time.monotonic() - started) / 60:5.1f} min  {samples[-1]:7.1f} MB  "
+            f"{open_files()} files  {len(asyncio.all_tasks())} tasks  {dict(soak.counts)}\n"
         )
         sys.stdout.flush()
 
