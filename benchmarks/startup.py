@@ -38,7 +38,7 @@ _PREPARE = """
 import time
 from mimo_core import prepare
 messages = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "hi"}] * 1000
-request = {"model": "mimo-v2.5-pro", "messages": messages}
+request = {"model": "mimo-v2.6-pro", "messages": messages}
 prepare(request)
 t = time.perf_counter(); prepare(request); print((time.perf_counter() - t) * 1e6 / 2000)
 """
@@ -75,7 +75,7 @@ def sent(*args, **kwargs):
     raise SystemExit
 httpx2.Client.send = sent
 import llm
-list(llm.get_model("mimo-v2.5-pro").prompt("hi", key="sk-bench"))
+list(llm.get_model("mimo-v2.6-pro").prompt("hi", key="sk-bench"))
 """
 _PLUGIN = """
 import llm.cli, time
@@ -97,7 +97,7 @@ _SCRIPTS: dict[str, str] = {
     "prepare, a message of 2,000": _PREPARE,
     "the first chunk": _FIRST_CHUNK,
     "the plugin in llm --version": _PLUGIN,
-    "llm -m mimo-v2.5-pro, to the request": _TO_REQUEST,
+    "llm -m mimo-v2.6-pro, to the request": _TO_REQUEST,
 }
 UNITS = {
     "collect, a chunk of 100,000": " µs",
@@ -117,7 +117,7 @@ def derived() -> list[tuple[str, str, float]]:
         ("prepare, a message of 2,000", "", 10),
         ("the first chunk", "httpx2's first bytes", 1),
         ("the plugin in llm --version", "llm.cli imported", 5),
-        ("llm -m mimo-v2.5-pro, to the request", "llm.cli imported", 60),
+        ("llm -m mimo-v2.6-pro, to the request", "llm.cli imported", 60),
     ]
 
 

@@ -92,8 +92,10 @@ class ClientFields(_Fields):
             "deepseek_api_base",
         ),
     )
-    """A URL or a gateway's name (`xiaomi`, `token-plan-cn`, `token-plan-sgp`, `token-plan-ams`,
-    `cloudsway`); else `MIMO_BASE_URL`, else `xiaomi` (`token-plan-cn` for `tp-`, `ttp-` keys)."""
+    """A URL, a name (`xiaomi`, `token-plan-cn`, `token-plan-sgp`, `token-plan-ams`, `cloudsway`,
+    `openrouter`, `vercel`, `vllm`, `sglang`, `llama.cpp`, `ollama`) or both
+    (`vllm+http://gpu7:8000/v1`); else `MIMO_BASE_URL`, else `xiaomi` (`token-plan-cn` for `tp-`,
+    `ttp-` keys)."""
     protocol: str | None = None
     """`"chat_completions"` (default) or `"messages"`."""
     auth: str | None = None

@@ -107,6 +107,7 @@ class MiMoSettings(BaseChatModel, MiMoFields):
         params = {
             "model": self.model,
             "base_url": self._client.endpoint.base_url,
+            "dialect": self._client.endpoint.dialect_name,
             "protocol": self._client.endpoint.protocol,
             "pass_back_reasoning": self.pass_back_reasoning,
             "enforce_tool_choice": self.enforce_tool_choice,

@@ -211,6 +211,11 @@ class Endpoint:
         return self.gateway is not None and self.gateway.needs_key
 
     @property
+    def dialect_name(self) -> str:
+        """The name of the table's entry; empty for an address that is not in it."""
+        return self.gateway.name if self.gateway is not None else ""
+
+    @property
     def dialect(self) -> Dialect:
         """How that server speaks."""
         if self.gateway is not None:

@@ -41,9 +41,10 @@ class ClientSettings:
         """
         Args:
             api_key: else `MIMO_API_KEY`.
-            base_url: a URL, or `xiaomi`, `token-plan-cn`, `token-plan-sgp`, `token-plan-ams`,
-                `cloudsway`; else `MIMO_BASE_URL`, else `xiaomi` (`token-plan-cn` for a `tp-` or
-                `ttp-` key).
+            base_url: a URL, a name of `mimo_core.gateways.GATEWAYS` (`xiaomi`, `token-plan-cn`,
+                `cloudsway`, `openrouter`, `vllm`, `ollama`, …), or both
+                (`vllm+http://gpu7:8000/v1`); else `MIMO_BASE_URL`, else `xiaomi`
+                (`token-plan-cn` for a `tp-` or `ttp-` key).
             protocol: `"chat_completions"` or `"messages"`; default `"messages"` for a `base_url` of
                 that protocol (`…/anthropic`, `…/v1/messages`), else `"chat_completions"`.
             auth: `"api-key"` or `"bearer"`; default `api-key` at Xiaomi's hosts, else `bearer`.

@@ -159,6 +159,8 @@ VALUES: dict[str, Any] = {
     "auth": "bearer",
     "timeout": 30.0,
     "max_retries": 1,
+    "deadline": 30.0,
+    "limits": {"event": 1_000},
     "default_headers": {"x-team": "a"},
     "default_query": {"v": "1"},
     "streaming": True,
