@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from pathlib import Path
 
 import pytest
 
-from mimo_core.files import replacing
+from mimo_core.files import open_regular, replacing
 
 
 def test_a_new_file(tmp_path: Path) -> None:
@@ -67,3 +68,43 @@ def test_what_is_not_a_file_is_written_directly() -> None:
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "none" / "a.wav"):
         pass
+
+
+class TestWhatIsRead:
+    def test_a_file_and_a_link_to_it(self, tmp_path: Path) -> None:
+        (tmp_path / "a").write_bytes(b"content")
+        (tmp_path / "link").symlink_to("a")
+        for name in ("a", "link"):
+            with open_regular(tmp_path / name) as file:
+                assert os.fstat(file.fileno()).st_size == 7
+                assert file.read() == b"content"
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are Unix's")
+    def test_nothing_else_is_opened(self, tmp_path: Path) -> None:
+        """Opening the pipe would wait for a writer; here it returns at once."""
+        os.mkfifo(tmp_path / "pipe")
+        (tmp_path / "link").symlink_to("pipe")
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(tmp_path / "socket"))
+            for path in (tmp_path / "pipe", tmp_path / "link", tmp_path / "socket", "/dev/zero"):
+                with pytest.raises(OSError, match="Not a regular file"):
+                    open_regular(path)
+        with pytest.raises(IsADirectoryError):
+            open_regular(tmp_path)
+
+    def test_a_pipe_that_takes_the_files_place(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Between the look at the file and its opening."""
+        (tmp_path / "a").write_bytes(b"content")
+        os.mkfifo(tmp_path / "pipe")
+        seen = os.stat(tmp_path / "a")
+        monkeypatch.setattr("mimo_core.files.os.stat", lambda path: seen)
+        with pytest.raises(OSError, match="Not a regular file"):
+            open_regular(tmp_path / "pipe")
+
+    @pytest.mark.parametrize("path", ["a\0b", "\ud800", "missing", "x" * 5000])
+    def test_what_can_be_no_name(self, tmp_path: Path, path: str) -> None:
+        with pytest.raises(OSError) as caught:
+            open_regular(tmp_path / path)
+        assert caught.value.strerror
