@@ -74,7 +74,9 @@ class MiMoSettings(BaseChatModel, MiMoFields):
         return self
 
     def _make_clients(self) -> None:
-        self._client, self._async_client  # noqa: B018  # both are made on access
+        self._client  # noqa: B018  # made on access, which checks the arguments of both
+        if self.http_async_client is not None:
+            self._async_client  # noqa: B018
 
     @model_validator(mode="after")
     def _set_mimo_version(self) -> Self:

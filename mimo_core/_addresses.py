@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from mimo_core._redact import without_keys
@@ -22,6 +23,7 @@ def is_plain_url(where: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and printable
 
 
+@lru_cache(maxsize=64)  # each model that is made asks for the same few
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine."""
     try:

@@ -71,6 +71,10 @@ def adapt_messages(
     history = _History(info, dialect, thinks=thinks, blocks=blocks)
     number = 0
     for message in messages:
+        if type(message) is dict and history.is_usual(message):
+            history.add_usual(message)
+            number += 1
+            continue
         history.add(message, f"messages[{number}]")
         number += not isinstance(message, InsertedMessage)
     return history.end()
@@ -102,6 +106,22 @@ class _History:
         self._open: list[_Call] = []
         self._after_results: list[dict[str, Any]] = []  # parts of a user message
         self._made_ids = 0
+
+    def is_usual(self, message: dict[str, Any]) -> bool:
+        """Whether it is a text of the user's and nothing else, which goes as it is."""
+        content = message.get("content")
+        return (
+            len(message) == 2
+            and type(content) is str
+            and bool(content)
+            and message.get("role") == "user"
+        )
+
+    def add_usual(self, message: dict[str, Any]) -> None:
+        """Take one more message, which is a usual one."""
+        if self._open or self._after_results:
+            self._close_calls()
+        self._adapted.append(message)
 
     def add(self, given: Any, where: str) -> None:
         """Take one more message."""
