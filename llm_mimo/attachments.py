@@ -169,7 +169,8 @@ def _read(attachment: llm.Attachment, read: Callable[[], Any]) -> Any:
         return read()
     except OSError as error:
         raise file_error(error, "An attachment cannot be read") from error
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+    # ImportError: a SOCKS proxy without its package
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, ImportError) as error:
         raise InputError(
             f"The attachment {attachment_name(attachment)} cannot be read: {error}. "
             "If llm cannot tell its type, give it: --at PATH TYPE."
