@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -42,5 +43,8 @@ def carries_credentials(url: str, environ: Mapping[str, str]) -> bool:
 
 
 def shown(where: str) -> str:
-    """A base URL as an error may show it: without user, password and query, and without a key."""
-    return without_keys(where.split("?")[0].rsplit("@", 1)[-1], None)
+    """A URL as an error may show it: without user, password, query and fragment, and without a key.
+
+    The scheme goes with the user, for what stands there need not be a URL.
+    """
+    return without_keys(re.split("[?#]", where, maxsplit=1)[0].rsplit("@", 1)[-1])

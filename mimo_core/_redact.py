@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
-from urllib.parse import quote
+from typing import Any
+
+from mimo_core._spellings import SHORTEST, Finder, Found, bytewise, from_bytewise, merged
 
 # Pay as you go (`sk-`), Token Plan (`tp-`) and its teams (`ttp-`).
 TOKEN_PLAN_PREFIXES = ("tp-", "ttp-")
@@ -12,7 +15,7 @@ KEY_PREFIXES = ("sk-", *TOKEN_PLAN_PREFIXES)
 _PREFIX = "|".join(prefix.removesuffix("-") for prefix in sorted(KEY_PREFIXES, key=len)[::-1])
 KEY_PATTERN = re.compile(rf"(?<![A-Za-z0-9])({_PREFIX})-[A-Za-z0-9_\-]{{6,}}")
 """A MiMo key inside a text; its first group is the prefix without the dash."""
-_SHORT_KEY = 8  # characters
+_PREFIX_OF_KEY = re.compile(rf"(?:{_PREFIX})-")
 LONGEST_LINE = 1000
 """Characters of an error's text: it is one line for a person."""
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
@@ -26,24 +29,109 @@ _CREDENTIAL_ENDINGS = ("token", "apikey", "secret", "password")
 _WORDS = re.compile(r"[-_. ]|(?<=[a-z0-9])(?=[A-Z])")
 
 
+class Scrubber:
+    """Takes credentials out of texts. Made once for the texts of one error or recording.
+
+    A secret is found in any case, escaped, encoded, split over lines or events, and where half of
+    it was cut off (`_spellings`). A short one ("x", "EMPTY") is taken out as a whole word only: it
+    is not a secret, and part of many a word. What looks like a MiMo key goes without being known.
+
+    Args:
+        secrets: as they were sent: one, several, or None.
+    """
+
+    def __init__(self, secrets: str | Iterable[str] | None = None) -> None:
+        known = {secrets} if isinstance(secrets, str) else set(secrets or ())
+        short = sorted(one for one in known if 0 < len(one) < SHORTEST)
+        self._finder = Finder((one for one in known if len(one) >= SHORTEST), KEY_PATTERN)
+        words = "|".join(map(re.escape, reversed(short)))
+        self._short = re.compile(rf"(?<!\w)(?:{words})(?!\w)") if short else None
+
+    def __call__(self, text: str) -> str:
+        """The text with `***` for each secret; the prefix of a MiMo key stays (`sk-***`)."""
+        plain = bytewise(text)
+        if found := self._finder.find(plain):
+            known = {one.start for one in found if one.kind != "like"}
+            pieces, last = [], 0
+            for start, end in merged(found):
+                prefix = _PREFIX_OF_KEY.match(plain, start)
+                is_known = any(at in known for at in range(start, end))
+                mask = "***" if is_known or prefix is None else f"{prefix[0]}***"
+                pieces += [plain[last:start], mask]
+                last = end
+            text = from_bytewise("".join([*pieces, plain[last:]]))
+        return self._short.sub("***", text) if self._short else text
+
+    def find(self, text: str) -> list[Found]:
+        """Where a text of one character a byte (a body as Latin-1) spells a secret; short ones are
+        left out."""
+        return self._finder.find(text)
+
+
 def without_keys(text: str, key: str | Iterable[str] | None = None) -> str:
-    """The text without the keys that were sent, and without anything that looks like a MiMo key.
+    """What `Scrubber` makes of one text.
 
     Args:
         text: what is to be shown or stored.
-        key: the key that was sent, several of them, or None. A short one ("x", "EMPTY") is taken
-            out as a whole word only: it is not a secret, and part of many a word.
-
-    Returns:
-        The text, with `***` in the place of each key; the prefix of a MiMo key stays (`sk-***`).
+        key: the keys that were sent: one, several, or None.
     """
-    for secret in (key,) if isinstance(key, str) else sorted(key or (), key=len, reverse=True):
-        if len(secret) >= _SHORT_KEY:
-            for form in (secret, secret.replace("/", r"\/"), quote(secret, safe="")):
-                text = text.replace(form, "***")
-        elif secret:
-            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
-    return KEY_PATTERN.sub(r"\1-***", text)
+    return Scrubber(key)(text)
+
+
+def scrub_exceptions(error: BaseException | None, secrets: Iterable[str]) -> None:
+    """Take secrets out of an exception of somebody else's, and out of what led to it.
+
+    Its texts lose them, its request its headers (they hold the key), and the frames that it went
+    through, which have ended, their variables: a tracer may print any of these.
+
+    Args:
+        error: the exception, or None.
+        secrets: as they were sent.
+    """
+    from traceback import clear_frames  # here, because a start need not wait for it
+
+    hide = Scrubber(secrets)
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        waiting += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+        if one.__traceback__ is not None:
+            clear_frames(one.__traceback__)
+        _scrub_arguments(one, hide)
+        _forget_request(one)
+
+
+def _scrub_arguments(error: BaseException, hide: Scrubber) -> None:
+    args = [_scrubbed_argument(arg, hide) for arg in error.args]
+    if args != list(error.args):
+        error.args = tuple(args)
+    for name in ("doc", "object", "message", "msg"):  # of JSON and Unicode errors: the whole text
+        value = error.__dict__.get(name)
+        if isinstance(value, str) and (clean := hide(value)) != value:
+            setattr(error, name, clean)
+
+
+def _scrubbed_argument(value: object, hide: Scrubber) -> object:
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, bytes | bytearray):
+        text = value.decode("latin-1")
+        clean = hide(text)
+        return value if clean == text else clean.encode("latin-1", "replace")
+    return value
+
+
+def _forget_request(error: Any) -> None:
+    """Take the headers, and with them the key, off the request that an exception of httpx holds."""
+    try:
+        request = error.request
+        error.request = type(request)(request.method, str(request.url).partition("?")[0])
+    except (AttributeError, RuntimeError, TypeError, ValueError):  # there is no request to it
+        return
 
 
 def credentials_in(headers: Mapping[str, str]) -> list[str]:
@@ -54,11 +142,26 @@ def credentials_in(headers: Mapping[str, str]) -> list[str]:
     """
     secrets: list[str] = []
     for name, value in headers.items():
-        if name.lower() == "cookie":
-            secrets += [pair.partition("=")[2].strip() for pair in value.split(";")]
+        if name.lower() in ("cookie", "set-cookie"):
+            pairs = value.split(";") if name.lower() == "cookie" else value.split(";")[:1]
+            secrets += [pair.partition("=")[2].strip() for pair in pairs]
+            if name.lower() == "set-cookie":  # whose other words are attributes
+                continue
         if is_credential_header(name) or KEY_PATTERN.search(value):
-            secrets += dict.fromkeys((value.rpartition(" ")[2], value))
+            scheme, _, secret = value.rpartition(" ")
+            secrets += dict.fromkeys((secret, value))
+            if scheme.lower() == "basic":
+                secrets += _user_and_password(secret)
     return [secret for secret in secrets if secret]
+
+
+def _user_and_password(basic: str) -> list[str]:
+    """Both together and the password alone, of HTTP's `Basic` authentication."""
+    try:
+        both = b64decode(basic, validate=True).decode()
+    except ValueError:
+        return []
+    return [both, both.partition(":")[2]]
 
 
 def is_credential_header(name: str) -> bool:

@@ -28,8 +28,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from mimo_core._redact import Scrubber
 from mimo_core._redact import one_line as one_line
-from mimo_core._redact import without_keys
 
 
 @dataclass(frozen=True)
@@ -93,15 +93,14 @@ class MiMoError(Exception):
         Args:
             secrets: as they were sent.
         """
-        secrets = list(secrets)
-        self.args = (without_keys(str(self), secrets), *self.args[1:])
+        hide = Scrubber(secrets)
+        self.args = (hide(str(self)), *self.args[1:])
         for name in ("code", "param", "request_id"):
             if (text := getattr(self, name)) is not None:
-                setattr(self, name, without_keys(text, secrets))
+                setattr(self, name, hide(text))
         if (response := self.response) is not None:
-            headers = {k: without_keys(v, secrets) for k, v in response.headers.items()}
-            text = without_keys(response.text, secrets)
-            self.response = ErrorResponse(response.status_code, headers, text)
+            headers = {k: hide(v) for k, v in response.headers.items()}
+            self.response = ErrorResponse(response.status_code, headers, hide(response.text))
         return self
 
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("mimo_core", "langchain_mimo", "llm_mimo", "scripts")
-PRIVATE_ROOMS = {"_request", "_response", "_protocols", "_http", "_redact"}
+PRIVATE_ROOMS = {"_request", "_response", "_protocols", "_http", "_redact", "_spellings"}
 SHARED = {"types", "errors", "models", "gateways", "dialects", "media", "audio", "schemas"} | {
     "limits",
     "_redact",
@@ -20,13 +20,14 @@ SHARED = {"types", "errors", "models", "gateways", "dialects", "media", "audio",
 # For each room of mimo_core: the other rooms of mimo_core that it may import, at any depth. A
 # module that is not listed is public and may import public modules and `_redact` alone.
 MAY_IMPORT = {
-    "_redact": set[str](),
+    "_redact": {"_spellings"},
+    "_spellings": set[str](),
     "_addresses": {"_redact"},
     "_version": set[str](),
     "_request": SHARED | {"speech"},
     "_response": SHARED,
     "_protocols": SHARED | {"_response"},  # the wires read events into the chunks' types
-    "_http": SHARED | {"_request", "_response", "_protocols", "_version"},
+    "_http": SHARED | {"_addresses", "_request", "_response", "_protocols", "_version"},
     "client": SHARED | {"_request", "_response", "_protocols", "_http", "_version"},
     "history": {"_request"},  # the public name of a private module
     "doctor": SHARED | {"client", "_http", "testing", "speech", "_version"},

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from mimo_core._redact import printable, without_keys
+from mimo_core._addresses import shown
+from mimo_core._redact import Scrubber, printable
 from mimo_core.errors import (
     AuthenticationError,
     ContentFilterError,
@@ -114,8 +115,9 @@ def error_for(
         hints: next steps that fit better here than the general ones.
     """
     text = body if isinstance(body, str) else body.decode("utf-8", "replace")
-    text = without_keys(text, key)
-    says = _scrubbed(_redirect(status, headers) or _sentence(text, status), key)
+    hide = Scrubber(key)
+    text = hide(text)
+    says = _scrubbed(_redirect(status, headers) or _sentence(text, status), hide)
     effective = _number(says.code) or status
     number = f"HTTP {status}" if status == effective else f"HTTP {status}, code {effective}"
     kind = _kind(effective, says)
@@ -125,8 +127,8 @@ def error_for(
         status=effective,
         code=says.code,
         param=says.param,
-        request_id=request_id(headers),
-        response=ErrorResponse(status, _safe_headers(headers, key), text),
+        request_id=hide(request_id(headers) or "") or None,
+        response=ErrorResponse(status, _safe_headers(headers, hide), text),
         retry_after=retry_after,
     )
 
@@ -138,8 +140,9 @@ def error_in_answer(
 
     Without a code in it `status` is None: the HTTP status says nothing about it.
     """
-    text = without_keys(json.dumps(payload, ensure_ascii=False), key)
-    says = _scrubbed(_from_json(payload) or Sentence(text), key)
+    hide = Scrubber(key)
+    text = hide(json.dumps(payload, ensure_ascii=False))
+    says = _scrubbed(_from_json(payload) or Sentence(text), hide)
     code = _number(says.code) or _BY_TYPE.get(says.type or "")
     kind = _kind(code or 500, says)
     retry_after = seconds_to_wait(headers.get("retry-after"))
@@ -149,8 +152,8 @@ def error_in_answer(
         status=code,
         code=says.code,
         param=says.param,
-        request_id=request_id(headers),
-        response=ErrorResponse(200, _safe_headers(headers, key), text),
+        request_id=hide(request_id(headers) or "") or None,
+        response=ErrorResponse(200, _safe_headers(headers, hide), text),
         retry_after=retry_after,
     )
 
@@ -184,10 +187,9 @@ def _redirect(status: int, headers: Mapping[str, str]) -> Sentence | None:
     where = headers.get("location")
     if not 300 <= status < 400 or not where:
         return None
-    where = where.partition("?")[0].rpartition("@")[2]  # what may be secret in a URL
     return Sentence(
-        f"The address redirects to {where[:200]!r}. The key is not sent on: if you trust that "
-        "address, set base_url to it"
+        f"The address redirects to {shown(where)[:200]!r}. The key is not sent on: if you trust "
+        "that address, set base_url to it"
     )
 
 
@@ -309,18 +311,17 @@ def _line(
     return f"{line}. {hint}." if hint else f"{line}."
 
 
-def _scrubbed(says: Sentence, key: Keys) -> Sentence:
+def _scrubbed(says: Sentence, hide: Scrubber) -> Sentence:
     """Once more after decoding: a JSON text can spell a key in ways that its bytes do not show."""
-    fields = {name: value and without_keys(value, key) for name, value in says._asdict().items()}
+    fields = {name: value and hide(value) for name, value in says._asdict().items()}
     return says._replace(**fields)
 
 
-def _safe_headers(headers: Mapping[str, str], key: Keys) -> dict[str, str]:
-    return {
-        name.lower(): without_keys(value, key)
-        for name, value in headers.items()
-        if name.lower() != "set-cookie"
-    }
+def _safe_headers(headers: Mapping[str, str], hide: Scrubber) -> dict[str, str]:
+    """The headers, without the cookies and what an address may hold beside host and path."""
+    safe = {name.lower(): hide(value) for name, value in headers.items()}
+    safe.pop("set-cookie", None)
+    return {n: shown(v) if n in ("location", "refresh") else v for n, v in safe.items()}
 
 
 def _number(code: str | None) -> int | None:

@@ -1,0 +1,154 @@
+"""However a server spells a key, the scrubber finds it, and in time linear in what was sent."""
+
+from __future__ import annotations
+
+import base64
+import cProfile
+import html
+import json
+import pstats
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mimo_core._redact import Scrubber, scrub_exceptions, without_keys
+
+KEY = "AbCdEf0123456789ghIJ/kl+Q"
+"""Without a tell-tale prefix, and with the characters that encodings change."""
+
+
+def unicode_escaped(text: str) -> str:
+    return "".join(f"\\u{ord(char):04x}" for char in text)
+
+
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "upper case": str.upper,
+    "lower case": str.lower,
+    "JSON, every character": unicode_escaped,
+    "JSON, capital digits": lambda key: unicode_escaped(key).upper().replace("\\U", "\\u"),
+    "JSON, slashes": lambda key: key.replace("/", "\\/"),
+    "JSON in JSON": lambda key: json.dumps(unicode_escaped(key))[1:-1],
+    "URL": lambda key: quote(key, safe=""),
+    "URL, twice": lambda key: quote(quote(key, safe=""), safe=""),
+    "URL, every character": lambda key: "".join(f"%{ord(char):02x}" for char in key),
+    "URL in JSON": lambda key: unicode_escaped(quote(key, safe="")),
+    "HTML": lambda key: "".join(f"&#{ord(char)};" for char in key),
+    "HTML, hexadecimal": lambda key: "".join(f"&#x{ord(char):X};" for char in key),
+    "HTML, named": lambda key: html.escape(key).replace("/", "&sol;").replace("+", "&plus;"),
+    "hexadecimal": lambda key: key.encode().hex(),
+    "repr of bytes": lambda key: "".join(f"\\x{ord(char):02x}" for char in key),
+    "two lines": lambda key: f"{key[:9]}\n{key[9:]}",
+    "two lines of an event": lambda key: f"{key[:9]}\r\ndata: {key[9:]}",
+    "two lines, in JSON": lambda key: f"{key[:9]}\\r\\n{key[9:]}",
+    "blanks": " ".join,
+    "zero width": "\u200b".join,
+    "zero width, in JSON": "\\u200b".join,
+    "terminal colours": "\x1b[31m".join,
+    "a terminal's title": lambda key: f"{key[:9]}\x1b]0;title\x07{key[9:]}",
+}
+
+
+@pytest.mark.parametrize("spelled", SPELLINGS.values(), ids=SPELLINGS)
+def test_a_key_is_found_in_every_spelling(spelled: Callable[[str], str]) -> None:
+    text = f"你好: the key {spelled(KEY)} is not known"
+    assert without_keys(text, KEY) == "你好: the key *** is not known"
+
+
+@pytest.mark.parametrize("alphabet", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("before", ["", "u", "us", "user:", "Bearer "])
+@pytest.mark.parametrize("after", ["", "?", "??", "???"])
+@pytest.mark.parametrize("cased", [str, str.upper, str.lower])
+def test_a_key_is_found_within_base64(
+    alphabet: Callable[[bytes], bytes], before: str, after: str, cased: Callable[[str], str]
+) -> None:
+    """At each alignment; what is left does not hold any of it."""
+    text = alphabet(f"{before}{cased(KEY)}{after}".encode()).decode()
+    shown = without_keys(f"token {text}!", KEY)
+    key_starts, key_ends = len(before) * 8, len(before + KEY) * 8  # in bits; a character has six
+    assert shown == f"token {text[: key_starts // 6]}***{text[-(-key_ends // 6) :]}!"
+
+
+def test_half_of_a_key_is_found_where_the_rest_was_cut_off() -> None:
+    assert without_keys(f"…{KEY[9:]}, {KEY[:15]}…", KEY) == "…***, ***…"
+    assert without_keys(f"{KEY[:9]} is not enough", KEY) == f"{KEY[:9]} is not enough"
+
+
+def test_what_looks_like_a_key_is_found_without_being_known() -> None:
+    assert without_keys("a sk%2D0123456789 b") == "a *** b"
+    assert without_keys(r"a\nsk-0123456789 b") == r"a\nsk-*** b"
+
+
+@pytest.mark.parametrize(
+    "text", ["100 % of it\\", "a & b", "data: no", "%zz \\q &nothing;", "", "é"]
+)
+def test_other_texts_are_left_alone(text: str) -> None:
+    assert without_keys(text, KEY) == text
+
+
+@given(before=st.text(), after=st.text(), spelled=st.sampled_from(list(SPELLINGS.values())))
+def test_what_surrounds_a_key_stays(before: str, after: str, spelled: Callable[[str], str]) -> None:
+    """Surrogates, escapes that are none, half an escape: whatever it is."""
+    shown = without_keys(f"{before}: {spelled(KEY)} ;{after}", KEY)
+    assert shown == f"{before}: *** ;{after}"
+
+
+@given(cuts=st.lists(st.integers(1, 9), min_size=20, max_size=40), escaped=st.booleans())
+def test_a_key_in_pieces_of_a_stream(cuts: list[int], escaped: bool) -> None:
+    """In any field: a refusal, arguments, a name."""
+    rest, events = f"no, 你 {KEY}.", []
+    for size in cuts:
+        events.append({"choices": [{"index": 0, "delta": {"refusal": rest[:size]}}]})
+        rest = rest[size:]
+    body = "".join(f"data: {json.dumps(event, ensure_ascii=escaped)}\n\n" for event in events)
+    shown = without_keys(body, KEY)
+    deltas = [json.loads(line[6:]) for line in shown.split("\n\n") if line]
+    said = "".join(delta["choices"][0]["delta"]["refusal"] for delta in deltas)
+    assert said.startswith("no, 你 *")
+    assert not any(KEY[at : at + 4] in said for at in range(len(KEY) - 3))
+
+
+def work(text: str) -> int:
+    """The calls of functions that scrubbing a text takes: no clock, so no noise."""
+    profile = cProfile.Profile()
+    profile.runcall(Scrubber(KEY), text)
+    return pstats.Stats(profile).total_calls  # type: ignore[attr-defined, no-any-return]
+
+
+HALVES = f'data: {{"a": "{KEY[:10]}"}}\n\ndata: {{"a": "{KEY[10:]}"}}\n\n'
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *("%25", "\\", "\\u005c", "&amp;", "&#x26;", "<", "\x1b[", "\x1b]", "sk-", '"\\'),
+        *("data: {}\n\n", "data: [", "data:\n", HALVES, KEY, KEY[:12], f"{KEY[:12]} "),
+    ],
+)
+def test_the_work_doubles_with_the_text(piece: str) -> None:
+    """No text, however hostile, takes more than its share."""
+    once = work(piece * (20_000 // len(piece)))
+    twice = work(piece * (40_000 // len(piece)))
+    assert twice < 2.3 * once + 500
+
+
+def test_exceptions_of_others_lose_the_key_in_every_link_of_their_chain() -> None:
+    def read(secret: str) -> None:
+        try:
+            raise ValueError(f"cannot read {secret}", secret.encode(), 7)
+        except ValueError as cause:
+            raise RuntimeError(f"line {secret}") from cause
+
+    with pytest.raises(RuntimeError) as caught:
+        read(KEY)
+    scrub_exceptions(caught.value, [KEY])
+    assert caught.value.args == ("line ***",)
+    cause = caught.value.__cause__
+    assert cause is not None
+    assert cause.args == ("cannot read ***", b"***", 7)
+    traceback = cause.__traceback__
+    assert traceback is not None
+    assert "secret" not in traceback.tb_frame.f_locals
