@@ -59,7 +59,7 @@ class RequestFields(_Fields):
     """Passed on; `"none"` turns thinking off."""
     audio: dict[str, Any] | None = None
     """Speech models: `{"voice": …, "format": "wav" | "mp3" | "pcm16"}`. For voice clone, `voice` is
-    the reference audio (WAV or MP3): a path, bytes or a data URL. Streams are `pcm16`; a `wav` or
+    the reference audio (WAV or MP3): a `Path`, bytes or a data URL. Streams are `pcm16`; a `wav` or
     `mp3` that was asked for comes in one piece. Voice design: `"optimize_text_preview"`."""
     asr_options: dict[str, Any] | None = None
     """Transcription: `{"language": "auto" | "zh" | "en"}`."""

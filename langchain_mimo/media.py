@@ -12,7 +12,14 @@ from typing import Any, Literal, NamedTuple
 from langchain_mimo.errors import model_errors
 from mimo_core.audio import encode_file
 from mimo_core.errors import InvalidRequestError
-from mimo_core.media import MEDIA_TYPES, PART_KINDS, TYPE_OF_ENDING, canonical_type
+from mimo_core.files import open_regular
+from mimo_core.media import (
+    MAX_MEDIA_FILE,
+    MEDIA_TYPES,
+    PART_KINDS,
+    TYPE_OF_ENDING,
+    canonical_type,
+)
 
 _PART_TYPES: dict[str, str] = {kind: part for part, kind in PART_KINDS.items()}
 # For data of an unknown type: the type that is listed first for its kind.
@@ -46,8 +53,8 @@ def media_block(
         LangChain's block of type `image`, `audio` or `video`, with the file as base64.
 
     Raises:
-        MiMoInvalidRequestError: the file cannot be read, is of another kind, or has the options
-            without being a video.
+        MiMoInvalidRequestError: the file cannot be read, is no regular file, is larger than 300
+            MB, is of another kind, or has the options without being a video.
     """
     options = {"fps": fps, "media_resolution": media_resolution}
     given = {name: value for name, value in options.items() if value is not None}
@@ -69,7 +76,8 @@ def _make_file_block(path: Path, mime_type: str | None, options: dict[str, Any])
             f"{', '.join(options)} is for video, and {path.name} is {mime_type}.", param="messages"
         )
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            _check_size(path, os.fstat(file.fileno()).st_size)
             data = encode_file(file)
     except OSError as error:
         raise InvalidRequestError(
@@ -77,6 +85,15 @@ def _make_file_block(path: Path, mime_type: str | None, options: dict[str, Any])
         ) from error
     block: dict[str, Any] = {"type": kind, "base64": data, "mime_type": mime_type}
     return {**block, "extras": options} if options else block
+
+
+def _check_size(path: Path, size: int) -> None:
+    if size > MAX_MEDIA_FILE:
+        raise InvalidRequestError(
+            f"{path.name} has {size / 1024 / 1024:.0f} MB; at most "
+            f"{MAX_MEDIA_FILE // 1024 // 1024} are read. Give its URL instead, or a smaller copy.",
+            param="messages",
+        )
 
 
 def convert_media_block(block: dict[str, Any]) -> dict[str, Any]:

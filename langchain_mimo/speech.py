@@ -75,13 +75,14 @@ def _adapt_to_speak(request: dict[str, Any], *, stream: bool) -> dict[str, Any]:
     """A last AIMessage is spoken (so that `chat | speech` works), else the last human message.
 
     A human or system message before it says how to speak it, for voice design with what voice.
-    `audio` may hold `voice` (a name; for voice clone the reference audio as path, bytes or data
+    `audio` may hold `voice` (a name; for voice clone the reference audio as `Path`, bytes or data
     URL), `format` and `optimize_text_preview`.
     """
     info = model_info(request["model"])
     audio = dict(request.get("audio") or {})
     voice = audio.pop("voice", None)
-    is_reference_audio = info.voice_source == "sample" or isinstance(voice, bytes | os.PathLike)
+    # A text may have come from a model, by way of `bind`: it is never opened as a file.
+    is_reference_audio = isinstance(voice, bytes | os.PathLike)
     text, style = _find_text_and_style(
         request["messages"], describes=info.voice_source == "description", audio=audio
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
+from io import BytesIO
 from typing import Any
 
 import llm
 
 from llm_mimo.errors import InputError, ModelError, file_error
-from mimo_core.media import MEDIA_TYPES, Modality
+from mimo_core.media import MAX_MEDIA_FILE, MEDIA_TYPES, Modality
 from mimo_core.models import MODELS, ModelInfo
 
 # Every spelling of a MIME type (llm finds types with puremagic, which has its own spellings) ->
@@ -118,7 +120,10 @@ def media_url(attachment: llm.Attachment) -> tuple[Modality, str]:
     modality, sent = _SPELLINGS[given]
     if attachment.url:
         return modality, attachment.url
-    return modality, f"data:{sent};base64,{_read(attachment, attachment.base64_content)}"
+    from mimo_core.audio import encode_file
+
+    with BytesIO(content_of(attachment)) as file:
+        return modality, encode_file(file, prefix=f"data:{sent};base64,")
 
 
 def content_of(attachment: llm.Attachment) -> bytes:
@@ -133,7 +138,9 @@ def content_of(attachment: llm.Attachment) -> bytes:
     Raises:
         ModelError: it cannot be read.
     """
-    return bytes(_read(attachment, attachment.content_bytes))
+    if attachment.content or not attachment.path:
+        return bytes(_read(attachment, attachment.content_bytes))
+    return bytes(_read(attachment, partial(_read_file, attachment.path)))
 
 
 def attachment_name(attachment: llm.Attachment) -> str:
@@ -157,8 +164,22 @@ def _build_part(modality: Modality, url: str) -> dict[str, Any]:
 
 
 def _type_of(attachment: llm.Attachment) -> str:
+    if attachment.path and not attachment.type:  # llm would open a pipe, and wait
+        _read(attachment, partial(_read_file, attachment.path, most=0))
     given = _read(attachment, attachment.resolve_type)
     return str(given or "").partition(";")[0].strip().lower()
+
+
+def _read_file(path: str, most: int | None = None) -> bytes:
+    """A regular file of a size that can be sent; the first `most` bytes of it, or all."""
+    from mimo_core.files import open_regular
+
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_MEDIA_FILE:
+            limit = MAX_MEDIA_FILE // 1024 // 1024
+            raise ValueError(f"it has {size / 1024 / 1024:.0f} MB, and at most {limit} are read")
+        return file.read(-1 if most is None else most)
 
 
 def _read(attachment: llm.Attachment, read: Callable[[], Any]) -> Any:

@@ -14,6 +14,7 @@ from llm_mimo.errors import InputError, file_error
 
 _FORMATS = {".wav": "wav", ".mp3": "mp3", ".pcm": "pcm"}
 _ENDINGS = {"wav": "wav", "mp3": "mp3", "pcm": "pcm", "pcm16": "pcm"}
+_made_here: set[str] = set()  # the real paths of the files that this process has written
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,13 @@ class AudioFile:
     """`wav`, `mp3`, `pcm` or `pcm16`."""
 
     @classmethod
-    def choose(cls, output: str | None, format: str | None) -> AudioFile:
+    def choose(cls, output: str | None, format: str | None, *, force: bool = False) -> AudioFile:
         """Check path and format before a request is sent.
 
         Args:
             output: the file's name. None makes a new file.
             format: `wav`, `mp3`, `pcm` or `pcm16`. None takes it from the name's ending.
+            force: overwrite also what may be no recording.
 
         Returns:
             The file to write.
@@ -52,6 +54,8 @@ class AudioFile:
             raise InputError(
                 f"The output cannot be written to {written.resolve()}; choose another place."
             )
+        if path is not None and not force:
+            _refuse_what_may_be_no_recording(path)
         return cls(path, _checked_format(path, format))
 
     @contextmanager
@@ -72,6 +76,7 @@ class AudioFile:
                 path, is_new = _reserve_file(_ENDINGS[self.format]), True
             with replacing(path) as file:
                 yield file, str(path)
+            _made_here.add(os.path.realpath(path))
         except BaseException as error:
             if is_new and path is not None:
                 with suppress(OSError):
@@ -111,6 +116,17 @@ def _checked_path(output: str) -> Path:
         return Path(output).expanduser()
     except RuntimeError as error:
         raise InputError(f"The output {output!r} cannot be used: {error}") from error
+
+
+def _refuse_what_may_be_no_recording(path: Path) -> None:
+    """`-o output ~/.bashrc` is a slip, or what a model was made to suggest."""
+    if path.suffix.lower() in _FORMATS or os.path.realpath(path) in _made_here:
+        return
+    if path.is_file() or path.is_block_device():
+        raise InputError(
+            f"The output {path} exists and has no ending of audio, so it was not overwritten: name "
+            "it .wav, .mp3 or .pcm, remove it first, or use: llm mimo speak TEXT -o FILE --force"
+        )
 
 
 def _checked_format(path: Path | None, format: str | None) -> str:

@@ -36,6 +36,7 @@ _timeout_option = click.option(
     type=click.Choice(["wav", "mp3", "pcm", "pcm16"]),
     help="Default: what the ending of FILE says, else wav. pcm is written as it arrives.",
 )
+@click.option("--force", is_flag=True, help="Overwrite FILE even if its name has no audio ending.")
 @key_option
 @_timeout_option
 def speak(
@@ -46,6 +47,7 @@ def speak(
     style: str | None,
     reference_audio: str | None,
     format: str | None,
+    force: bool,
     key: str | None,
     timeout: float | None,
 ) -> None:
@@ -69,7 +71,7 @@ def speak(
         model = mimo_model(
             model_id or ("mimo-v2.5-tts-voiceclone" if reference_audio else "mimo-v2.5-tts")
         )
-        file = AudioFile.choose(None if to_stdout else output, format)
+        file = AudioFile.choose(None if to_stdout else output, format, force=force)
         stream = file.format in ("pcm", "pcm16")
         request = speech_request(
             model.model_id,

@@ -65,6 +65,10 @@ MAX_MEDIA_DATA = 50 * 1024 * 1024
 """The most characters of base64 that sound or a video may have at Xiaomi; by URL they may be larger
 (100 and 300 MB). No limit of images is published."""
 
+MAX_MEDIA_FILE = 300 * 1024 * 1024
+"""The most bytes of a file that is read into a request, at any server: the largest medium of which
+any limit is published (a video by URL, mimo-api.md, particular 12)."""
+
 LANGUAGES = ("auto", "zh", "en")
 """What can be transcribed; `auto` finds out."""
 

@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from io import BytesIO
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 from mimo_core.audio import AudioDecoder, audio_format, decode_audio, encode_file
 from mimo_core.errors import InvalidRequestError, InvalidResponseError, UnsupportedInputError
+from mimo_core.files import open_regular
 from mimo_core.media import (
     LANGUAGES,
     MAX_RECORDING,
@@ -57,7 +57,8 @@ def speech_request(
         text: what to say. It may hold style tags: `(…)` at the start and `[…]` anywhere, for
             `mimo-v2-tts` `<style>…</style>` at the start.
         style: how to say it, in words. Voice design: the description of the voice, required.
-        voice: a built-in voice (`ModelInfo.voices`); the service's default is `mimo_default`.
+        voice: a built-in voice (`ModelInfo.voices`); the service's default is `mimo_default`. It
+            is never opened as a file, whoever wrote it.
         sample: voice clone: a recording of the voice, WAV or MP3, up to 10 MB as base64.
         format: `wav` (the service's default), `mp3`, `pcm` or `pcm16`.
         optimize_text_preview: voice design: let the service polish the text; with it, `text` may
@@ -176,42 +177,56 @@ def _content_parts(message: Any) -> list[dict[str, Any]]:
     return [part if isinstance(part, dict) else {"type": "text"} for part in parts]
 
 
+def is_data_url(value: object) -> TypeGuard[str]:
+    """Whether a value is a text that begins as a data URL does.
+
+    Args:
+        value: anything.
+    """
+    return isinstance(value, str) and value[:5].lower() == "data:"
+
+
 def audio_data_url(audio: Audio) -> str:
     """A recording as the data URL that the service takes.
 
     Args:
-        audio: bytes of a WAV or MP3 file, its path, or a data URL, which is checked only.
+        audio: bytes of a WAV or MP3 file, its path, or a data URL, which is checked only. What
+            is no regular file (a pipe, a device) is not opened.
 
     Raises:
         InvalidRequestError: it is larger than 10 MB as base64, or cannot be read.
         UnsupportedInputError: it is neither WAV nor MP3.
     """
-    if isinstance(audio, str) and audio[:5].lower() == "data:":
+    if is_data_url(audio):
         return _checked_data_url(audio)
     if isinstance(audio, bytes):
         _check_size(_encoded_size(len(audio)))
         return _data_url(audio[:16], BytesIO(audio))
-    path = Path(audio)
+    if not isinstance(audio, str | os.PathLike):
+        raise InvalidRequestError(
+            f"The audio must be bytes, a path or a data URL, not of type {type(audio).__name__}.",
+            param="audio",
+        )
     try:
-        _check_size(_encoded_size(path.stat().st_size))
-        with path.open("rb") as file:
+        with open_regular(audio) as file:
+            _check_size(_encoded_size(os.fstat(file.fileno()).st_size))
             head = file.read(16)
             file.seek(0)
             return _data_url(head, file)
     except OSError as error:
         raise InvalidRequestError(
-            f"The audio cannot be read: {error.strerror}: {path}.", param="audio"
+            f"The audio cannot be read: {error.strerror}: {os.fspath(audio)!r:.200}.",
+            param="audio",
         ) from error
 
 
 def _data_url(head: bytes, file: BinaryIO) -> str:
     format = audio_format(head)
     if format is None:
-        shown = "it is empty" if not head else f"it begins with {head[:4]!r}"
+        # Nothing of what it holds: whoever sees the error need not be who may read the file.
+        found = "neither WAV nor MP3" if head else "empty"
         raise UnsupportedInputError(
-            f"The audio is neither WAV nor MP3 ({shown}). "
-            "Convert it, e.g. with: ffmpeg -i FILE out.mp3",
-            param="audio",
+            f"The audio is {found}. Convert it, e.g. with: ffmpeg -i FILE out.mp3", param="audio"
         )
     return encode_file(file, prefix=f"data:{SPEECH_FORMATS[format]};base64,")
 
@@ -229,6 +244,12 @@ def _voice(info: ModelInfo, voice: str | None, sample: Audio | None) -> str | No
         if voice is None:
             raise InvalidRequestError(
                 f"{info.id} needs a sample of the voice: a WAV or MP3 file.", param="audio"
+            )
+        if not is_data_url(voice):
+            raise InvalidRequestError(
+                f"The voice of {info.id} is a sample, and a text is not opened as a file: give "
+                "bytes, a pathlib.Path or a data URL of WAV or MP3.",
+                param="audio",
             )
         return audio_data_url(voice)
     if voice is None or not info.voices:
@@ -277,7 +298,7 @@ def _checked_data_url(url: str) -> str:
     if head is None or sent not in RECORDING_TYPES:
         raise UnsupportedInputError(
             f"The audio must be WAV or MP3 as 'data:audio/wav;base64,…' or "
-            f"'data:audio/mpeg;base64,…', not {url[:40]!r}.",
+            f"'data:audio/mpeg;base64,…', not {url[:40].partition(',')[0]!r}.",
             param="audio",
         )
     _check_size(len(url) - head.end())

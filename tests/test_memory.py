@@ -35,8 +35,9 @@ def langchain_hears(path):
     list(ChatMiMo(model="mimo-v2.5-asr").stream([HumanMessage([media_block(path)])]))
 
 def langchain_clones(path):
+    from pathlib import Path
     from langchain_mimo import ChatMiMo
-    ChatMiMo(model="mimo-v2.5-tts-voiceclone", audio={"voice": path}).invoke("Hello.")
+    ChatMiMo(model="mimo-v2.5-tts-voiceclone", audio={"voice": Path(path)}).invoke("Hello.")
 
 def langchain_speaks(path):
     from langchain_mimo import ChatMiMo, save_audio

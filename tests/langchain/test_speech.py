@@ -174,7 +174,7 @@ class TestVoices:
         assert body["audio"] == {"optimize_text_preview": True, "format": "pcm16"}
         assert message.additional_kwargs["final_text_preview"] == "Well, hello!"
 
-    @pytest.mark.parametrize("kind", ["path", "text path", "bytes", "data URL"])
+    @pytest.mark.parametrize("kind", ["path", "bytes", "data URL"])
     @pytest.mark.parametrize("data", [WAV, MP3], ids=["wav", "mp3"])
     def test_clone(
         self, chat: Chat, mimo: FakeMiMo, tmp_path: Path, kind: str, data: bytes
@@ -183,7 +183,7 @@ class TestVoices:
         url = f"data:{mime_type};base64,{base64.b64encode(data).decode()}"
         path = tmp_path / "sample"
         path.write_bytes(data)
-        voice = {"path": path, "text path": str(path), "bytes": data, "data URL": url}[kind]
+        voice = {"path": path, "bytes": data, "data URL": url}[kind]
         chat(model=CLONE, audio={"voice": voice, "format": "wav"}).invoke("Hello.")
         assert mimo.last_request.body["audio"] == {"voice": url, "format": "wav"}
 

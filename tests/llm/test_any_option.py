@@ -45,6 +45,7 @@ ARRIVES: dict[str, Reading | None] = {
     "style": lambda body: body["messages"][0]["content"],
     "language": lambda body: body["asr_options"]["language"],
     "timeout": None,
+    "deadline": None,
     "cache": None,  # of the messages protocol
     "output": None,
 }
@@ -79,10 +80,11 @@ def test_it_is_honoured_or_refused(mimo: FakeMiMo, model_id: str, name: str, val
         return
     given = getattr(model.Options(**{name: value}), name)
     extra = {"style": "An old man"} if model_id.endswith("design") and name != "style" else {}
-    assume(name != "timeout" or given is None or given > 1)  # else each waits for its retries
+    is_time = name in ("timeout", "deadline")
+    assume(not is_time or given is None or given > 1)  # else each waits for its retries
     response = model.prompt(**MODELS[model_id][1], options={name: value, **extra})
     if refused := _error_of(response):
-        assert name == "timeout" or not mimo.requests, refused  # a short one is over too soon
+        assert is_time or not mimo.requests, refused  # a short one is over too soon
         assert name in refused or str(value) in refused, refused
         return
     arrives: Reading | None = ARRIVES.get(name, lambda body: body[name])

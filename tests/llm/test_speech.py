@@ -79,6 +79,34 @@ class TestSpeechModels:
         run.ok("-m", "mimo-v2.5-tts", "Hello", "-o", "output", "a.wav")
         assert _is_wav(Path("a.wav").read_bytes())
 
+    @pytest.mark.parametrize("name", ["notes", ".bashrc", "notes.txt"])
+    def test_what_may_be_no_recording_is_kept(
+        self, run: Any, mimo: FakeMiMo, mode: tuple[str, ...], name: str
+    ) -> None:
+        path = Path(name)
+        path.write_text("mine")
+        Path("link").symlink_to(path)
+        options = ("-o", "format", "pcm")
+        for output in (name, "link"):
+            error = run.fails(
+                "-m", "mimo-v2.5-tts", "Hello", "-o", "output", output, *options, *mode
+            )
+            assert f"The output {output} exists and has no ending of audio" in error
+            error = run.fails("mimo", "speak", "Hello", "-o", output, "--format", "pcm")
+            assert error.endswith("-o FILE --force")
+        assert not mimo.requests
+        assert path.read_text() == "mine"
+        mimo.queue(Reply(audio=PCM))
+        run.ok("mimo", "speak", "Hello", "-o", name, "--format", "pcm", "--force")
+        assert path.read_bytes() == PCM
+
+    def test_what_this_process_made_is_overwritten(self, run: Any, mimo: FakeMiMo) -> None:
+        """As in `llm chat`, where every answer goes to the same file."""
+        for audio in (PCM, PCM[:2000]):
+            mimo.queue(Reply(audio=audio))
+            run.ok("-m", "mimo-v2.5-tts", "Hello", "-o", "output", "said", "-o", "format", "pcm")
+            assert Path("said").read_bytes() == audio
+
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
