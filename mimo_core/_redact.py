@@ -7,7 +7,11 @@ from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mimo_core._spellings import SHORTEST, Finder, Found, bytewise, from_bytewise, merged
+from mimo_core._spellings import SHORTEST, Finder
+from mimo_core._spellings import Found as Found
+from mimo_core._spellings import bytewise as bytewise
+from mimo_core._spellings import from_bytewise as from_bytewise
+from mimo_core._spellings import merged as merged
 
 # Pay as you go (`sk-`), Token Plan (`tp-`) and its teams (`ttp-`).
 TOKEN_PLAN_PREFIXES = ("tp-", "ttp-")

@@ -20,6 +20,7 @@ from mimo_core.testing.cassettes.redaction import (
     request_headers,
     response_headers,
     secrets_in,
+    secrets_of_answer,
 )
 from mimo_core.testing.cassettes.vcrpy import Request, decode_response
 from mimo_core.testing.errors import CassetteError
@@ -63,8 +64,8 @@ def clean_request(request: Request) -> MiMoRequest:
     """
     if isinstance(request, MiMoRequest) and request.secrets is not None:
         return request
-    secrets = secrets_in(request.headers)
     body = request.body
+    secrets = secrets_in(request.headers, request.uri, body)
     if isinstance(body, bytes) and body:
         body, _ = rewrite(body, [], key_edits(body, secrets))
         body = name_large(body)
@@ -85,7 +86,7 @@ def clean_response(
 
     Args:
         response: as vcrpy represents it. It is not changed.
-        secrets: the keys of its request.
+        secrets: the keys of its request, and of the others in the file.
         emulated: whether the emulator made it: then ids and times of the moment are made steady.
 
     Returns:
@@ -95,6 +96,7 @@ def clean_response(
         CassetteError: the body is compressed in a way that cannot be undone here.
     """
     answer = _decoded(copy.deepcopy(dict(response)))
+    secrets |= secrets_of_answer(answer["headers"])
     answer["headers"] = response_headers(answer["headers"], secrets)
     if isinstance(status := answer.get("status"), dict) and status.get("message"):
         status["message"] = clean_text(str(status["message"]), secrets)
@@ -110,9 +112,10 @@ def clean_response(
     answer["body"] = {"string": as_text(body)}
     if len(pieces) > 1 and _is_stream(answer["headers"]):
         answer["body"]["pieces"] = pieces  # the breaks in any other body mean nothing
-    for name in ("broken", "note"):
-        if held.get(name):
-            answer["body"][name] = held[name]
+    if broken := held.get("broken"):  # the words of an exception, which may quote the answer
+        answer["body"]["broken"] = {k: clean_text(str(v), secrets) for k, v in broken.items()}
+    if held.get("note"):
+        answer["body"]["note"] = held["note"]
     if shortened.note:
         answer["body"]["note"] = shortened.note
     return answer

@@ -106,8 +106,12 @@ class MiMoPersister:
             # Recorded with a configuration of the user's own: vcrpy saves it as ever.
             FilesystemPersister.save_cassette(path, cassette_dict, serializer)
             return
+        # Any answer may repeat the key of another request of the file.
+        secrets = frozenset[str]().union(
+            *(clean_request(request).secrets or () for request in requests)
+        )
         interactions = [
-            _interaction(request, response)
+            _interaction(request, response, secrets)
             for request, response in zip(requests, responses, strict=True)
         ]
         before = _document(path, serializer)
@@ -179,11 +183,13 @@ def _recorded(request: Mapping[str, Any], match: str) -> MiMoRequest:
     return recorded
 
 
-def _interaction(request: Request, response: Mapping[str, Any]) -> dict[str, Any]:
-    """One exchange as it stands in the file."""
+def _interaction(
+    request: Request, response: Mapping[str, Any], secrets: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """One exchange as it stands in the file, without its own secrets and the given ones."""
     sent = clean_request(request)
     emulated = EMULATOR_SERVER in response["headers"].get("server", [])
-    answer = clean_response(response, sent.secrets or frozenset(), emulated=emulated)
+    answer = clean_response(response, secrets | (sent.secrets or frozenset()), emulated=emulated)
     body = sent.body
     return {
         "request": {
