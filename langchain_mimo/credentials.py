@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from mimo_core.gateways import is_credential_header
+from mimo_core.credentials import is_credential_header
 
 _HIDDEN = "**********"
 

@@ -6,9 +6,10 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
-from mimo_core._redact import without_keys
+from mimo_core._redact import sealed_key, without_keys
 
 
 def is_plain_url(where: str) -> bool:
@@ -40,6 +41,35 @@ def carries_credentials(url: str, environ: Mapping[str, str]) -> bool:
     if parts.scheme == "https" or is_loopback(host):
         return True
     return host in environ.get("MIMO_ALLOW_HTTP", "").replace(",", " ").split()
+
+
+def without_user(where: Any) -> Any:
+    """An address with `***` for what no base URL may have: it is refused, and shown nowhere.
+
+    Args:
+        where: a URL; anything but a text is given back.
+    """
+    if not isinstance(where, str) or any(map(is_plain_url, (where, where.partition("+")[2]))):
+        return where
+    address, mark, _ = where.partition("?")
+    user, at, host = address.rpartition("@")
+    if at:
+        scheme = user.partition("://")[0] if "://" in user else ""
+        address = f"{scheme}://***@{host}" if scheme else f"***@{host}"
+    return f"{address}?***" if mark else address
+
+
+def own_variables(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What of an environment says where requests go; the rest of it is nobody's business.
+
+    Args:
+        environ: the variables by name.
+    """
+    return {
+        "MIMO_API_KEY": sealed_key(environ.get("MIMO_API_KEY")),
+        "MIMO_BASE_URL": without_user(environ.get("MIMO_BASE_URL")),
+        "MIMO_ALLOW_HTTP": environ.get("MIMO_ALLOW_HTTP", ""),
+    }
 
 
 def shown(where: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from mimo_core._spellings import SHORTEST, Finder
 from mimo_core._spellings import Found as Found
@@ -31,6 +31,96 @@ _CREDENTIAL_WORDS = frozenset(
 )
 _CREDENTIAL_ENDINGS = ("token", "apikey", "secret", "password")
 _WORDS = re.compile(r"[-_. ]|(?<=[a-z0-9])(?=[A-Z])")
+
+
+class Secret(str):
+    """A credential on its way from where it comes in to the wire: shown as `***`, sent as it is.
+
+    A traceback with local variables, a `repr` of headers and a format string show the mask. It is
+    equal to its text, and can be pickled; methods of `str` give plain texts.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __format__(self, spec: str) -> str:
+        return format("***", spec)
+
+    def get_secret_value(self) -> str:
+        """The text itself (the name is pydantic's)."""
+        return str.__str__(self)
+
+
+class HoldsSecret(Protocol):
+    """A text that is shown as a mask: pydantic's `SecretStr`, or a `Secret`."""
+
+    def get_secret_value(self) -> str:
+        """The text itself."""
+
+
+class Unusable:
+    """Stands for a value that is no credential by its type, but may hold one: it is not kept.
+
+    Attributes:
+        kind: the name of its type, for an error's text.
+    """
+
+    def __init__(self, value: object) -> None:
+        self.kind = type(value).__name__
+
+
+def sealed_key(value: Any) -> Any:
+    """An API key as a `Secret`, whatever text holds it.
+
+    Args:
+        value: a text, a `SecretStr`, or None; anything else becomes `Unusable`.
+    """
+    if value is None or isinstance(value, Secret | Unusable):
+        return value
+    text = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+    return Secret(text) if isinstance(text, str) else Unusable(text)
+
+
+def sealed_values(values: Any) -> Any:
+    """Headers, or parameters of a URL, whose credentials are `Secret`s.
+
+    Args:
+        values: a mapping, in which a `SecretStr` is a credential under any name; or None. Anything
+            else becomes `Unusable`.
+    """
+    if values is None or isinstance(values, Unusable):
+        return values
+    if not isinstance(values, Mapping):
+        return Unusable(values)
+    return {
+        name: _sealed_value(value) if is_credential(name, value) else value
+        for name, value in values.items()
+    }
+
+
+def _sealed_value(value: Any) -> Any:
+    if isinstance(value, list | tuple):  # of a parameter that is given several times
+        return [_sealed_value(one) for one in value]
+    return value if isinstance(value, int | float) else sealed_key(value)
+
+
+def is_credential(name: object, value: object) -> bool:
+    """Whether a header, a parameter of a URL or a field of a body holds a credential.
+
+    Args:
+        name: of any form.
+        value: a `SecretStr` is one under any name, and so is what looks like a MiMo key.
+    """
+    if hasattr(value, "get_secret_value"):
+        return True
+    if isinstance(value, str) and KEY_PATTERN.search(value):
+        return True
+    return name != "prompt_cache_key" and is_credential_header(str(name))  # that one opens nothing
 
 
 class Scrubber:

@@ -21,6 +21,7 @@ from mimo_core._http.clients import (
 )
 from mimo_core._http.exchange import Answer, ChatCall, Exchange
 from mimo_core._http.settings import ClientSettings
+from mimo_core._redact import sealed_values
 from mimo_core._response.body import BodyDecoder
 from mimo_core._response.decode import StreamDecoder
 from mimo_core._response.stage import COMPLETE, FAILED, STARTED
@@ -90,6 +91,7 @@ class MiMoClient(ClientSettings):
         Raises:
             MiMoError: one of its family; `str(error)` says what to do next.
         """
+        extra_headers, extra_query = sealed_values(extra_headers), sealed_values(extra_query)
         return self._ask(self._call(request, extra_headers, extra_query, timeout, stream=False))
 
     def stream(
@@ -116,6 +118,7 @@ class MiMoClient(ClientSettings):
         Raises:
             InvalidRequestError: the request is not one that MiMo takes. Nothing has been sent.
         """
+        extra_headers, extra_query = sealed_values(extra_headers), sealed_values(extra_query)
         call = self._call(request, extra_headers, extra_query, timeout, stream=True)
         return Stream(self._chunks(call), lambda: call.response)
 
@@ -142,6 +145,7 @@ class MiMoClient(ClientSettings):
             except kinds.all as cause:
                 if call.stage is COMPLETE:  # what fails afterwards does not matter
                     return
+                response, data, chunks = None, b"", []  # what a hostile answer repeats
                 delay = _delay_or_raise(call, cause, kinds)
             time.sleep(delay)
 
@@ -168,6 +172,7 @@ class MiMoClient(ClientSettings):
                             break
                     return call.answer(response.status_code, response.headers, reader.body())
             except kinds.all as cause:
+                response, data = None, b""  # what a hostile answer repeats
                 delay = _delay_or_raise(call, cause, kinds)
             time.sleep(delay)
 
@@ -202,6 +207,7 @@ class AsyncMiMoClient(ClientSettings):
         timeout: Timeout | None = None,
     ) -> ChatResponse:
         """`MiMoClient.chat`, awaited: the same arguments, result and errors."""
+        extra_headers, extra_query = sealed_values(extra_headers), sealed_values(extra_query)
         call = self._call(request, extra_headers, extra_query, timeout, stream=False)
         return await self._ask(call)
 
@@ -217,6 +223,7 @@ class AsyncMiMoClient(ClientSettings):
 
         `aclose()` and cancellation close the connection.
         """
+        extra_headers, extra_query = sealed_values(extra_headers), sealed_values(extra_query)
         call = self._call(request, extra_headers, extra_query, timeout, stream=True)
         return AsyncStream(self._chunks(call), lambda: call.response)
 
@@ -247,6 +254,7 @@ class AsyncMiMoClient(ClientSettings):
             except kinds.all as cause:
                 if call.stage is COMPLETE:  # what fails afterwards does not matter
                     return
+                response, data, chunks = None, b"", []  # what a hostile answer repeats
                 delay = _delay_or_raise(call, cause, kinds)
             await asyncio.sleep(delay)
 
@@ -275,6 +283,7 @@ class AsyncMiMoClient(ClientSettings):
                             break
                     return call.answer(response.status_code, response.headers, reader.body())
             except kinds.all as cause:
+                response, data = None, b""  # what a hostile answer repeats
                 delay = _delay_or_raise(call, cause, kinds)
             await asyncio.sleep(delay)
 

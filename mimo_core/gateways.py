@@ -9,10 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
-from mimo_core._addresses import carries_credentials, is_loopback, is_plain_url, shown
+from mimo_core._addresses import (
+    carries_credentials,
+    is_loopback,
+    is_plain_url,
+    own_variables,
+    shown,
+    without_user,
+)
 from mimo_core._redact import TOKEN_PLAN_PREFIXES as TOKEN_PLAN_PREFIXES
-from mimo_core._redact import is_credential_header as is_credential_header
-from mimo_core._redact import without_keys
+from mimo_core._redact import HoldsSecret, Secret, sealed_key, without_keys
+from mimo_core.credentials import checked_key
 from mimo_core.dialects import (
     CLOUDSWAY,
     OLLAMA,
@@ -129,7 +136,7 @@ class Endpoint:
     @classmethod
     def resolve(
         cls,
-        api_key: str | None = None,
+        api_key: str | HoldsSecret | None = None,
         base_url: str | None = None,
         protocol: str | None = None,
         auth: str | None = None,
@@ -139,7 +146,7 @@ class Endpoint:
         """Fill in what is not given, from the environment and the gateway table.
 
         Args:
-            api_key: else `MIMO_API_KEY`.
+            api_key: a text or a `SecretStr`, else `MIMO_API_KEY`.
             base_url: a URL, a gateway's name, or both (`vllm+http://gpu7:8000/v1`: that kind of
                 server, there), else `MIMO_BASE_URL`, else `xiaomi`; a key that begins with `tp-`
                 or `ttp-` and no base URL goes to `token-plan-cn`. A URL alone that is not in the
@@ -154,13 +161,15 @@ class Endpoint:
             AuthenticationError: the gateway needs a key and none was given.
             InvalidRequestError: one of the arguments is not what it should be.
         """
-        environ = os.environ if environ is None else environ
-        key = _clean_key(api_key or environ.get("MIMO_API_KEY"))
+        # A traceback with variables shows none of these as they came, nor the whole environment.
+        given, api_key, base_url = sealed_key(api_key), None, without_user(base_url)
+        environ = own_variables(os.environ if environ is None else environ)
+        key = checked_key(given or environ["MIMO_API_KEY"])
         if not isinstance(base_url, str | None):
             raise InvalidRequestError(
                 f"base_url is a {type(base_url).__name__}; it must be a text.", param="base_url"
             )
-        where = (base_url or environ.get("MIMO_BASE_URL") or "").strip()
+        where = (base_url or environ["MIMO_BASE_URL"] or "").strip()
         if not where:
             where = "token-plan-cn" if (key or "").startswith(TOKEN_PLAN_PREFIXES) else "xiaomi"
         url, spoken_there, gateway = _base_url(where)
@@ -244,7 +253,7 @@ class Endpoint:
             return {}
         if self.auth == "api-key":
             return {"api-key": self.api_key}
-        return {"authorization": f"Bearer {self.api_key}"}
+        return {"authorization": Secret("Bearer " + self.api_key)}
 
     @property
     def is_xiaomi(self) -> bool:
@@ -314,20 +323,6 @@ def _default_auth(host: str, gateway: Gateway | None) -> Auth:
     if gateway is not None:
         return gateway.auth
     return "api-key" if host.endswith(_XIAOMI) else "bearer"  # e.g. a cluster that is new
-
-
-def _clean_key(key: str | None) -> str | None:
-    if key is not None and not isinstance(key, str):
-        raise AuthenticationError(f"The API key must be a str, not {type(key).__name__}.")
-    key = (key or "").strip()
-    if not key:
-        return None
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise AuthenticationError(
-            "The API key holds characters that no key has (spaces, line breaks or non-ASCII); "
-            "copy it again from https://platform.xiaomimimo.com."
-        )
-    return key
 
 
 def assign_dialect(base_url: str, dialect: Dialect | None) -> None:

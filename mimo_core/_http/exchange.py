@@ -15,7 +15,7 @@ from mimo_core._http.errors import error_for, error_in_answer
 from mimo_core._http.options import RequestOptions
 from mimo_core._http.retry import delay_before_retry
 from mimo_core._protocols import protocol_for
-from mimo_core._redact import without_keys
+from mimo_core._redact import scrub_exceptions, without_keys
 from mimo_core._request.body import LargeBody, encode_body
 from mimo_core._request.prepare import prepare
 from mimo_core._response.accumulate import ContradictionError, empty_response
@@ -105,12 +105,8 @@ class Exchange(Generic[Answer]):
             cause: an error of the family, or what the HTTP client raised.
             kinds: the client's classes of exceptions.
         """
-        if isinstance(cause, MiMoError):
-            return cause.without(self._secrets)
-        error = self._transport_error(cause, kinds)
-        _forget_headers(cause)
-        if any(secret in str(cause) for secret in self._secrets):  # a status line that echoes it
-            cause.args = (without_keys(str(cause), self._secrets),)
+        error = cause if isinstance(cause, MiMoError) else self._transport_error(cause, kinds)
+        scrub_exceptions(cause, self._secrets)  # e.g. a status line that echoes the key
         return error.without(self._secrets)
 
     def delay_before_retry(self, error: MiMoError) -> float | None:
@@ -324,13 +320,3 @@ class ModelListCall(Exchange[list[str]]):
             self.url = self._at_root
             return 0.0
         return super().delay_before_retry(error)
-
-
-def _forget_headers(cause: Exception) -> None:
-    """Take the headers, and with them the key, off the request that an exception of httpx holds."""
-    holder: Any = cause
-    try:
-        request = holder.request
-    except (AttributeError, RuntimeError):  # there is no request to it
-        return
-    holder.request = type(request)(request.method, request.url)

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from mimo_core._redact import credentials_in, is_credential_header, printable
+from mimo_core._redact import (
+    Secret,
+    Unusable,
+    credentials_in,
+    printable,
+    sealed_values,
+)
 from mimo_core.errors import InvalidRequestError
 
 _AUTHENTICATE = frozenset({"api-key", "authorization"})
@@ -35,8 +41,8 @@ class RequestOptions:
         """What follows a URL's path; empty without parameters."""
         if not self.query:
             return ""
-        shown = {k: str(v).lower() if isinstance(v, bool) else v for k, v in self.query.items()}
-        return f"?{urlencode(shown, doseq=True, errors='replace')}"
+        sent = {name: _as_sent(value) for name, value in self.query.items()}
+        return f"?{urlencode(sent, doseq=True, errors='replace')}"
 
     def over(self, others: RequestOptions) -> RequestOptions:
         """Merge these over others: these win, and a key among them is the only one that is sent."""
@@ -61,37 +67,48 @@ def request_options(
         InvalidRequestError: a header is not a printable ASCII text, or is HTTP's own; an argument
             is not a dict.
     """
+    headers, query = sealed_values(headers), sealed_values(query)
     sent: dict[str, str] = {}
-    secrets: set[str] = set()
+    secrets: set[Secret] = set()
     param = f"{prefix}_headers"
     for name, value in _mapping(headers, param).items():
-        is_secret = hasattr(value, "get_secret_value")
-        text = value.get_secret_value() if is_secret else value
-        if not all(isinstance(t, str) and t.isascii() and t.isprintable() for t in (name, text)):
+        if not all(isinstance(t, str) and t.isascii() and t.isprintable() for t in (name, value)):
             raise InvalidRequestError(  # without the value: it may be a key
                 f"{param}: {printable(str(name))[:80]} must be a printable ASCII text.", param=param
             )
         if name.lower() in _FRAMING:
             raise InvalidRequestError(f"{param}: {name} is set for each request.", param=param)
-        sent[name.lower()] = text
-        if is_secret:
-            secrets.add(text)
-    secrets.update(credentials_in(sent))
+        sent[name.lower()] = value
+        if isinstance(value, Secret):
+            secrets.add(value)
+    secrets.update(map(Secret, credentials_in(sent)))
     asked: dict[str, Any] = {}
     for name, value in _mapping(query, f"{prefix}_query").items():
         if value is None:
             continue
-        is_secret = hasattr(value, "get_secret_value")
-        asked[str(name)] = value.get_secret_value() if is_secret else value
-        if is_secret or is_credential_header(str(name)):
-            secrets.add(str(asked[str(name)]))
+        if isinstance(value, Unusable):
+            raise InvalidRequestError(
+                f"{prefix}_query: {printable(str(name))[:80]} is a {value.kind}; "
+                "it must be a text.",
+                param=f"{prefix}_query",
+            )
+        asked[str(name)] = value
+        several = value if isinstance(value, list) else [value]
+        secrets.update(one for one in several if isinstance(one, Secret))
     return RequestOptions(sent, asked, frozenset(secret for secret in secrets if secret))
 
 
+def _as_sent(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_as_sent(one) for one in value]
+    if isinstance(value, Secret):
+        return value.get_secret_value()
+    return str(value).lower() if isinstance(value, bool) else value
+
+
 def _mapping(given: Any, param: str) -> Mapping[Any, Any]:
-    if given is not None and not isinstance(given, Mapping):
+    if isinstance(given, Unusable):
         raise InvalidRequestError(
-            f"{param} is a {type(given).__name__}; it must be a dict of names and values.",
-            param=param,
+            f"{param} is a {given.kind}; it must be a dict of names and values.", param=param
         )
     return given or {}

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mimo_core._addresses import without_user
 from mimo_core._http.clients import Timeout, own_request, timeout_for
 from mimo_core._http.exchange import ChatCall, Exchange, ModelListCall
 from mimo_core._http.options import RequestOptions, request_options
+from mimo_core._redact import HoldsSecret, sealed_key, sealed_values
 from mimo_core._request.body import LargeBody
 from mimo_core._version import __version__
-from mimo_core.errors import InvalidRequestError
+from mimo_core.errors import InvalidRequestError, MiMoError
 from mimo_core.gateways import Endpoint
 from mimo_core.limits import Limits, limits_from
 
@@ -25,7 +27,7 @@ class ClientSettings:
 
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: str | HoldsSecret | None = None,
         *,
         base_url: str | None = None,
         protocol: str | None = None,
@@ -40,7 +42,7 @@ class ClientSettings:
     ) -> None:
         """
         Args:
-            api_key: else `MIMO_API_KEY`.
+            api_key: a text or a `SecretStr`, else `MIMO_API_KEY`.
             base_url: a URL, a name of `mimo_core.gateways.GATEWAYS` (`xiaomi`, `token-plan-cn`,
                 `cloudsway`, `openrouter`, `vllm`, `ollama`, …), or both
                 (`vllm+http://gpu7:8000/v1`); else `MIMO_BASE_URL`, else `xiaomi`
@@ -67,6 +69,10 @@ class ClientSettings:
             AuthenticationError: no key, and the gateway needs one.
             InvalidRequestError: an argument is not what it should be.
         """
+        # A traceback with variables, of whatever fails from here on, shows masks.
+        api_key, base_url = sealed_key(api_key), without_user(base_url)
+        default_headers = sealed_values(default_headers)
+        default_query = sealed_values(default_query)
         self.endpoint = Endpoint.resolve(api_key, base_url, protocol, auth)
         given = request_options(default_headers, default_query, "default")
         if not given.authenticates:  # else the user's choice alone
@@ -108,17 +114,21 @@ class ClientSettings:
         stream: bool,
     ) -> ChatCall:
         options = self._options
-        if extra_headers is not None or extra_query is not None:
-            options = request_options(extra_headers, extra_query, "extra").over(options)
-        call = ChatCall(
-            self.endpoint,
-            request,
-            stream=stream,
-            max_retries=self._max_retries,
-            options=options,
-            limits=self._limits,
-            deadline=self._deadline,
-        )
+        try:
+            if extra_headers is not None or extra_query is not None:
+                options = request_options(extra_headers, extra_query, "extra").over(options)
+            call = ChatCall(
+                self.endpoint,
+                request,
+                stream=stream,
+                max_retries=self._max_retries,
+                options=options,
+                limits=self._limits,
+                deadline=self._deadline,
+            )
+        except MiMoError as error:
+            error.without(options.secrets)  # it may quote a value that holds one
+            raise
         if timeout is not None:
             call.timeout = timeout_for(timeout)
         return call
