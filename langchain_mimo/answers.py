@@ -24,9 +24,9 @@ from mimo_core.client import AsyncStream, Stream
 from mimo_core.types import ChatChunk, ChatResponse, Message, ToolCall, Usage
 
 _ENVELOPE = frozenset({"choices", "usage", "object", "model"})
-# A field that comes whole, or that is whole at the end only: merged, it would be doubled.
-_GIVEN_AT_THE_END = ("annotations", "final_text_preview", "reasoning_details")
-_HELD_BACK = frozenset({*_GIVEN_AT_THE_END, "audio"})
+# What is given out piece by piece. Any other field is given once, at the end, as it stands in the
+# whole answer: LangChain would add up numbers, and double a text that is repeated.
+_IN_PIECES = frozenset({"reasoning_content", "audio"})
 _OWN_PLACE = frozenset({"role", "content", "tool_calls"})
 _MISFITS = ("]", "}", '"]', '"}', '""]', '""}')
 """Whatever the arguments are, one of these at their end keeps them from being JSON: a bracket that
@@ -82,8 +82,7 @@ def to_result(response: ChatResponse, attempts: Attempts) -> ChatResult:
 
 class ChunkMapper:
     """Maps one stream's chunks. It holds citations back for the last one: langchain-core's v3
-    events replace earlier ones by later ones, so all of them have to be in one delta. OpenRouter's
-    `reasoning_details` too: merged, `format` becomes `unknownunknown`.
+    events replace earlier ones by later ones, so all of them have to be in one delta.
 
     Args:
         audio_format: of the audio in it.
@@ -113,18 +112,12 @@ class ChunkMapper:
         if reasoning and len(delta) == 1 + ("content" in delta):
             return make_chunk(content, {"reasoning_content": reasoning}, [])
         calls = [_make_tool_call_chunk(call) for call in delta.get("tool_calls") or ()]
-        extra = {} if calls and len(delta) == 1 else _pick_additional_kwargs(delta)
-        if extra and not _HELD_BACK.isdisjoint(extra):
-            self._hold_back(extra)
+        extra: dict[str, Any] = {"reasoning_content": reasoning} if reasoning else {}
+        if (audio := delta.get("audio")) and (piece := self._audio.feed(audio)):
+            extra["audio"] = piece
         if not (content or extra or calls):
             return None
         return make_chunk(content, extra, calls)
-
-    def _hold_back(self, extra: dict[str, Any]) -> None:
-        for name in _GIVEN_AT_THE_END:
-            extra.pop(name, None)
-        if (audio := extra.pop("audio", None)) and (piece := self._audio.feed(audio)):
-            extra["audio"] = piece
 
     def end(self, chunk: ChatChunk, answer: Message) -> ChatGenerationChunk:
         """Map the last chunk.
@@ -135,7 +128,9 @@ class ChunkMapper:
         """
         self.ended = True
         finish_reason = chunk["choices"][0].get("finish_reason")
-        extra = {name: v for name, v in answer.items() if v and name in _GIVEN_AT_THE_END}
+        extra = _pick_additional_kwargs(answer)
+        for name in _IN_PIECES:
+            extra.pop(name, None)
         if audio := self._audio.close():
             extra["audio"] = audio
         message = AIMessageChunk(

@@ -28,6 +28,7 @@ from mimo_core.errors import InvalidRequestError
 from mimo_core.gateways import Endpoint
 from mimo_core.history import arguments_text, check_attachment
 from mimo_core.models import ModelInfo
+from mimo_core.values import quoted
 
 _ROLES = "user, system, developer, assistant, tool and function"
 # The last two are the Responses API's.
@@ -232,8 +233,8 @@ def _find_text(block: dict[str, Any]) -> str | None:
 def _dump_json(value: Any) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, default=str)
-    except (TypeError, ValueError, RecursionError):  # what no JSON can hold
-        return repr(value)
+    except Exception:  # what no JSON can hold, or whose own text cannot be had
+        return quoted(value, 1000)
 
 
 def _find_cache_mark(block: str | dict[str, Any]) -> Any:
@@ -282,9 +283,10 @@ def _convert_ai_message(
     message: AIMessage, answered: set[str], pass_back_reasoning: bool
 ) -> dict[str, Any]:
     request = _add_name(message, {"role": "assistant", "content": _join_ai_text(message)})
-    if pass_back_reasoning and (reasoning := reasoning_of(message)):
-        request["reasoning_content"] = reasoning
-        for name in ("reasoning_signature", "reasoning_details"):  # where a server gave them
+    if pass_back_reasoning:
+        if reasoning := reasoning_of(message):
+            request["reasoning_content"] = reasoning
+        for name in ("reasoning_signature", "reasoning_details"):  # alone, where it is encrypted
             if value := message.additional_kwargs.get(name):
                 request[name] = value
     # Its text goes along as one, so a mark is the message's own: what is cached ends there.

@@ -283,7 +283,7 @@ class Attempts:
 
     def _ask_again(self, message: Message, correction: str) -> None:
         answer: dict[str, Any] = {"role": "assistant", "content": message.get("content") or ""}
-        for name in ("reasoning_content", "reasoning_signature"):
+        for name in ("reasoning_content", "reasoning_signature", "reasoning_details"):
             if value := message.get(name):
                 answer[name] = value
         if calls := message.get("tool_calls"):  # unanswered calls would be refused

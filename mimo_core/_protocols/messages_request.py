@@ -20,6 +20,8 @@ from mimo_core.schemas import JSON_ONLY, schema_instruction
 _UNKNOWN_MAX_TOKENS = 32_768
 
 _MIN_BUDGET = 1024  # tokens: Anthropic's least
+# Of `max_tokens`, for thinking, by the effort; the rest is the answer's.
+_SHARES: dict[Any, float] = {"low": 0.25, "high": 0.75}
 
 _RENAMED = frozenset(
     {"messages", "max_completion_tokens", "max_tokens", "stop", "tools", "tool_choice"}
@@ -62,7 +64,7 @@ def messages_body(request: dict[str, Any], dialect: Dialect = XIAOMI) -> dict[st
     if stop := request.get("stop"):
         body["stop_sequences"] = [stop] if isinstance(stop, str) else list(stop)
     if thinking := _thinking(request):
-        body |= _switch(thinking, body, dialect)
+        body |= _switch(thinking, request, body, dialect)
     if tools := request.get("tools"):
         body["tools"] = [_tool(tool) for tool in tools]
         if choice := _tool_choice(request):
@@ -104,19 +106,27 @@ def _thinking(request: dict[str, Any]) -> dict[str, Any] | None:
     return thinking
 
 
-def _switch(thinking: dict[str, Any], body: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
+def _switch(
+    thinking: dict[str, Any], request: dict[str, Any], body: dict[str, Any], dialect: Dialect
+) -> dict[str, Any]:
     """The fields that turn thinking on or off on this server."""
-    on = thinking.get("type") == "enabled"
+    kind, has_budget = thinking.get("type"), "budget_tokens" in thinking
+    if kind not in ("enabled", "disabled"):  # the server's own words, from `extra_body`
+        return {"thinking": thinking}
+    on = kind == "enabled"
     if dialect.messages_thinking == "adaptive":
+        adaptive = {"type": "adaptive" if on else "disabled"}
         given = body.get("chat_template_kwargs") or {}
         return {
-            "thinking": {"type": "adaptive" if on else "disabled"},
+            "thinking": thinking if has_budget else adaptive,
             "chat_template_kwargs": {**template_arguments(thinks=on), **given},
         }
-    if dialect.messages_thinking == "enabled" or not on or "budget_tokens" in thinking:
+    if dialect.messages_thinking == "enabled" or not on or has_budget:
         return {"thinking": thinking}
-    budget = body["max_tokens"] - 1
-    if budget < _MIN_BUDGET:
+    budget = max(
+        _MIN_BUDGET, int(body["max_tokens"] * _SHARES.get(request.get("reasoning_effort"), 0.5))
+    )
+    if budget >= body["max_tokens"]:
         raise InvalidRequestError(
             f"max_tokens is {body['max_tokens']}; with thinking on, this server's messages "
             f"protocol wants more than {_MIN_BUDGET}. Raise it, or use "

@@ -4,45 +4,59 @@ from __future__ import annotations
 
 from typing import Any
 
-from mimo_core.dialects import Dialect
+from mimo_core.dialects import Dialect, template_arguments
+from mimo_core.errors import InvalidRequestError
 
 
 def switch_thinking(body: dict[str, Any], extra: dict[str, Any], dialect: Dialect) -> None:
     """Say `thinking`, and where it has to be `reasoning_effort`, as the server reads it.
 
     Only what the caller set is sent, for the templates' own defaults differ from one published
-    copy to the next. What `extra` holds of the same fields wins.
+    copy to the next. Where `thinking` and `reasoning_effort` contradict each other, `thinking`
+    counts. What the caller said in the server's own words wins.
 
     Args:
         body: a prepared request; changed in place.
         extra: the fields of `extra_body`; changed in place where both hold the same object.
         dialect: of the server.
+
+    Raises:
+        InvalidRequestError: `thinking` holds something that the server has no place for.
     """
     if dialect.thinking == "thinking" or not (body.keys() & {"thinking", "reasoning_effort"}):
         return
     thinking = body.pop("thinking", None)
     on = None if thinking is None else thinking["type"] == "enabled"
+    if on is None and body.get("reasoning_effort") == "none":
+        on = False
+    if (on is not None and body.get("reasoning_effort") == "none") or on is False:
+        body.pop("reasoning_effort", None)
+    details = {k: v for k, v in (thinking or {}).items() if k != "type"}
     if dialect.thinking == "chat_template_kwargs":
-        if on is None and body["reasoning_effort"] == "none":
-            on = False  # the template has no efforts
-            del body["reasoning_effort"]
         if on is not None:
-            switch = {"enable_thinking": True, "keep_all_reasoning": True}
-            _merge(
-                body, extra, "chat_template_kwargs", switch if on else {"enable_thinking": False}
-            )
+            _merge(body, extra, "chat_template_kwargs", template_arguments(thinks=on))
     elif dialect.thinking == "reasoning":
-        effort = body.pop("reasoning_effort", None)
-        said = {} if on is None else {"enabled": on}
-        _merge(body, extra, "reasoning", said if effort is None else {**said, "effort": effort})
+        said: dict[str, Any] = {} if on is None else {"enabled": on}
+        if (effort := body.pop("reasoning_effort", None)) is not None:
+            said["effort"] = effort
+        if (budget := details.pop("budget_tokens", None)) is not None:
+            said["max_tokens"] = budget
+        _merge(body, extra, "reasoning", said)
     elif on is not None:  # an effort is all that it knows; with one, thinking is on anyway
-        if not on:
-            body["reasoning_effort"] = "none"
-        elif body.get("reasoning_effort") in (None, "none"):
-            body["reasoning_effort"] = "medium"
+        body["reasoning_effort"] = (body.get("reasoning_effort") or "medium") if on else "none"
+    if details:
+        raise InvalidRequestError(
+            f"thinking: this server has no place for {', '.join(map(repr, details))}; leave it "
+            "out, or say it in the server's own words in extra_body.",
+            param="thinking",
+        )
 
 
 def _merge(body: dict[str, Any], extra: dict[str, Any], name: str, said: dict[str, Any]) -> None:
-    """Set an object that `extra` may hold too, with other keys or a better word."""
-    given = extra.pop(name, None)
-    body[name] = {**said, **given} if isinstance(given, dict) else said if given is None else given
+    """Set an object that the caller may have given too, with other keys or a better word."""
+    for given in (body.get(name), extra.pop(name, None)):
+        if isinstance(given, dict):
+            said = {**said, **given}
+        elif given is not None:
+            said = given
+    body[name] = said

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, cast
 
+from mimo_core._response.letters import whole
 from mimo_core._response.reasoning import joined_details
 from mimo_core.audio import joined
 from mimo_core.types import ChatChunk, ChatResponse, Choice, FunctionCall, Message, ToolCall, Usage
@@ -123,12 +124,7 @@ class _CallPieces:
 
 def _joined(pieces: list[str]) -> str:
     """The pieces as one text; an emoji that a backend cut into two surrogates is whole again."""
-    text = "".join(pieces)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
+    return whole("".join(pieces))
 
 
 def collect(chunks: Iterable[ChatChunk]) -> ChatResponse:

@@ -234,6 +234,7 @@ class StreamDecoder:
             event = from_json(payload)  # and slowly what this one refuses
         except ValueError:
             event = _parsed_or_none(payload)
+            self._normaliser.expect_halves()
         if type(event) is not dict:
             shown = payload[:80].decode("utf-8", "replace")
             raise self.interrupted(f"an event is not JSON ({shown!r})")

@@ -62,25 +62,36 @@ def readable_usage(usage: Any) -> Usage | None:
     readable: dict[str, Any] = {}
     for name, value in usage.items():
         if name in _COUNTS:
-            if (count := _count(value)) is not None:
+            if (count := readable_count(value)) is not None:
                 readable[name] = count
         elif name in _DETAILS:
             if isinstance(value, dict):
-                counts = {key: _count(number) for key, number in value.items()}
+                counts = {key: readable_count(number) for key, number in value.items()}
                 readable[name] = {k: count for k, count in counts.items() if count is not None}
-        elif name != "seconds" or (isinstance(value, int | float) and not isinstance(value, bool)):
+        elif name != "seconds" or _is_length(value):
             readable[name] = value
     return cast("Usage", readable) or None
 
 
-_COUNTS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
-_DETAILS = frozenset({"prompt_tokens_details", "completion_tokens_details", "web_search_usage"})
+def readable_count(value: Any) -> int | None:
+    """A count of tokens, or None where `value` is none.
 
-
-def _count(value: Any) -> int | None:
+    Args:
+        value: off the wire; a whole number may be written as `3.0`.
+    """
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if type(value) is int and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= _LARGEST_COUNT else None
+
+
+def _is_length(value: Any) -> bool:
+    """Whether these are seconds: what hosts round must be finite."""
+    return type(value) in (int, float) and 0 <= value <= _LARGEST_COUNT
+
+
+_LARGEST_COUNT = 2**63 - 1  # llm's log is SQLite, which holds no larger number
+_COUNTS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
+_DETAILS = frozenset({"prompt_tokens_details", "completion_tokens_details", "web_search_usage"})
 
 
 def _kind(value: Any) -> str:

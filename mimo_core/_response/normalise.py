@@ -13,6 +13,7 @@ from mimo_core._response.accumulate import (
 )
 from mimo_core._response.calls import CallNumbering
 from mimo_core._response.gate import check_choice, readable_usage
+from mimo_core._response.letters import LetterJoiner
 from mimo_core._response.reasoning import adopt_reasoning
 from mimo_core._response.repair import ToolCallRepair, ToolCallStream
 from mimo_core.errors import StreamInterruptedError
@@ -32,6 +33,7 @@ class ChunkNormaliser:
         "_ended_with",
         "_envelope",
         "_finish_reason",
+        "_letters",
         "_numbering",
         "_repair",
         "_usage",
@@ -41,6 +43,7 @@ class ChunkNormaliser:
     def __init__(self, repair: ToolCallRepair | None = None) -> None:
         self._repair = ToolCallStream(repair) if repair else None
         self._numbering = CallNumbering()
+        self._letters: LetterJoiner | None = None  # where there were halves of letters
         self._choice: Any = None  # the index of the one choice, once it is known
         self.started = False
         self._arrived = Accumulator(keep_audio=False)
@@ -98,7 +101,13 @@ class ChunkNormaliser:
             and type(delta.get("reasoning_content")) is str
         )
 
+    def expect_halves(self) -> None:
+        """From now on, join letters that are cut in two."""
+        self._letters = self._letters or LetterJoiner()
+
     def _pass_on(self, chunk: ChatChunk, delta: Message, out: list[ChatChunk]) -> None:
+        if self._letters is not None:
+            self._letters.delta(delta)
         if self._repair is not None:
             self._repair.delta(delta)
         self._arrived.add(delta)
@@ -130,7 +139,8 @@ class ChunkNormaliser:
         """
         if self._finish_reason is None:
             raise self.interrupted("it ended without a finish reason")
-        chunks = []
+        chunks: list[ChatChunk] = []
+        self._add_halves(chunks)
         rest: Message = {}
         if self._repair is not None:
             ended_with = self._finish_reason if said else None
@@ -162,9 +172,15 @@ class ChunkNormaliser:
 
     def partial(self) -> ChatResponse:
         """What has arrived, when nothing more will."""
+        self._add_halves([])
         if self._repair is not None:
             self._arrived.add(self._repair.rest(None, frozenset()))
         return self.response()
+
+    def _add_halves(self, out: list[ChatChunk]) -> None:
+        """What is left of letters that were cut in two and never came whole."""
+        if self._letters is not None and (halves := self._letters.rest()):
+            self._pass_on(self._chunk(halves, None), halves, out)
 
     def response(self) -> ChatResponse:
         """The answer so far; its `finish_reason` is None until `end` has given the last chunk."""

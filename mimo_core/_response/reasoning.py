@@ -26,7 +26,7 @@ def adopt_reasoning(message: Message) -> Message:
 def _text_of(message: dict[str, Any]) -> str:
     details = message.get("reasoning_details")
     texts = [
-        detail.get("text")
+        detail.get("text") or detail.get("summary")
         for detail in (details if isinstance(details, list) else ())
         if isinstance(detail, dict)
     ]
@@ -36,30 +36,30 @@ def _text_of(message: dict[str, Any]) -> str:
 def joined_details(pieces: list[Any]) -> list[Any]:
     """OpenRouter's `reasoning_details` as unstreamed, from the pieces of a stream.
 
-    Pieces that follow each other and share their type and their index are one detail: its texts
-    are joined, and of anything else what came last counts. Without an index they stay apart.
+    Pieces that share their type and their index are one detail: its texts are joined, and of
+    anything else what came last counts. Without an index they stay apart.
     """
     details: list[Any] = []
+    by_place: dict[tuple[Any, Any], dict[str, Any]] = {}
     for piece in pieces:
-        last = details[-1] if details else None
-        if not (isinstance(last, dict) and isinstance(piece, dict) and _goes_on(last, piece)):
-            details.append(dict(piece) if isinstance(piece, dict) else piece)
+        if not isinstance(piece, dict):
+            details.append(piece)
+            continue
+        place = (str(piece.get("type")), str(piece["index"])) if "index" in piece else None
+        known = by_place.get(place) if place else None
+        if known is None or piece.get("id") not in (None, known.get("id")):
+            known = dict(piece)
+            details.append(known)
+            if place:
+                by_place[place] = known
             continue
         for name, value in piece.items():
-            before = last.get(name)
+            before = known.get(name)
             if name in _JOINED and isinstance(before, str) and isinstance(value, str):
-                last[name] = before + value
+                known[name] = before + value
             elif value is not None:
-                last[name] = value
+                known[name] = value
     return details
 
 
 _JOINED = frozenset({"text", "summary", "data"})
-
-
-def _goes_on(last: dict[str, Any], piece: dict[str, Any]) -> bool:
-    return (
-        last.get("type") == piece.get("type")
-        and last.get("index") == piece.get("index") is not None
-        and piece.get("id") in (None, last.get("id"))
-    )

@@ -147,6 +147,45 @@ def test_nothing_is_said_of_thinking_where_the_user_says_nothing(where: str) -> 
     assert added(where) == {}
 
 
+@pytest.mark.parametrize("where", [*OWN_SERVERS, *RELAYS, "ollama"])
+def test_thinking_counts_where_the_effort_says_otherwise(where: str) -> None:
+    on, off = added(where, thinking=True), added(where, thinking=False)
+    assert added(where, thinking=True, reasoning_effort="none") == on
+    assert added(where, thinking=False, reasoning_effort="high") == off
+
+
+def test_a_budget_is_sent_where_there_is_a_place_for_it() -> None:
+    budget = {"type": "enabled", "budget_tokens": 2_048}
+    assert added("openrouter", thinking=budget) == {
+        "reasoning": {"enabled": True, "max_tokens": 2_048}
+    }
+    with pytest.raises(InvalidRequestError, match="no place for 'budget_tokens'"):
+        added("vllm", thinking=budget)
+    with FakeMiMo() as server:
+        request = {
+            "model": "mimo-v2.6-pro",
+            "messages": [USER],
+            "max_tokens": 4_000,
+            "thinking": budget,
+        }
+        at(server, "vllm", "/anthropic").chat(request)
+        assert server.last_request.body["thinking"] == budget
+
+
+@pytest.mark.parametrize("where", [*OWN_SERVERS, *RELAYS])
+@pytest.mark.parametrize("protocol", ["chat_completions", "messages"])
+def test_extra_body_says_thinking_in_the_servers_own_words(where: str, protocol: str) -> None:
+    own = {"thinking": {"type": "auto"}}
+    body = sent_to(where, protocol, extra_body=own)
+    assert body["thinking"] == own["thinking"]
+    assert "chat_template_kwargs" not in body
+
+
+def test_arguments_of_the_template_that_are_given_elsewhere_stay() -> None:
+    body = added("vllm", thinking=False, chat_template_kwargs={"tools_in_user": True})
+    assert body == {"chat_template_kwargs": {**OFF, "tools_in_user": True}}
+
+
 def test_what_the_user_says_in_the_servers_own_words_wins() -> None:
     template = {"chat_template_kwargs": {"enable_thinking": True, "style": "terse"}}
     assert added("vllm", thinking=False, extra_body=template) == template
@@ -179,7 +218,9 @@ def test_the_messages_protocol_of_relays_wants_a_budget(kind: str) -> None:
         client = at(server, kind, "/anthropic")
         request = {"model": "mimo-v2.6-pro", "messages": [USER], "thinking": True}
         client.chat({**request, "max_tokens": 2_000})
-        assert server.last_request.body["thinking"] == {"type": "enabled", "budget_tokens": 1_999}
+        assert server.last_request.body["thinking"] == {"type": "enabled", "budget_tokens": 1_024}
+        client.chat({**request, "max_tokens": 4_000, "reasoning_effort": "high"})
+        assert server.last_request.body["thinking"]["budget_tokens"] == 3_000
         client.chat({**request, "thinking": False})
         assert server.last_request.body["thinking"] == {"type": "disabled"}
         with pytest.raises(InvalidRequestError, match="wants more than 1024"):

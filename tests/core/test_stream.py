@@ -362,3 +362,53 @@ def test_one_that_does_not_say_that_it_is_over() -> None:
 
 def test_one_that_breaks_off() -> None:
     assert isinstance(whole().interrupted("silence"), InvalidResponseError)
+
+
+# Letters that are cut in two
+
+
+HIGH, LOW = b"\\ud83d", b"\\ude00"
+
+
+def raw(field: bytes, text: bytes) -> bytes:
+    """A piece whose JSON is written by hand: an escape is half a letter."""
+    return b'data: {"choices":[{"index":0,"delta":{"' + field + b'":"' + text + b'"}}]}\n\n'
+
+
+@pytest.mark.parametrize("field", [b"content", b"reasoning_content"])
+def test_halves_of_a_letter_in_two_pieces_are_one(field: bytes) -> None:
+    chunks = decoded(raw(field, b"a" + HIGH), raw(field, LOW + b"b"), raw(field, b"c"), STOP, DONE)
+    pieces = [chunk["choices"][0]["delta"].get(field.decode()) for chunk in chunks[:-1]]
+    assert pieces == ["a", "😀b", "c"]
+
+
+def test_a_half_without_the_other_one_is_replaced() -> None:
+    chunks = decoded(
+        raw(b"content", b"a" + HIGH), raw(b"content", b"b"), raw(b"content", HIGH), STOP, DONE
+    )
+    texts = [chunk["choices"][0]["delta"].get("content") for chunk in chunks[:-1]]
+    assert "".join(text or "" for text in texts) == "a\ufffdb\ufffd"
+    assert collect(chunks)["choices"][0]["message"]["content"] == "a\ufffdb\ufffd"
+
+
+def test_a_half_in_the_arguments_of_a_call() -> None:
+    def piece(text: bytes, opening: bytes = b"") -> bytes:
+        call = b'{"index":0,' + opening + b'"function":{"name":null,"arguments":"' + text + b'"}}'
+        return b'data: {"choices":[{"index":0,"delta":{"tool_calls":[' + call + b"]}}]}\n\n"
+
+    opened = event(delta(tool_calls=[{"index": 0, "id": "a", "function": {"name": "f"}}]))
+    chunks = decoded(
+        opened,
+        piece(b'{\\"a\\":\\"' + HIGH),
+        piece(LOW + b'\\"}'),
+        event(delta("tool_calls")),
+        DONE,
+    )
+    [call] = collect(chunks)["choices"][0]["message"]["tool_calls"] or []
+    assert call["function"]["arguments"] == '{"a":"😀"}'
+
+
+def test_a_stream_that_breaks_within_a_letter() -> None:
+    chunks, error = broken(raw(b"content", b"a" + HIGH))
+    assert error.partial["choices"][0]["message"]["content"] == "a\ufffd"
+    assert text(chunks) == "a"
