@@ -94,6 +94,7 @@ def _cached(
     kind: Callable[..., _Client], key: str | None, timeout: float | None, deadline: float | None
 ) -> _Client:
     where = os.environ.get("MIMO_BASE_URL")
+    key = _sendable_key(key)
     identity = (kind, key, where, timeout, deadline)
     with _lock:
         if identity not in _clients:
@@ -121,6 +122,13 @@ def server_dialect() -> Dialect:
 def key_is_optional() -> bool:
     """Whether `MIMO_BASE_URL` names a server that may answer without a key."""
     return bool(os.environ.get("MIMO_BASE_URL")) and not _endpoint().needs_key
+
+
+def _sendable_key(key: str | None) -> str | None:
+    """The key, but for one that would go unencrypted to a server of one's own: it may be meant for
+    another one."""
+    endpoint = _endpoint()
+    return key if endpoint.needs_key or endpoint.carries_credentials else None
 
 
 def _endpoint() -> Endpoint:

@@ -19,7 +19,7 @@ def is_plain_url(where: str) -> bool:
         parts.port  # noqa: B018  # raises on a port that is not a number
     except ValueError:
         return False
-    if parts.query or parts.fragment or "@" in parts.netloc:
+    if "?" in where or "#" in where or "@" in parts.netloc:
         return False
     printable = where.isprintable() and " " not in where
     return parts.scheme in ("http", "https") and bool(parts.hostname) and printable
@@ -40,7 +40,7 @@ def carries_credentials(url: str, environ: Mapping[str, str]) -> bool:
     host = parts.hostname or ""
     if parts.scheme == "https" or is_loopback(host):
         return True
-    return host in environ.get("MIMO_ALLOW_HTTP", "").replace(",", " ").split()
+    return host in environ.get("MIMO_ALLOW_HTTP", "").lower().replace(",", " ").split()
 
 
 def without_user(where: Any) -> Any:

@@ -17,6 +17,7 @@ from mimo_core._addresses import (
     shown,
     without_user,
 )
+from mimo_core._keys import KEY_HOMES, owner_of
 from mimo_core._redact import TOKEN_PLAN_PREFIXES as TOKEN_PLAN_PREFIXES
 from mimo_core._redact import HoldsSecret, Secret, sealed_key, without_keys
 from mimo_core.credentials import checked_key
@@ -37,6 +38,7 @@ from mimo_core.errors import (
     NotFoundError,
 )
 from mimo_core.models import model_info
+from mimo_core.values import quoted
 
 ProtocolName = Literal["chat_completions", "messages"]
 Auth = Literal["api-key", "bearer"]
@@ -61,6 +63,8 @@ class Gateway(NamedTuple):
     """Pairs of paths of chat completions and messages; empty where both are below one base."""
     dialect: Dialect = SELF_HOSTED
     needs_key: bool = True
+    owner: str = ""
+    """Whose keys it takes, where their beginning says whose they are."""
     port: int | None = None
     """Where it is the server's own: it is known by it on every host."""
 
@@ -75,6 +79,7 @@ GATEWAYS: dict[str, Gateway] = {
             ("sk-",),
             _XIAOMI_PATHS,
             XIAOMI,
+            owner="Xiaomi",
         ),
         *(
             Gateway(
@@ -84,6 +89,7 @@ GATEWAYS: dict[str, Gateway] = {
                 TOKEN_PLAN_PREFIXES,
                 _XIAOMI_PATHS,
                 XIAOMI,
+                owner="Xiaomi",
             )
             for cluster in ("cn", "sgp", "ams")
         ),
@@ -98,6 +104,7 @@ GATEWAYS: dict[str, Gateway] = {
             "https://openrouter.ai/api/v1",
             key_prefixes=("sk-or-",),
             dialect=OPENROUTER,
+            owner="OpenRouter",
         ),
         Gateway("vercel", "https://ai-gateway.vercel.sh/v1", dialect=VERCEL),
         # Servers of one's own, at the addresses that they listen on where nothing else is said.
@@ -132,6 +139,8 @@ class Endpoint:
     """The table's entry, or None for an address that is not in it."""
     carries_credentials: bool = True
     """Whether a key may go there: https, this machine, or a host that `MIMO_ALLOW_HTTP` names."""
+    has_withheld_key: bool = False
+    """Whether `MIMO_API_KEY` is set and stays here: it would go unencrypted over a network."""
 
     @classmethod
     def resolve(
@@ -146,7 +155,8 @@ class Endpoint:
         """Fill in what is not given, from the environment and the gateway table.
 
         Args:
-            api_key: a text or a `SecretStr`, else `MIMO_API_KEY`.
+            api_key: a text or a `SecretStr`, else `MIMO_API_KEY`, which does not go unencrypted to
+                a server of one's own (it may be meant for another one).
             base_url: a URL, a gateway's name, or both (`vllm+http://gpu7:8000/v1`: that kind of
                 server, there), else `MIMO_BASE_URL`, else `xiaomi`; a key that begins with `tp-`
                 or `ttp-` and no base URL goes to `token-plan-cn`. A URL alone that is not in the
@@ -158,7 +168,7 @@ class Endpoint:
             environ: stands in for `os.environ`.
 
         Raises:
-            AuthenticationError: the gateway needs a key and none was given.
+            AuthenticationError: the key is another provider's.
             InvalidRequestError: one of the arguments is not what it should be.
         """
         # A traceback with variables shows none of these as they came, nor the whole environment.
@@ -174,16 +184,33 @@ class Endpoint:
             where = "token-plan-cn" if (key or "").startswith(TOKEN_PLAN_PREFIXES) else "xiaomi"
         url, spoken_there, gateway = _base_url(where)
         host = urlsplit(url).hostname or ""
+        is_carried = carries_credentials(url, environ)
+        needs_key = gateway is not None and gateway.needs_key
+        is_withheld = bool(key) and given is None and not is_carried and not needs_key
         endpoint = cls(
             base_url=url,
-            protocol=_one_of("protocol", protocol or spoken_there, get_args(ProtocolName)),
-            auth=_one_of("auth", auth or _default_auth(host, gateway), get_args(Auth)),
-            api_key=key,
+            protocol=_one_of("protocol", protocol, get_args(ProtocolName), spoken_there),
+            auth=_one_of("auth", auth, get_args(Auth), _default_auth(host, gateway)),
+            api_key=None if is_withheld else key,
             gateway=gateway,
-            carries_credentials=carries_credentials(url, environ),
+            carries_credentials=is_carried,
+            has_withheld_key=is_withheld,
         )
-        endpoint.check_credentials([key] if key else [])
+        endpoint._check_key()
         return endpoint
+
+    def _check_key(self) -> None:
+        key, gateway = self.api_key, self.gateway
+        if not key:
+            return
+        self.check_credentials([key])
+        owner = owner_of(key)
+        if gateway is None or not gateway.owner or owner in (None, gateway.owner):
+            return
+        raise AuthenticationError(
+            f"The key is one of {owner}'s by its beginning, and was not sent to {gateway.name}. "
+            f"Set MIMO_API_KEY to a key of {gateway.name}, or base_url to where this one belongs."
+        )
 
     @property
     def is_loopback(self) -> bool:
@@ -300,23 +327,25 @@ class Endpoint:
                 f"try base_url {' or '.join(others)}"
             )
         if gateway is not None and gateway.key_prefixes:
-            for prefix, names in _KEY_HOMES.items():
+            for prefix, names in KEY_HOMES.items():
                 if key.startswith(prefix) and not key.startswith(gateway.key_prefixes):
                     takes = " or ".join(gateway.key_prefixes)
                     return (
                         f"This is a {prefix} key and {gateway.name} takes {takes} keys: "
                         f"set base_url to {names}"
                     )
+        if self.has_withheld_key:
+            host = urlsplit(self.base_url).hostname
+            return (
+                "MIMO_API_KEY was not sent, for it would go unencrypted: use https, or set "
+                f"MIMO_ALLOW_HTTP={host} if it is that server's and you trust the network"
+            )
         if self.dialect.is_vendors:
             return ""
         return f"Check that MIMO_API_KEY, or api_key, is a key of {urlsplit(self.base_url).netloc}"
 
 
 _CLUSTERS = tuple(name for name in GATEWAYS if name.startswith("token-plan-"))
-_KEY_HOMES = {
-    **dict.fromkeys(TOKEN_PLAN_PREFIXES, "token-plan-cn, -sgp or -ams"),
-    "sk-": "xiaomi",
-}
 
 
 def _default_auth(host: str, gateway: Gateway | None) -> Auth:
@@ -341,10 +370,10 @@ def assign_dialect(base_url: str, dialect: Dialect | None) -> None:
 
 def _base_url(where: str) -> tuple[str, ProtocolName, Gateway | None]:
     """The chat-completions base, the protocol of the address that was given, and its entry."""
-    if known := GATEWAYS.get(where):
+    if known := GATEWAYS.get(where.lower()):
         return known.base_url, "chat_completions", known
     name, plus, url = where.partition("+")
-    kind = GATEWAYS.get(name) if plus else None
+    kind = GATEWAYS.get(name.lower()) if plus else None
     if kind is None:
         url = where
     if not is_plain_url(url):
@@ -359,10 +388,10 @@ def _base_url(where: str) -> tuple[str, ProtocolName, Gateway | None]:
         url += "/v1"
     chat_base = url.removesuffix("/chat/completions").removesuffix("/messages")
     parts = urlsplit(chat_base)
-    host = parts.hostname or ""
+    host = (parts.hostname or "").rstrip(".")
     gateway = _BY_HOST.get(host) or _BY_PORT.get(parts.port or 0)
     if kind is not None and kind is not gateway:  # at another address, where no key may be needed
-        gateway = kind._replace(base_url=chat_base, needs_key=False)
+        gateway = kind._replace(base_url=chat_base, needs_key=False, key_prefixes=(), owner="")
     for chat, messages in _paths_of(host, gateway):
         if (path := _moved(parts.path, messages, chat)) is not None:
             return parts._replace(path=path).geturl(), "messages", gateway
@@ -382,9 +411,11 @@ def _moved(path: str, base: str, other: str) -> str | None:
     return other.format(*found.groups()) if found else None
 
 
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> Any:
-    if value not in choices:
-        shown = without_keys(repr(value), None)  # a key that took the wrong parameter
+def _one_of(name: str, value: object, choices: tuple[str, ...], default: str) -> Any:
+    if value is None or (isinstance(value, str) and not value):
+        return default
+    if not isinstance(value, str) or value not in choices:
+        shown = without_keys(quoted(value), None)  # a key that took the wrong parameter
         raise InvalidRequestError(
             f"{name} is {shown}; it can be {' or '.join(map(repr, choices))}.", param=name
         )

@@ -12,7 +12,17 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("mimo_core", "langchain_mimo", "llm_mimo", "scripts")
 PRIVATE_ROOMS = {"_request", "_response", "_protocols", "_http", "_redact", "_spellings"}
-SHARED = {"types", "errors", "models", "gateways", "dialects", "media", "audio", "schemas"} | {
+SHARED = {
+    "types",
+    "errors",
+    "values",
+    "models",
+    "gateways",
+    "dialects",
+    "media",
+    "audio",
+    "schemas",
+} | {
     "limits",
     "_redact",
 }
@@ -23,6 +33,7 @@ MAY_IMPORT = {
     "_redact": {"_spellings"},
     "_spellings": set[str](),
     "_addresses": {"_redact"},
+    "_keys": {"_redact"},
     "_version": set[str](),
     "_request": SHARED | {"speech"},
     "_response": SHARED,

@@ -22,7 +22,7 @@ from mimo_core.gateways import GATEWAYS
 from mimo_core.media import MAX_MEDIA_DATA
 from mimo_core.testing.emulator import FakeMiMo
 
-KEY = "sk-0123456789abcdef"
+KEY = "key-0123456789abcdef"  # of nobody, by its beginning
 USER = {"role": "user", "content": "Hello."}
 ON = {"enable_thinking": True, "keep_all_reasoning": True}
 OFF = {"enable_thinking": False}

@@ -194,7 +194,6 @@ def test_repr_does_not_show_the_key() -> None:
         (SK, "token-plan-sgp", "token-plan-sgp takes tp- or ttp- keys: set base_url to xiaomi"),
         (SK, "xiaomi", None),
         ("other-0123456789", "xiaomi", None),
-        (SK, "openrouter", "openrouter takes sk-or- keys: set base_url to xiaomi"),
         (
             SK,
             "cloudsway",
@@ -206,6 +205,41 @@ def test_repr_does_not_show_the_key() -> None:
 def test_a_key_of_another_host_is_named_in_a_401(key: str, where: str, hint: str | None) -> None:
     given = resolve(key, where).hints()[AuthenticationError]
     assert (hint in given) if hint else given == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "where", "owner"),
+    [
+        (SK, "openrouter", "Xiaomi"),
+        ("TP-0123456789abcdef", "openrouter", "Xiaomi"),
+        ("sk-or-v1-0123456789", "xiaomi", "OpenRouter"),
+        ("sk-or-v1-0123456789", "token-plan-sgp", "OpenRouter"),
+        ("sk-ant-0123456789", "xiaomi", "Anthropic"),
+        ("sk-proj-0123456789", "xiaomi", "OpenAI"),
+        ("gsk_0123456789", "xiaomi", "Groq"),
+    ],
+)
+def test_another_providers_key_is_not_sent(key: str, where: str, owner: str) -> None:
+    with pytest.raises(AuthenticationError, match=f"one of {owner}'s by its beginning") as error:
+        resolve(key, where)
+    assert key not in str(error.value)
+
+
+def test_a_key_for_xiaomi_in_the_environment_stays_away_from_servers_of_ones_own() -> None:
+    environ = {"MIMO_API_KEY": SK}
+    endpoint = Endpoint.resolve(base_url="vllm+http://gpu7:8000/v1", environ=environ)
+    assert (endpoint.api_key, endpoint.headers()) == (None, {})
+    assert "MIMO_API_KEY was not sent" in endpoint.hints()[AuthenticationError]
+    trusted = {**environ, "MIMO_ALLOW_HTTP": "GPU7"}
+    assert Endpoint.resolve(base_url="http://gpu7:8000/v1", environ=trusted).api_key == SK
+    assert Endpoint.resolve(base_url="vllm", environ=environ).api_key == SK  # this machine
+    with pytest.raises(InvalidRequestError, match="MIMO_ALLOW_HTTP=gpu7"):
+        Endpoint.resolve(SK, "http://gpu7:8000/v1", environ=environ)
+
+
+@pytest.mark.parametrize("where", ["Xiaomi", "VLLM+http://127.0.0.1:7/v1", "OLLAMA"])
+def test_a_name_may_be_written_in_capitals(where: str) -> None:
+    assert Endpoint.resolve(SK, where, environ={}).gateway is not None
 
 
 # Unencrypted
