@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from tempfile import TemporaryDirectory
 
 from mimo_core.doctor._contact import has_what_it_needs, is_xiaomi
 from mimo_core.doctor._emulator import emulated_service
@@ -25,6 +25,7 @@ NO_KEY = (
     "There is no API key in MIMO_API_KEY, nor one of llm's, so this asks FakeMiMo, the project's "
     "emulator: no model runs, and nothing below is about the service."
 )
+_NOT_ASKED = 2  # the exit code of a round in which nothing could be asked
 _NO_CONSENT = "Nothing was sent. Answer with y, or pass --yes."
 _RECORDED = "What `mimo_core.doctor` asked, and what it was answered"
 Say = Callable[[str], None]
@@ -127,11 +128,29 @@ def _recording(path: str | Path | None, report: Report) -> Iterator[None]:
         raise InvalidRequestError(
             f"--record needs {error.name}: pip install 'mimo-plugins[testing]'."
         ) from error
-    mode: Literal["rewrite", "once"] = "rewrite" if Path(path).is_file() else "once"
+    target = Path(path)
     try:
-        with use_cassette(path, record_mode=mode, note=_RECORDED):
-            yield
+        if target.is_file():
+            with use_cassette(target, record_mode="none"):
+                pass  # that it is a cassette is found here, before anything is spent
+        with TemporaryDirectory(dir=_folder_of(target), prefix=".mimo-doctor-") as folder:
+            recorded = Path(folder) / target.name
+            with use_cassette(recorded, record_mode="once", note=_RECORDED):
+                yield
+            # A server that could not be asked takes nobody's good recording.
+            if recorded.is_file() and not (target.is_file() and report.exit_code == _NOT_ASKED):
+                recorded.replace(target)
+                report.cassette = str(path)
     except CassetteError as error:
         raise InvalidRequestError(str(error)) from error
-    if Path(path).is_file():
-        report.cassette = str(path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InvalidRequestError(f"--record {path} cannot be written: {reason}.") from error
+
+
+def _folder_of(target: Path) -> Path:
+    if target.exists() and not target.is_file():
+        raise InvalidRequestError(f"--record {target} is not a file; name one to write.")
+    if not target.name:
+        raise InvalidRequestError("--record needs the name of a file.")
+    return target.parent

@@ -12,15 +12,18 @@ import httpx2
 
 from mimo_core._http.clients import AsyncClients
 from mimo_core._http.errors import error_for, error_in_answer
+from mimo_core._response.body import BodyReader
 from mimo_core.audio import AudioDecoder
 from mimo_core.client import AsyncMiMoClient
 from mimo_core.doctor._probe import Answered, Asked, Probe
 from mimo_core.doctor._wire import Watch
 from mimo_core.errors import APIConnectionError, APITimeoutError, InvalidResponseError, MiMoError
 from mimo_core.gateways import Endpoint, ProtocolName
+from mimo_core.limits import Limits
 
 _CONNECT = 10.0  # seconds
 _RETRIES = 1
+_LIMITS = Limits(answer=16 * 2**20)  # a few seconds of speech are the most that is asked for
 
 Connect = Callable[[Endpoint], AbstractAsyncContextManager[httpx2.AsyncClient]]
 """Opens the HTTP client for an address."""
@@ -121,19 +124,27 @@ class Session:
         """A body that the client would not send, to the same address with the same key."""
         http, endpoint, key = self._watch.http, client.endpoint, client.endpoint.api_key
         url, headers = endpoint.url("/chat/completions"), endpoint.headers()
+        request = http.build_request("POST", url, json=body, headers=headers, timeout=self.limit)
         try:
-            response = await http.post(url, json=body, headers=headers, timeout=self.limit)
+            response = await http.send(request, stream=True)
+            async with aclosing(response):
+                reader = BodyReader(is_answer=response.status_code == 200, limits=_LIMITS)
+                async for piece in response.aiter_bytes():
+                    reader.feed(piece)
+                    if reader.has_enough:
+                        break
         except httpx2.HTTPError as error:
             why = str(error) or type(error).__name__
             raise APIConnectionError(f"No answer from {endpoint.base_url}: {why}.") from None
+        content = reader.body()
         if response.status_code != 200:
-            found = error_for(response.status_code, response.headers, response.content, key=key)
+            found = error_for(response.status_code, response.headers, content, key=key)
             return Answered(error=found)
         payload = self._watch.last.payload if self._watch.last else {}
         if payload.get("error"):
             return Answered(error=error_in_answer(payload, response.headers, key=key, hints=None))
         if not payload.get("choices"):
-            page = error_for(200, response.headers, response.content, key=key)
+            page = error_for(200, response.headers, content, key=key)
             return Answered(error=page)
         return Answered(response={"choices": payload["choices"], "usage": payload.get("usage")})
 
@@ -181,6 +192,7 @@ async def session(
                 protocol=name,
                 timeout=(min(_CONNECT, limit), limit),
                 max_retries=_RETRIES,
+                limits=_LIMITS,
                 http_client=http,
             )
             for name in names

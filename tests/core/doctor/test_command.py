@@ -250,6 +250,28 @@ def test_it_needs_nothing_of_the_test_kit_but_to_record(service: FakeMiMo, tmp_p
     assert recording.stderr == "Error: --record needs vcr: pip install 'mimo-plugins[testing]'.\n"
 
 
+@pytest.mark.parametrize("where", ["", "file/below.yaml"])
+def test_a_place_that_cannot_be_written_is_found_before_anything_is_spent(
+    service: FakeMiMo, tmp_path: Path, capsys: pytest.CaptureFixture[str], where: str
+) -> None:
+    (tmp_path / "file").write_text("x")
+    assert main(["-y", "--record", str(tmp_path / where) if where else str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith("Error: --record ")
+    assert not service.requests
+
+
+def test_a_server_that_could_not_be_asked_takes_nobodys_recording(
+    service: FakeMiMo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "doctor.yaml"
+    assert main(["-y", "--record", str(path)]) == 0
+    good = path.read_bytes()
+    service.respond = lambda request: Fault("invalid_key")
+    assert main(["-y", "--record", str(path)]) == 2
+    assert path.read_bytes() == good
+    assert [file.name for file in tmp_path.iterdir()] == ["doctor.yaml"]
+
+
 # Ctrl-C
 
 
