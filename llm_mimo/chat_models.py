@@ -131,7 +131,9 @@ class ChatModel(_Chat, llm.KeyModel):
         """
         with llm_errors():
             from llm_mimo.clients import sync_client
+            from mimo_core.credentials import sealed_key
 
+            key = sealed_key(key)
             turn = self._begin_turn(prompt, response, conversation)
             client = sync_client(key, *_options(prompt).times)
             while turn.request is not None:
@@ -160,7 +162,9 @@ class AsyncChatModel(_Chat, llm.AsyncKeyModel):
         with llm_errors():
             from llm_mimo.async_chunks import AsyncChunks
             from llm_mimo.clients import async_client
+            from mimo_core.credentials import sealed_key
 
+            key = sealed_key(key)
             turn = self._begin_turn(prompt, response, conversation)
             client = async_client(key, *_options(prompt).times)
             while turn.request is not None:

@@ -13,6 +13,7 @@ import llm
 from llm_mimo.errors import InputError
 from llm_mimo.models import MiMoModel
 from mimo_core.client import AsyncMiMoClient, MiMoClient
+from mimo_core.credentials import sealed_key, without_user
 from mimo_core.dialects import Dialect
 from mimo_core.errors import MiMoError
 from mimo_core.gateways import Endpoint
@@ -39,6 +40,7 @@ def sync_client(
     Raises:
         MiMoError: the key or `MIMO_BASE_URL` is malformed.
     """
+    key = sealed_key(key)
     return _cached(MiMoClient, key, timeout, deadline)
 
 
@@ -46,6 +48,7 @@ def async_client(
     key: str | None, timeout: float | None = None, deadline: float | None = None
 ) -> AsyncMiMoClient:
     """Do what `sync_client` does, for an asynchronous client."""
+    key = sealed_key(key)
     return _cached(AsyncMiMoClient, key, timeout, deadline)
 
 
@@ -93,8 +96,8 @@ def client_for(model_id: str, key: str | None, timeout: float | None = None) -> 
 def _cached(
     kind: Callable[..., _Client], key: str | None, timeout: float | None, deadline: float | None
 ) -> _Client:
-    where = os.environ.get("MIMO_BASE_URL")
-    key = _sendable_key(key)
+    where = without_user(os.environ.get("MIMO_BASE_URL"))
+    key = sealed_key(_sendable_key(key))
     identity = (kind, key, where, timeout, deadline)
     with _lock:
         if identity not in _clients:

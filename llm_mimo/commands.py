@@ -12,7 +12,17 @@ from llm_mimo.doctor_command import doctor
 if TYPE_CHECKING:
     from mimo_core.models import ModelInfo
 
-key_option = click.option("--key", help="API key, or the name of one saved with `llm keys set`.")
+
+def _sealed(_context: click.Context, _option: click.Parameter, key: str | None) -> str | None:
+    """The key as a text that a traceback shows as a mask."""
+    from mimo_core.credentials import Secret
+
+    return None if key is None else Secret(key)
+
+
+key_option = click.option(
+    "--key", callback=_sealed, help="API key, or the name of one saved with `llm keys set`."
+)
 
 
 @click.group()

@@ -60,7 +60,9 @@ class _Sync(_OneAnswer, llm.KeyModel):
         """
         with llm_errors():
             from llm_mimo.clients import sync_client
+            from mimo_core.credentials import sealed_key
 
+            key = sealed_key(key)
             request = self._build_request(prompt)
             client = sync_client(key, *_options(prompt).times)
             text = self._deliver(client.chat(request), prompt, response)
@@ -79,7 +81,9 @@ class _Async(_OneAnswer, llm.AsyncKeyModel):
         """Do what `execute` of the synchronous model does, asynchronously."""
         with llm_errors():
             from llm_mimo.clients import async_client
+            from mimo_core.credentials import sealed_key
 
+            key = sealed_key(key)
             request = self._build_request(prompt)
             client = async_client(key, *_options(prompt).times)
             text = self._deliver(await client.chat(request), prompt, response)
