@@ -44,7 +44,7 @@ def check_choice(choice: Any, holder: str) -> None:
         _fields(message, _MESSAGE, holder)
     reason = choice.get("finish_reason")
     _text(reason, "finish_reason")
-    if reason in FAILED_REASONS:
+    if reason and reason.lower() in FAILED_REASONS:
         raise ContradictionError(f"the server gave up, with the finish reason {reason!r}")
 
 

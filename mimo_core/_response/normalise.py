@@ -35,6 +35,7 @@ class ChunkNormaliser:
         "_finish_reason",
         "_letters",
         "_numbering",
+        "_opened_with",
         "_repair",
         "_usage",
         "started",
@@ -48,12 +49,15 @@ class ChunkNormaliser:
         self.started = False
         self._arrived = Accumulator(keep_audio=False)
         self._envelope: Mapping[str, Any] = {}
+        self._opened_with: dict[str, Any] = {}  # id and model: some leave them out at the end
         self._finish_reason: str | None = None
         self._ended_with: str | None = None
         self._usage: Usage | None = None
 
     def add(self, chunk: ChatChunk, out: list[ChatChunk]) -> None:
         """Take one chunk off the wire; append to `out` what the caller is to see of it."""
+        if not self._envelope:
+            self._opened_with = {k: v for k, v in chunk.items() if k not in ("choices", "usage")}
         self._envelope = chunk
         if "usage" in chunk and (usage := readable_usage(chunk.pop("usage"))):
             self._usage = usage
@@ -157,7 +161,7 @@ class ChunkNormaliser:
 
     def _chunk(self, delta: Message, finish_reason: str | None) -> ChatChunk:
         choice: ChunkChoice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-        return cast("ChatChunk", {**self._envelope, "choices": [choice]})
+        return cast("ChatChunk", {**self._opened_with, **self._envelope, "choices": [choice]})
 
     def interrupted(self, reason: str) -> StreamInterruptedError:
         """The error for a stream that broke, with what had arrived."""
@@ -184,7 +188,8 @@ class ChunkNormaliser:
 
     def response(self) -> ChatResponse:
         """The answer so far; its `finish_reason` is None until `end` has given the last chunk."""
-        envelope = {k: v for k, v in self._envelope.items() if k not in ("choices", "usage")}
+        last = {k: v for k, v in self._envelope.items() if k not in ("choices", "usage")}
+        envelope = {**self._opened_with, **last}
         return response_from(self._arrived.message(), self._ended_with, self._usage, envelope)
 
 

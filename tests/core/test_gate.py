@@ -97,7 +97,7 @@ def test_a_choice_that_is_none(choice: Any, says: str) -> None:
     assert says in str(error)
 
 
-@pytest.mark.parametrize("reason", ["abort", "error"])
+@pytest.mark.parametrize("reason", ["abort", "error", "ABORT", "cancelled"])
 def test_a_server_that_gave_up_on_a_whole_answer(mimo: FakeMiMo, reason: str) -> None:
     message = {"role": "assistant", "content": "Hel"}
     mimo.queue({"choices": [{"index": 0, "message": message, "finish_reason": reason}]})

@@ -412,3 +412,10 @@ def test_a_stream_that_breaks_within_a_letter() -> None:
     chunks, error = broken(raw(b"content", b"a" + HIGH))
     assert error.partial["choices"][0]["message"]["content"] == "a\ufffd"
     assert text(chunks) == "a"
+
+
+def test_id_and_model_that_are_left_out_at_the_end_are_those_of_the_beginning() -> None:
+    first = b'data: {"id":"c1","model":"m","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+    rest = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    *_, last = decoded(first, rest, b'data: {"choices":[],"usage":{"total_tokens":1}}\n\n', DONE)
+    assert (last["id"], last["model"], last["usage"]) == ("c1", "m", {"total_tokens": 1})
