@@ -20,11 +20,12 @@ from mimo_core.media import (
     TYPE_OF_ENDING,
     canonical_type,
 )
+from mimo_core.values import quoted
 
 _PART_TYPES: dict[str, str] = {kind: part for part, kind in PART_KINDS.items()}
 # For data of an unknown type: the type that is listed first for its kind.
 _DEFAULT_TYPES: dict[str, str] = {m.modality: m.mime_type for m in reversed(MEDIA_TYPES)}
-FILE_BLOCKS = frozenset({*_PART_TYPES, *PART_KINDS, "file", "document", "text-plain"})
+FILE_BLOCKS = frozenset({*_PART_TYPES, *PART_KINDS, "audio_url", "file", "document", "text-plain"})
 """The types of blocks that hold a file, or say where it is."""
 _TEXT_TYPES = ("application/json", "application/xml", "application/yaml", "application/x-yaml")
 _PDF = "JVBER"  # how one begins in base64
@@ -114,13 +115,20 @@ def convert_media_block(block: dict[str, Any]) -> dict[str, Any]:
     kind = block.get("type")
     if isinstance(kind, str) and kind in PART_KINDS:
         return _complete_openai_part(block, kind)
+    if kind == "audio_url":  # vLLM's and SGLang's; the core gives it the form of the server
+        url = block.get("audio_url")
+        return _complete_openai_part(
+            {"input_audio": {"data": url.get("url") if isinstance(url, Mapping) else url}},
+            "input_audio",
+        )
     file = _find_file(block)
     if file.is_text:
         return {"type": "text", "text": _decode_text(file)}
     if file.kind not in _PART_TYPES:
         about = ", ".join(filter(None, (file.mime_type, file.name)))
         raise InvalidRequestError(
-            f"MiMo does not take a content block of type {kind!r}{f' ({about})' if about else ''}; "
+            f"MiMo does not take a content block of type {quoted(kind)}"
+            f"{f' ({about})' if about else ''}; "
             "it takes text, image, audio and video. Of a document, send the text.",
             param="messages",
         )
