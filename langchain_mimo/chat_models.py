@@ -63,6 +63,7 @@ class ChatMiMo(MiMoSettings):
         return self.model
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        kwargs = sealed_arguments(kwargs)
         with model_errors():
             params = self._default_params | under_field_names(kwargs)
         ls_params = LangSmithParams(
@@ -74,7 +75,8 @@ class ChatMiMo(MiMoSettings):
             ls_params["ls_temperature"] = temperature
         if (max_tokens := params.get("max_tokens")) is not None:
             ls_params["ls_max_tokens"] = max_tokens
-        if stops := stop or params.get("stop"):
+        stops = stop if stop is not None else params.get("stop")
+        if isinstance(stops, str | list):  # anything else is refused where the request is made
             ls_params["ls_stop"] = [stops] if isinstance(stops, str) else stops
         return ls_params
 
@@ -140,6 +142,7 @@ class ChatMiMo(MiMoSettings):
             OutputParserException: (from the runnable) the model did not call as it was told to, in
                 either attempt.
         """
+        kwargs = sealed_arguments(kwargs)
         bound = {**kwargs, "tools": wire_tools(tools, strict=strict)}
         if parallel_tool_calls is not None:
             bound["parallel_tool_calls"] = parallel_tool_calls
@@ -150,9 +153,10 @@ class ChatMiMo(MiMoSettings):
 
         def bind(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
             """A model with `kwargs` in every call; credentials among its headers are secrets."""
+            kwargs = sealed_arguments(kwargs)
             with model_errors():
                 check_collisions(kwargs)
-            return super().bind(**sealed_arguments(kwargs))
+            return super().bind(**kwargs)
 
     def with_structured_output(
         self,
@@ -188,6 +192,7 @@ class ChatMiMo(MiMoSettings):
         """
         from langchain_mimo.structured_output import structured_runnable  # brings the parsers
 
+        kwargs = sealed_arguments(kwargs)
         return structured_runnable(
             self,
             schema,
@@ -220,6 +225,7 @@ class ChatMiMo(MiMoSettings):
         Raises:
             MiMoModelError: the request is wrong, or the service did not answer it.
         """
+        kwargs = sealed_arguments(kwargs)
         with model_errors():
             check_collisions(kwargs)
         return super().invoke(input, config, stop=stop, **kwargs)
@@ -233,6 +239,7 @@ class ChatMiMo(MiMoSettings):
         **kwargs: Any,
     ) -> AIMessage:
         """`invoke` for asynchronous programs; the arguments and errors are the same."""
+        kwargs = sealed_arguments(kwargs)
         with model_errors():
             check_collisions(kwargs)
         return await super().ainvoke(input, config, stop=stop, **kwargs)
@@ -255,6 +262,7 @@ class ChatMiMo(MiMoSettings):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
+        kwargs = sealed_arguments(kwargs)
         with model_errors():
             call = self._call(messages, stop, kwargs)
             answer = self._answer(call)
@@ -267,6 +275,7 @@ class ChatMiMo(MiMoSettings):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
+        kwargs = sealed_arguments(kwargs)
         with model_errors():
             call = self._call(messages, stop, kwargs)
             answer = await self._aanswer(call)
@@ -291,6 +300,7 @@ class ChatMiMo(MiMoSettings):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
+        kwargs = sealed_arguments(kwargs)
         with model_errors():
             call = self._call(messages, stop, kwargs, stream=True)
             answer = AnswerStream(call.attempts, call.parse, checked=not call.streams)
@@ -309,6 +319,7 @@ class ChatMiMo(MiMoSettings):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
+        kwargs = sealed_arguments(kwargs)
         with model_errors():
             call = self._call(messages, stop, kwargs, stream=True)
             answer = AnswerStream(call.attempts, call.parse, checked=not call.streams)

@@ -1,6 +1,7 @@
-"""Headers and parameters of a URL whose values are credentials: secrets from where they come in.
+"""Keys, and what holds credentials beside them: secrets from where they come in.
 
-What must not be shown is decided by the header's name (`mimo_core._redact`).
+In headers, parameters of the URL and further fields of the body the name of a value says whether it
+is one, and so does its form (`mimo_core.credentials`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from mimo_core.credentials import is_credential_header
+from mimo_core.credentials import Secret, is_credential, without_user
 
 _HIDDEN = "**********"
 
@@ -25,9 +26,7 @@ def sealed(values: Any) -> Any:
     if not isinstance(values, Mapping):
         return values
     return {
-        name: SecretStr(value)
-        if isinstance(value, str) and is_credential_header(str(name))
-        else value
+        name: SecretStr(value) if isinstance(value, str) and is_credential(name, value) else value
         for name, value in values.items()
     }
 
@@ -39,7 +38,7 @@ def sealed_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
         arguments: of `invoke`, `bind` and the like.
     """
     return {
-        name: sealed(value) if name in ("extra_headers", "extra_query") else value
+        name: _SEALED[name](value) if name in _SEALED else value
         for name, value in arguments.items()
     }
 
@@ -53,6 +52,42 @@ def opened(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return None if values is None else {name: _reveal(value) for name, value in values.items()}
 
 
+def sealed_body(values: Any) -> Any:
+    """Further fields of a body with their credentials sealed: as texts that JSON can hold.
+
+    Args:
+        values: a mapping; anything else is given back as it is.
+    """
+    if not isinstance(values, Mapping):
+        return values
+    return {
+        name: Secret(value)
+        if isinstance(value, str) and not isinstance(value, Secret) and is_credential(name, value)
+        else value
+        for name, value in values.items()
+    }
+
+
+def sealed_fields(values: Mapping[str, Any], field_of: Mapping[str, str]) -> dict[str, Any]:
+    """A constructor's arguments with the credentials in them sealed.
+
+    Args:
+        values: under any of their names.
+        field_of: the other names of the fields.
+    """
+    found = dict(values)
+    for name, value in values.items():
+        field = field_of.get(name, name)
+        if field == "api_key" and isinstance(value, str | bytes):
+            text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+            found[name] = SecretStr(text)
+        elif field == "base_url":
+            found[name] = without_user(value)
+        elif field in _SEALED:
+            found[name] = _SEALED[field](value)
+    return found
+
+
 def masked(values: Any) -> Any:
     """The values as a trace may show them.
 
@@ -61,7 +96,9 @@ def masked(values: Any) -> Any:
     """
     if not isinstance(values, Mapping):
         return values
-    return {name: _HIDDEN if _is_secret(name, value) else value for name, value in values.items()}
+    return {
+        name: _HIDDEN if is_credential(name, value) else value for name, value in values.items()
+    }
 
 
 def masked_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -70,10 +107,7 @@ def masked_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
     Args:
         arguments: of `invoke`, `bind` and the like.
     """
-    return {
-        name: masked(value) if name in ("extra_headers", "extra_query") else value
-        for name, value in arguments.items()
-    }
+    return {name: masked(value) if name in _SEALED else value for name, value in arguments.items()}
 
 
 def without_credentials(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -84,7 +118,7 @@ def without_credentials(values: Mapping[str, Any] | None) -> dict[str, Any] | No
     """
     if values is None:
         return None
-    return {name: value for name, value in values.items() if not _is_secret(name, value)}
+    return {name: value for name, value in values.items() if not is_credential(name, value)}
 
 
 def fingerprint(*several: Any) -> str:
@@ -93,20 +127,30 @@ def fingerprint(*several: Any) -> str:
     Four bytes, so that what is kept in a cache says too little to look for the secret.
     """
     secrets = [
-        (str(name).lower(), _reveal(value))
+        (str(name).lower(), _plain(value))
         for values in several
         if isinstance(values, Mapping)
         for name, value in values.items()
-        if _is_secret(name, value)
+        if is_credential(name, value)
     ]
     if not secrets:
         return ""
     return hashlib.blake2b(repr(sorted(secrets, key=repr)).encode(), digest_size=4).hexdigest()
 
 
-def _is_secret(name: Any, value: Any) -> bool:
-    return isinstance(value, SecretStr) or is_credential_header(str(name))
+def _plain(value: Any) -> Any:
+    return value.get_secret_value() if hasattr(value, "get_secret_value") else value
 
 
 def _reveal(value: Any) -> Any:
-    return value.get_secret_value() if isinstance(value, SecretStr) else value
+    """The value as it is sent: the core's own kind of secret, which shows a mask too."""
+    return Secret(value.get_secret_value()) if isinstance(value, SecretStr) else value
+
+
+HOLD_CREDENTIALS = ("default_headers", "default_query", "extra_body", "model_kwargs")
+"""The fields of `ChatMiMo` that may hold credentials beside its key."""
+_SEALED = {
+    **dict.fromkeys(("extra_headers", "extra_query", "default_headers", "default_query"), sealed),
+    **dict.fromkeys(("extra_body", "model_kwargs"), sealed_body),
+}
+"""How the arguments that may hold credentials are sealed, by name."""

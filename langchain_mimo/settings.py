@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.language_models.model_profile import ModelProfile
-from pydantic import ConfigDict, PrivateAttr, SecretStr, model_validator
+from pydantic import ConfigDict, PrivateAttr, model_validator
 
 from langchain_mimo._version import __version__
 from langchain_mimo.aliases import (
@@ -22,18 +22,20 @@ from langchain_mimo.aliases import (
     update_arguments,
 )
 from langchain_mimo.credentials import (
+    HOLD_CREDENTIALS,
     fingerprint,
     masked,
     masked_arguments,
     opened,
-    sealed,
+    sealed_fields,
     without_credentials,
 )
 from langchain_mimo.errors import model_errors
-from langchain_mimo.fields import CLIENT_FIELDS, REQUEST_FIELDS, MiMoFields
+from langchain_mimo.fields import CLIENT_FIELDS, FIELD_OF, REQUEST_FIELDS, MiMoFields
 from langchain_mimo.profiles import profile_for
 from mimo_core.checks import OutputCheck
 from mimo_core.client import AsyncMiMoClient, MiMoClient
+from mimo_core.errors import InvalidRequestError
 
 
 class MiMoSettings(BaseChatModel, MiMoFields):
@@ -55,6 +57,7 @@ class MiMoSettings(BaseChatModel, MiMoFields):
         """Move what is not a field into `model_kwargs`, and refuse what would be lost there."""
         if not isinstance(values, dict):
             return values
+        values = sealed_fields(values, FIELD_OF)
         with model_errors():
             named, unknown = constructor_arguments(values, cls.model_fields)
         if unknown:
@@ -95,8 +98,8 @@ class MiMoSettings(BaseChatModel, MiMoFields):
     @property
     def lc_attributes(self) -> dict[str, Any]:
         """The fields that are written down in another form: credentials stay out."""
-        secret = {"default_headers": self.default_headers, "default_query": self.default_query}
-        return {name: without_credentials(value) for name, value in secret.items() if value}
+        held = {name: getattr(self, name) for name in HOLD_CREDENTIALS}
+        return {name: without_credentials(value) for name, value in held.items() if value}
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -115,29 +118,28 @@ class MiMoSettings(BaseChatModel, MiMoFields):
             "enforce_tool_choice": self.enforce_tool_choice,
             **self._default_params,
         }
-        for name in ("default_headers", "default_query"):
-            if value := getattr(self, name):
+        for name in HOLD_CREDENTIALS:
+            if (value := getattr(self, name)) and name != "model_kwargs":
                 params[name] = masked(value)
-        return {"_type": self._llm_type, **params}
+        return {"_type": self._llm_type, **masked(params)}
 
     def _get_invocation_params(
         self, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         """What tracers are shown: no credentials. (The first to see a call's arguments.)"""
+        kwargs = masked_arguments(kwargs)
         with model_errors():
             check_collisions(kwargs)
-        return super()._get_invocation_params(stop, **masked_arguments(kwargs))
+        return super()._get_invocation_params(stop, **kwargs)
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """The cache's key: with the check of the answer, and credentials told apart unseen."""
-        secrets = fingerprint(
-            self.default_headers,
-            self.default_query,
-            kwargs.get("extra_headers"),
-            kwargs.get("extra_query"),
-        )
+        held = [getattr(self, name) for name in HOLD_CREDENTIALS]
+        given = ("extra_headers", "extra_query", "extra_body")
+        secrets = fingerprint(*held, *(kwargs.get(name) for name in given))
+        kwargs = masked_arguments(kwargs)
         kwargs.pop("timeout", None)  # it changes no answer
-        key = super()._get_llm_string(stop, **masked_arguments(kwargs))
+        key = super()._get_llm_string(stop, **kwargs)
         check = repr(self._check) if self._check else ""
         return "---".join(part for part in (key, secrets, check) if part)
 
@@ -163,13 +165,9 @@ class MiMoSettings(BaseChatModel, MiMoFields):
         Raises:
             MiMoModelError: one of them is not a field, or the copy could not make any request.
         """
+        update = sealed_fields(update or {}, FIELD_OF)
         with model_errors():
-            changes = update_arguments(update or {}, type(self).model_fields)
-        for name in ("default_headers", "default_query"):
-            if name in changes:
-                changes[name] = sealed(changes[name])
-        if isinstance(changes.get("api_key"), str):
-            changes["api_key"] = SecretStr(changes["api_key"])
+            changes = update_arguments(update, type(self).model_fields)
         copied = super().model_copy(update=changes, deep=deep)
         if changes:
             copied.__dict__.pop("_serialized", None)  # langchain-core's, of the original
@@ -209,7 +207,7 @@ class MiMoSettings(BaseChatModel, MiMoFields):
     @property
     def _client_arguments(self) -> dict[str, Any]:
         return {
-            "api_key": self.api_key.get_secret_value() if self.api_key else None,
+            "api_key": self.api_key,
             "base_url": self.base_url,
             "protocol": self.protocol,
             "auth": self.auth,
@@ -229,4 +227,10 @@ class MiMoSettings(BaseChatModel, MiMoFields):
     @cached_property
     def _async_client(self) -> AsyncMiMoClient:
         with model_errors():
-            return AsyncMiMoClient(**self._client_arguments, http_client=self.http_async_client)
+            try:
+                return AsyncMiMoClient(**self._client_arguments, http_client=self.http_async_client)
+            except InvalidRequestError as error:
+                if error.param != "http_client":
+                    raise
+                text = str(error).replace("http_client", "http_async_client")
+                raise InvalidRequestError(text, param="http_async_client") from None

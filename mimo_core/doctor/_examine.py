@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
+from mimo_core._redact import sealed_key
 from mimo_core.doctor._contact import Contact, addresses, is_xiaomi, make_contact
 from mimo_core.doctor._plan import LIST, SEARCH_PRICE, count_of, model_probe, planned, tokens_of
 from mimo_core.doctor._probe import Answered, Asked, NotKnown, Probe, Seen, failure
@@ -57,6 +58,9 @@ class Settings:
     total: float = 150.0
     on: date = field(default_factory=today)
     connect: Connect = own_client
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "api_key", sealed_key(self.api_key))
 
 
 def _ignore(line: str) -> None:
