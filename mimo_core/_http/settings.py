@@ -8,6 +8,7 @@ from typing import Any
 from mimo_core._addresses import without_user
 from mimo_core._http.clients import Timeout, own_request, timeout_for
 from mimo_core._http.exchange import ChatCall, Exchange, ModelListCall
+from mimo_core._http.logs import keep_out_of_logs
 from mimo_core._http.options import RequestOptions, request_options
 from mimo_core._redact import HoldsSecret, sealed_key, sealed_values
 from mimo_core._request.body import LargeBody
@@ -15,6 +16,7 @@ from mimo_core._version import __version__
 from mimo_core.errors import InvalidRequestError, MiMoError
 from mimo_core.gateways import Endpoint
 from mimo_core.limits import Limits, limits_from
+from mimo_core.values import quoted
 
 USER_AGENT = f"mimo-plugins/{__version__}"
 _DEFAULT_RETRIES = 2
@@ -80,10 +82,11 @@ class ClientSettings:
         own = {"user-agent": USER_AGENT, **self.endpoint.headers()}
         secrets = frozenset([self.endpoint.api_key] if self.endpoint.api_key else [])
         self._options = given.over(RequestOptions(own, secrets=secrets))
+        keep_out_of_logs(self._options.secrets)
         self.endpoint.check_credentials(given.secrets)
         if not isinstance(max_retries, int) or max_retries < 0:
             raise InvalidRequestError(
-                f"max_retries is {max_retries!r}; it must be 0 or more.", param="max_retries"
+                f"max_retries is {quoted(max_retries)}; it must be 0 or more.", param="max_retries"
             )
         self._max_retries = max_retries
         self._limits = limits_from(limits)
@@ -99,6 +102,10 @@ class ClientSettings:
         use_clients_own_timeout = http_client is not None and timeout is None
         self._timeout: Any = None if use_clients_own_timeout else timeout_for(timeout)
         self._clients = self._new_clients(direct=self.endpoint.is_loopback)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        keep_out_of_logs(self._options.secrets)  # in the process that it was sent to
 
     @staticmethod
     def _new_clients(*, direct: bool) -> Any:
@@ -117,6 +124,7 @@ class ClientSettings:
         try:
             if extra_headers is not None or extra_query is not None:
                 options = request_options(extra_headers, extra_query, "extra").over(options)
+                keep_out_of_logs(options.secrets)
             call = ChatCall(
                 self.endpoint,
                 request,
@@ -156,12 +164,15 @@ class ClientSettings:
         )
 
 
+_FOREVER = 1e15  # seconds: a whole number may be larger than a float can be
+
+
 def _checked_deadline(deadline: Any) -> float | None:
     if deadline is None:
         return None
     if isinstance(deadline, bool) or not isinstance(deadline, int | float) or not deadline > 0:
         raise InvalidRequestError(
-            f"deadline is {deadline!r:.80}; it must be a number of seconds above 0.",
+            f"deadline is {quoted(deadline)}; it must be a number of seconds above 0.",
             param="deadline",
         )
-    return float(deadline)
+    return float(min(deadline, _FOREVER))
