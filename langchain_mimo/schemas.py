@@ -13,6 +13,7 @@ from langchain_mimo.errors import MiMoInvalidRequestError
 from langchain_mimo.tool_choice import wire_tools
 from mimo_core.checks import JSONObject, SchemaCheck
 from mimo_core.schemas import parse_object, schema_problem, violation
+from mimo_core.values import quoted
 
 Schema = dict[str, Any] | type
 """A pydantic class (v2 or v1), a TypedDict, a JSON Schema or an OpenAI tool."""
@@ -57,7 +58,7 @@ def schema_tool(schema: Any, param: str, *, strict: bool | None = None) -> dict[
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         raise MiMoInvalidRequestError(
             f"{param} is not a pydantic class, a TypedDict, a JSON Schema or an OpenAI tool: "
-            f"{str(schema)[:200]}",
+            f"{quoted(schema, 200)}",
             param=param,
         )
     if isinstance(schema, dict):  # a class makes none that is wrong, and is checked by itself

@@ -32,6 +32,7 @@ from langchain_mimo.schemas import (
 from langchain_mimo.tool_choice import choose_tool, wire_tools
 from mimo_core.checks import ForcedCall, JSONObject, OutputCheck
 from mimo_core.schemas import JSON_OBJECT
+from mimo_core.values import quoted
 
 Method = Literal["json_mode", "function_calling", "json_schema"]
 
@@ -59,9 +60,9 @@ def structured_runnable(
         MiMoInvalidRequestError: one of the arguments is not what it should be.
     """
     schema = titled(schema)
-    if method not in get_args(Method):
+    if not isinstance(method, str) or method not in get_args(Method):
         raise MiMoInvalidRequestError(
-            f"method is {str(method)[:80]!r}; it can be 'json_mode', 'function_calling' or "
+            f"method is {quoted(method)}; it can be 'json_mode', 'function_calling' or "
             "'json_schema'.",
             param="method",
         )
@@ -69,7 +70,11 @@ def structured_runnable(
         raise MiMoInvalidRequestError(f"method {method!r} needs a schema.", param="schema")
     if not isinstance(max_attempts, int) or max_attempts < 1:
         raise MiMoInvalidRequestError(
-            f"max_attempts is {max_attempts!r}; it must be 1 or more.", param="max_attempts"
+            f"max_attempts is {quoted(max_attempts)}; it must be 1 or more.", param="max_attempts"
+        )
+    if not isinstance(include_raw, bool):
+        raise MiMoInvalidRequestError(
+            f"include_raw is {quoted(include_raw)}; it must be true or false.", param="include_raw"
         )
     tool = None if schema is None else schema_tool(schema, "schema")
     kwargs["ls_structured_output_format"] = {"kwargs": {"method": method}, "schema": tool}

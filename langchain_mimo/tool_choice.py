@@ -8,6 +8,7 @@ from typing import Any
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_mimo.errors import MiMoInvalidRequestError
+from mimo_core.values import quoted
 
 _WORDS = "'auto', 'none', 'any', a tool's name or {'type': 'function', 'function': {'name': …}}"
 
@@ -32,6 +33,10 @@ def wire_tools(
     if isinstance(tools, str | bytes | Mapping) or not isinstance(tools, Sequence):
         raise MiMoInvalidRequestError(
             f"tools must be a list of tools, not of type {type(tools).__name__}.", param="tools"
+        )
+    if not isinstance(strict, bool | None):
+        raise MiMoInvalidRequestError(
+            f"strict is {quoted(strict)}; it must be true or false.", param="strict"
         )
     return [_convert_tool(tool, strict, param) for tool in tools]
 
@@ -84,7 +89,7 @@ def choose_tool(choice: Any, tools: Sequence[dict[str, Any]]) -> dict[str, Any]:
     name = _find_name(choice)
     if name is None:
         raise MiMoInvalidRequestError(
-            f"tool_choice is {str(choice)[:200]}; it can be {_WORDS}.", param="tool_choice"
+            f"tool_choice is {quoted(choice)}; it can be {_WORDS}.", param="tool_choice"
         )
     return set_ | {"tool_choice": _convert_choice(name, tools)}
 
@@ -97,7 +102,7 @@ def _choose_allowed_tools(
     named = allowed.get("tools") if isinstance(allowed, dict) else None
     if not isinstance(named, list | tuple):
         raise MiMoInvalidRequestError(
-            f"tool_choice is {str(choice)[:200]}; 'allowed_tools' needs a 'mode' and a list of "
+            f"tool_choice is {quoted(choice)}; 'allowed_tools' needs a 'mode' and a list of "
             "'tools'.",
             param="tool_choice",
         )
@@ -109,17 +114,19 @@ def _choose_allowed_tools(
 
 
 def _convert_choice(choice: Any, tools: Sequence[dict[str, Any]]) -> dict[str, Any] | str:
-    if choice is True or choice in ("any", "required"):
+    if choice is True:
+        return "required"
+    if not isinstance(choice, str):
+        raise MiMoInvalidRequestError(
+            f"tool_choice is {quoted(choice)}; it can be {_WORDS}.", param="tool_choice"
+        )
+    if choice in ("any", "required"):
         return "required"
     if choice in ("auto", "none"):
         return str(choice)
     names = [_find_name(tool) for tool in tools if "function" in tool]
     if choice == "web_search" and any(tool.get("type") == "web_search" for tool in tools):
         return "auto"  # forced by the tool's own force_search
-    if not isinstance(choice, str):
-        raise MiMoInvalidRequestError(
-            f"tool_choice is {str(choice)[:200]!r}; it can be {_WORDS}.", param="tool_choice"
-        )
     if choice not in names:
         raise MiMoInvalidRequestError(
             f"tool_choice names {choice[:80]!r}, which is not among the tools: "

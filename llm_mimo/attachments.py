@@ -118,7 +118,7 @@ def media_url(attachment: llm.Attachment) -> tuple[Modality, str]:
     if given not in _SPELLINGS:
         raise InputError(_why_refused(attachment, given, None))
     modality, sent = _SPELLINGS[given]
-    if attachment.url:
+    if isinstance(attachment.url, str) and attachment.url:
         return modality, attachment.url
     from mimo_core.audio import encode_file
 
@@ -138,9 +138,17 @@ def content_of(attachment: llm.Attachment) -> bytes:
     Raises:
         ModelError: it cannot be read.
     """
-    if attachment.content or not attachment.path:
-        return bytes(_read(attachment, attachment.content_bytes))
-    return bytes(_read(attachment, partial(_read_file, attachment.path)))
+    data: Any = attachment.content
+    if not isinstance(data, bytes) and attachment.path is not None:
+        data = _read(attachment, partial(_read_file, attachment.path))
+    elif data is None:
+        data = _read(attachment, attachment.content_bytes)
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise InputError(
+            f"The content of the attachment {attachment_name(attachment)} must be bytes, not of "
+            f"type {type(data).__name__}."
+        )
+    return bytes(data)
 
 
 def attachment_name(attachment: llm.Attachment) -> str:
@@ -152,9 +160,10 @@ def attachment_name(attachment: llm.Attachment) -> str:
     Returns:
         The name of its file, else its URL, else its type; at most 200 characters.
     """
-    if attachment.path:
-        return os.path.basename(attachment.path)[:200]
-    return str(attachment.url or attachment.type or "without a type")[:200]
+    if attachment.path is not None:
+        return os.path.basename(_as_text(attachment.path))[:200]
+    named = (n for n in (attachment.url, attachment.type) if n is not None)
+    return _as_text(next(named, "without a type"))[:200]
 
 
 def _build_part(modality: Modality, url: str) -> dict[str, Any]:
@@ -164,16 +173,25 @@ def _build_part(modality: Modality, url: str) -> dict[str, Any]:
 
 
 def _type_of(attachment: llm.Attachment) -> str:
-    if attachment.path and not attachment.type:  # llm would open a pipe, and wait
+    if attachment.path is not None and not attachment.type:  # llm would open a pipe, and wait
         _read(attachment, partial(_read_file, attachment.path, most=0))
     given = _read(attachment, attachment.resolve_type)
-    return str(given or "").partition(";")[0].strip().lower()
+    return _as_text("" if given is None else given).partition(";")[0].strip().lower()
+
+
+def _as_text(value: Any) -> str:
+    """A name or a type; of what is none, how an error may show it."""
+    from mimo_core.values import quoted
+
+    return os.fspath(value) if isinstance(value, str | os.PathLike) else quoted(value)
 
 
 def _read_file(path: str, most: int | None = None) -> bytes:
     """A regular file of a size that can be sent; the first `most` bytes of it, or all."""
     from mimo_core.files import open_regular
 
+    if not isinstance(path, str | os.PathLike):  # a number would be an open file of the process
+        raise ValueError(f"its path is of type {type(path).__name__}")
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > MAX_MEDIA_FILE:
@@ -186,12 +204,15 @@ def _read(attachment: llm.Attachment, read: Callable[[], Any]) -> Any:
     """Let llm read an attachment, from a file or over the network, with errors of one line."""
     import httpx2
 
+    for what, value in (("URL", attachment.url), ("type", attachment.type)):
+        if not isinstance(value, str | None):
+            raise InputError(f"The {what} of an attachment must be a text, not {_as_text(value)}.")
     try:
         return read()
     except OSError as error:
         raise file_error(error, "An attachment cannot be read") from error
     # ImportError: a SOCKS proxy without its package
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, ImportError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, TypeError, ImportError) as error:
         raise InputError(
             f"The attachment {attachment_name(attachment)} cannot be read: {error}. "
             "If llm cannot tell its type, give it: --at PATH TYPE."

@@ -120,7 +120,10 @@ def is_credential(name: object, value: object) -> bool:
         return True
     if isinstance(value, str) and KEY_PATTERN.search(value):
         return True
-    return name != "prompt_cache_key" and is_credential_header(str(name))  # that one opens nothing
+    named = name.decode("latin-1") if isinstance(name, bytes) else name
+    if not isinstance(named, str) or named == "prompt_cache_key":  # that one opens nothing
+        return False
+    return is_credential_header(named)
 
 
 class Scrubber:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mimo_core.errors import InvalidRequestError
+from mimo_core.values import quoted
 
 _MB = 2**20
 
@@ -40,7 +41,7 @@ def limits_from(given: Limits | Mapping[str, Any] | None) -> Limits:
     fields = given._asdict() if isinstance(given, Limits) else given
     if not isinstance(fields, Mapping) or fields.keys() - set(Limits._fields):
         raise InvalidRequestError(
-            f"limits is {given!r:.80}; it can be Limits(…) or a dict with "
+            f"limits is {quoted(given)}; it can be Limits(…) or a dict with "
             f"{', '.join(Limits._fields)}.",
             param="limits",
         )
@@ -48,7 +49,7 @@ def limits_from(given: Limits | Mapping[str, Any] | None) -> Limits:
         kind = int | float if name == "waiting" else int
         if isinstance(value, bool) or not isinstance(value, kind) or not value > 0:
             raise InvalidRequestError(
-                f"limits: {name} is {value!r:.80}; it must be a number above 0.", param="limits"
+                f"limits: {name} is {quoted(value)}; it must be a number above 0.", param="limits"
             )
     return Limits(**fields)
 

@@ -90,11 +90,12 @@ class ModelInfo(NamedTuple):
         if not self.thinking:
             return False
         if isinstance(thinking, dict):
-            return thinking.get("type") != "disabled"
+            kind = thinking.get("type")
+            return not (isinstance(kind, str) and kind == "disabled")
         if isinstance(thinking, bool):
             return thinking
         if reasoning_effort is not None:
-            return reasoning_effort != "none"
+            return not (isinstance(reasoning_effort, str) and reasoning_effort == "none")
         return self.thinking_default
 
 

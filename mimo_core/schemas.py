@@ -95,6 +95,10 @@ def schema_problem(schema: Any) -> str | None:
         validators.validator_for(schema).check_schema(schema)
     except exceptions.SchemaError as error:
         return f"{error.json_path}: {error.message}"[:300]
+    except RecursionError:
+        return "it is nested too deeply"
+    except Exception as error:  # of a value's own methods
+        return f"it cannot be checked: a value of it raises {type(error).__name__}"
     kinds = schema.get("type", "object")
     if "object" not in ([kinds] if isinstance(kinds, str) else kinds):
         return f"its type is {kinds!r}, and MiMo answers with JSON objects only; wrap it in one"

@@ -25,6 +25,7 @@ from mimo_core.media import (
     canonical_type,
 )
 from mimo_core.models import MODELS, ModelInfo, VoiceSource, model_info
+from mimo_core.values import quoted
 
 MAX_ENCODED = MAX_RECORDING
 """The most characters of base64 that a sample or a recording may have."""
@@ -69,6 +70,9 @@ def speech_request(
         InvalidRequestError: something is missing, or the model does not take it.
         UnsupportedInputError: the sample is neither WAV nor MP3.
     """
+    _check_texts(model=model, text=text)
+    _check_texts(style=style, voice=voice, format=format, can_be_none=True)
+    _check_switches(optimize_text_preview=optimize_text_preview, stream=stream)
     info = model_info(model)
     if info.kind != "tts" and info.known:
         raise InvalidRequestError(f"{model} does not speak; {_speakers()} do.", param="model")
@@ -111,13 +115,16 @@ def transcription_request(
         InvalidRequestError: the recording is too large or cannot be read; another language.
         UnsupportedInputError: the recording is neither WAV nor MP3.
     """
+    _check_texts(model=model)
+    _check_texts(language=language, can_be_none=True)
     info = model_info(model)
     if info.known and info.kind != "asr":
         able = ", ".join(m.id for m in MODELS.values() if m.kind == "asr")
         raise InvalidRequestError(f"{model} cannot transcribe; use {able}.", param="model")
     if language not in (None, *LANGUAGES):
         raise InvalidRequestError(
-            f"language is {language!r}; it can be {', '.join(LANGUAGES)}.", param="asr_options"
+            f"language is {quoted(language)}; it can be {', '.join(LANGUAGES)}.",
+            param="asr_options",
         )
     part = {"type": "input_audio", "input_audio": {"data": audio_data_url(audio)}}
     request: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": [part]}]}
@@ -163,7 +170,8 @@ def check_speech(body: Mapping[str, Any], info: ModelInfo) -> None:
     voice = audio.get("voice")
     if info.known and info.voices and voice is not None and voice not in info.voices:
         raise InvalidRequestError(
-            f"{voice!r:.80} is not a voice of {info.id}; its voices are {', '.join(info.voices)}.",
+            f"{quoted(voice)} is not a voice of {info.id}; its voices are "
+            f"{', '.join(info.voices)}.",
             param="audio",
         )
 
@@ -220,6 +228,30 @@ def audio_data_url(audio: Audio) -> str:
         ) from error
 
 
+def _check_texts(*, can_be_none: bool = False, **arguments: object) -> None:
+    for name, value in arguments.items():
+        if not isinstance(value, str) and not (can_be_none and value is None):
+            raise InvalidRequestError(
+                f"{name} is {quoted(value)}; it must be a text.", param=_FIELDS.get(name, name)
+            )
+
+
+def _check_switches(**arguments: object) -> None:
+    for name, value in arguments.items():
+        if not isinstance(value, bool | None):
+            raise InvalidRequestError(
+                f"{name} is {quoted(value)}; it must be true or false.",
+                param=_FIELDS.get(name, name),
+            )
+
+
+# The arguments that go into a field of another name.
+_FIELDS = {"voice": "audio", "format": "audio", "optimize_text_preview": "audio"} | {
+    "text": "messages",
+    "language": "asr_options",
+}
+
+
 def _data_url(head: bytes, file: BinaryIO) -> str:
     format = audio_format(head)
     if format is None:
@@ -259,7 +291,8 @@ def _voice(info: ModelInfo, voice: str | None, sample: Audio | None) -> str | No
     spellings = {name.lower(): name for name in info.voices}
     if voice.lower() not in spellings:
         raise InvalidRequestError(
-            f"{voice!r} is not a voice of {info.id}; its voices are {', '.join(info.voices)}.",
+            f"{quoted(voice)} is not a voice of {info.id}; its voices are "
+            f"{', '.join(info.voices)}.",
             param="audio",
         )
     return spellings[voice.lower()]
@@ -281,7 +314,7 @@ def _speakers(source: VoiceSource | None = None) -> str:
 def _format(format: str | None, *, stream: bool) -> str | None:
     if format is not None and format not in SPEECH_FORMATS:
         raise InvalidRequestError(
-            f"format is {format!r}; it can be {', '.join(SPEECH_FORMATS)}.", param="audio"
+            f"format is {quoted(format)}; it can be {', '.join(SPEECH_FORMATS)}.", param="audio"
         )
     if not stream:
         return format

@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mimo_core.errors import APIConnectionError, InvalidRequestError, MiMoError
+from mimo_core.values import quoted
 
 if TYPE_CHECKING:
     import ssl
@@ -45,8 +46,9 @@ def timeout_for(timeout: Timeout | None) -> tuple[float | None, ...]:
         values = timeout if isinstance(timeout, tuple) else (timeout, timeout)
     if len(values) not in (2, len(_TIMEOUTS)) or not all(map(_is_timeout, values)):
         raise InvalidRequestError(
-            f"timeout is {timeout!r}; it can be seconds, (connect, read) or an httpx Timeout, "
-            f"all more than 0 and at most {threading.TIMEOUT_MAX:.0f}; None waits for ever.",
+            f"timeout is {quoted(timeout)}; it can be seconds, (connect, read) or an httpx "
+            f"Timeout, all more than 0 and at most {threading.TIMEOUT_MAX:.0f}; None waits for "
+            "ever.",
             param="timeout",
         )
     connect, read, *_ = values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,10 @@ from mimo_core._redact import (
     sealed_values,
 )
 from mimo_core.errors import InvalidRequestError
+from mimo_core.values import quoted
 
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a header's name (RFC 9110)
+_SENDABLE = (str, int, float, Secret)
 _AUTHENTICATE = frozenset({"api-key", "authorization"})
 # What HTTP itself is made of: the client sets these for each request.
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "host", "upgrade", "te"})
@@ -74,7 +78,13 @@ def request_options(
     for name, value in _mapping(headers, param).items():
         if not all(isinstance(t, str) and t.isascii() and t.isprintable() for t in (name, value)):
             raise InvalidRequestError(  # without the value: it may be a key
-                f"{param}: {printable(str(name))[:80]} must be a printable ASCII text.", param=param
+                f"{param}: {_shown(name)} must be a printable ASCII text.", param=param
+            )
+        if not _TOKEN.fullmatch(name) or value != value.strip():
+            raise InvalidRequestError(
+                f"{param}: {_shown(name)} must be the name of a header, and its value a text "
+                "without blanks around it.",
+                param=param,
             )
         if name.lower() in _FRAMING:
             raise InvalidRequestError(f"{param}: {name} is set for each request.", param=param)
@@ -88,14 +98,22 @@ def request_options(
             continue
         if isinstance(value, Unusable):
             raise InvalidRequestError(
-                f"{prefix}_query: {printable(str(name))[:80]} is a {value.kind}; "
-                "it must be a text.",
+                f"{prefix}_query: {_shown(name)} is a {value.kind}; it must be a text.",
+                param=f"{prefix}_query",
+            )
+        several = value if isinstance(value, list | tuple) else [value]
+        if not isinstance(name, str | int) or not all(isinstance(v, _SENDABLE) for v in several):
+            raise InvalidRequestError(
+                f"{prefix}_query: {_shown(name)} must be a text, a number or a list of them.",
                 param=f"{prefix}_query",
             )
         asked[str(name)] = value
-        several = value if isinstance(value, list) else [value]
         secrets.update(one for one in several if isinstance(one, Secret))
     return RequestOptions(sent, asked, frozenset(secret for secret in secrets if secret))
+
+
+def _shown(name: object) -> str:
+    return printable(name if isinstance(name, str) else quoted(name))[:80]
 
 
 def _as_sent(value: Any) -> Any:

@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from mimo_core.values import quoted
+
 
 def arguments_text(arguments: Any) -> str:
     """The arguments as the text of a JSON object.
@@ -27,8 +29,8 @@ def arguments_text(arguments: Any) -> str:
         value = arguments if isinstance(arguments, dict) else {"_raw": arguments}
         try:
             return json.dumps(value, ensure_ascii=False, allow_nan=False)
-        except (TypeError, ValueError, RecursionError):  # what no JSON can hold
-            return json.dumps({"_raw": repr(arguments)}, ensure_ascii=False)
+        except Exception:  # what no JSON can hold, or whose own methods raise
+            return json.dumps({"_raw": quoted(arguments, 1000)}, ensure_ascii=False)
     if is_json_object(arguments):
         return arguments
     try:

@@ -62,14 +62,39 @@ def encode_body(body: dict[str, Any]) -> bytes | LargeBody:
     """
     large: list[str] = []
     mark = urandom(16).hex()
-    body = _with_marks(body, large, mark)
-    data = _json(body)
+    try:
+        data = _json(_with_marks(body, large, mark))
+    except (TypeError, ValueError, RecursionError) as error:
+        reason = str(error) if not isinstance(error, RecursionError) else "it is nested too deeply"
+        where = _find_culprit(body)
+        raise InvalidRequestError(f"{where} is not JSON: {reason}.", param=where) from error
     if not large:
         return data
     parts: list[str | bytes] = []
     for number, piece in enumerate(re.split(rf"{mark}-(\d+)".encode(), data)):
         parts.append(large[int(piece)] if number % 2 else piece)
     return LargeBody(parts)
+
+
+def _find_culprit(body: dict[str, Any]) -> str:
+    """The field that is not JSON; of a message, its number and its field."""
+    for name, value in body.items():
+        if _is_json(value):
+            continue
+        for number, message in enumerate(value if name == "messages" else ()):
+            for key, inner in message.items():
+                if not _is_json(inner):
+                    return f"messages[{number}].{key}"
+        return str(name)
+    return "The request"
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        _ENCODER.encode(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _with_marks(body: dict[str, Any], large: list[str], mark: str) -> dict[str, Any]:
@@ -107,10 +132,7 @@ def _is_plain(text: str) -> bool:
 
 
 def _json(body: dict[str, Any]) -> bytes:
-    try:
-        text = _ENCODER.encode(body)
-    except (TypeError, ValueError) as error:
-        raise InvalidRequestError(f"The request is not JSON: {error}.") from error
+    text = _ENCODER.encode(body)
     try:
         return text.encode()
     except UnicodeEncodeError:  # half an emoji somewhere: escaped, it can at least be sent

@@ -25,6 +25,7 @@ from mimo_core.dialects import Dialect
 from mimo_core.errors import InvalidRequestError, UnsupportedInputError
 from mimo_core.models import ModelInfo
 from mimo_core.types import InsertedMessage
+from mimo_core.values import quoted
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _NOT_ANSWERED = "This call was not answered."
@@ -114,7 +115,8 @@ class _History:
             len(message) == 2
             and type(content) is str
             and bool(content)
-            and message.get("role") == "user"
+            and type(role := message.get("role")) is str
+            and role == "user"
         )
 
     def add_usual(self, message: dict[str, Any]) -> None:
@@ -126,9 +128,10 @@ class _History:
     def add(self, given: Any, where: str) -> None:
         """Take one more message."""
         role = given.get("role") if isinstance(given, dict) else None
-        if role not in _ROLES:
+        if not isinstance(role, str) or role not in _ROLES:
             raise InvalidRequestError(
-                f"{where}: role is {role!r}; it can be system, developer, user, assistant or tool.",
+                f"{where}: role is {quoted(role)}; it can be system, developer, user, assistant "
+                "or tool.",
                 param="messages",
             )
         if not isinstance(given.get("name"), str | None):

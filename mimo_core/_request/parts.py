@@ -18,6 +18,7 @@ from mimo_core.media import (
     is_taken,
 )
 from mimo_core.models import MODELS, ModelInfo
+from mimo_core.values import quoted
 
 # A single space passes on every backend; null and "" do not.
 NO_TEXT = " "
@@ -51,7 +52,7 @@ def adapt_part(part: Any, info: ModelInfo, where: str, dialect: Dialect) -> dict
     modality = MEDIA_KINDS.get(kind) if isinstance(kind, str) else None
     if modality is None:
         raise InvalidRequestError(
-            f"{where}: MiMo does not take a content part of type {kind!r}; "
+            f"{where}: MiMo does not take a content part of type {quoted(kind)}; "
             f"it takes text, {', '.join(PART_KINDS)}.",
             param="messages",
         )
@@ -147,7 +148,7 @@ def _left_out(part: Any, info: ModelInfo) -> str:
     described = part if isinstance(part, dict) else {}
     about = [str(described[name]) for name in ("filename", "mime_type") if described.get(name)]
     details = f" ({', '.join(about)})" if about else ""
-    return f"[The tool returned a part of type {kind!r}{details}, which MiMo does not take.]"
+    return f"[The tool returned a part of type {quoted(kind)}{details}, which MiMo does not take.]"
 
 
 def _a(modality: Modality) -> str:
@@ -187,7 +188,7 @@ def text_of(content: Any, where: str) -> str:
         text = part.get("text") if isinstance(part, dict) else part
         if not isinstance(text, str):
             raise InvalidRequestError(
-                f"{where}: only text parts can stand here, not {part!r:.80}.", param="messages"
+                f"{where}: only text parts can stand here, not {quoted(part)}.", param="messages"
             )
         texts.append(text)
     return "\n".join(texts) if len(texts) > 1 else "".join(texts)
@@ -279,12 +280,13 @@ def _check_video(part: dict[str, Any], where: str) -> None:
         isinstance(fps, int | float) and not isinstance(fps, bool) and 0.1 <= fps <= 10
     ):
         raise InvalidRequestError(
-            f"{where}: fps is {fps!r}; it must be from 0.1 to 10 frames a second.", param="messages"
+            f"{where}: fps is {quoted(fps)}; it must be from 0.1 to 10 frames a second.",
+            param="messages",
         )
     resolution = part.get("media_resolution")
     if resolution not in (None, "default", "max"):
         raise InvalidRequestError(
-            f"{where}: media_resolution is {resolution!r}; it can be 'default' or 'max'.",
+            f"{where}: media_resolution is {quoted(resolution)}; it can be 'default' or 'max'.",
             param="messages",
         )
 

@@ -15,6 +15,7 @@ from mimo_core.errors import InvalidRequestError
 from mimo_core.gateways import ProtocolName
 from mimo_core.models import ALIASES, DEFAULT_MODEL, EFFORTS, ModelInfo, model_info
 from mimo_core.types import ChatRequest
+from mimo_core.values import quoted
 
 _RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0, 1.5),
@@ -61,7 +62,8 @@ def prepare(
     if not isinstance(extra, Mapping) or not all(isinstance(name, str) for name in extra):
         raise InvalidRequestError("extra_body must be a dict of fields.", param="extra_body")
     extra = dict(extra)
-    for name in _KNOWN_FIELDS & extra.keys():
+    own_words = set() if dialect.thinking == "thinking" else {"thinking"}
+    for name in (_KNOWN_FIELDS & extra.keys()) - own_words:
         value = extra.pop(name)  # it wins, as with OpenAI's clients
         if value is not None:
             body[name] = value
@@ -92,6 +94,8 @@ def prepare(
     )
     if protocol == "chat_completions":
         switch_thinking(body, extra, dialect)
+        if "max_completion_tokens" in body and dialect.max_tokens != "max_completion_tokens":
+            body[dialect.max_tokens] = body.pop("max_completion_tokens")
     body.update(extra)
     return body
 
@@ -129,7 +133,7 @@ def _normalise_thinking(body: dict[str, Any]) -> None:
         not isinstance(thinking, dict) or thinking.get("type") not in ("enabled", "disabled")
     ):
         raise InvalidRequestError(
-            f"thinking is {thinking!r}; it can be true, false or "
+            f"thinking is {quoted(thinking)}; it can be true, false or "
             "{'type': 'enabled'} or {'type': 'disabled'}.",
             param="thinking",
         )
@@ -161,7 +165,8 @@ def _check_ranges(body: dict[str, Any], info: ModelInfo) -> None:
         value = body.get(name)
         if value is not None and not (_is_number(value) and low <= value <= high):
             raise InvalidRequestError(
-                f"{name} is {value!r}; it must be a number from {low:g} to {high:g}.", param=name
+                f"{name} is {quoted(value)}; it must be a number from {low:g} to {high:g}.",
+                param=name,
             )
     for name in ("max_completion_tokens", "max_tokens"):
         value = body.get(name)
@@ -169,14 +174,14 @@ def _check_ranges(body: dict[str, Any], info: ModelInfo) -> None:
             isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= info.max_output
         ):
             raise InvalidRequestError(
-                f"{name} is {value!r}; for {info.id} it must be a whole number "
+                f"{name} is {quoted(value)}; for {info.id} it must be a whole number "
                 f"from 1 to {info.max_output}.",
                 param=name,
             )
     effort = body.get("reasoning_effort")
     if effort is not None and effort not in EFFORTS:
         raise InvalidRequestError(
-            f"reasoning_effort is {effort!r:.80}; it can be {', '.join(map(repr, EFFORTS))}.",
+            f"reasoning_effort is {quoted(effort)}; it can be {', '.join(map(repr, EFFORTS))}.",
             param="reasoning_effort",
         )
     stop = body.get("stop")
@@ -202,12 +207,12 @@ def _check_shapes(body: dict[str, Any]) -> None:
     for name in ("parallel_tool_calls", "stream"):
         if not isinstance(body.get(name), bool | None):
             raise InvalidRequestError(
-                f"{name} is {body[name]!r:.80}; it must be true or false.", param=name
+                f"{name} is {quoted(body[name])}; it must be true or false.", param=name
             )
     effort = body.get("reasoning_effort")
     if effort is not None and not isinstance(effort, str):
         raise InvalidRequestError(
-            f"reasoning_effort is {effort!r:.80}; it can be {', '.join(map(repr, EFFORTS))}.",
+            f"reasoning_effort is {quoted(effort)}; it can be {', '.join(map(repr, EFFORTS))}.",
             param="reasoning_effort",
         )
     format_ = body.get("response_format")
@@ -215,10 +220,14 @@ def _check_shapes(body: dict[str, Any]) -> None:
         isinstance(format_, dict) and isinstance(format_.get("type"), str)
     ):
         raise InvalidRequestError(
-            f"response_format is {format_!r:.80}; it can be {{'type': 'json_object'}}, "
+            f"response_format is {quoted(format_)}; it can be {{'type': 'json_object'}}, "
             "{'type': 'text'} or {'type': 'json_schema', 'json_schema': {…}}.",
             param="response_format",
         )
+    if not isinstance(body.get("tools"), list | tuple | None):
+        raise InvalidRequestError("tools must be a list.", param="tools")
+    if not isinstance(body.get("tool_choice"), str | dict | None):
+        raise _not_a_choice(body["tool_choice"])
     if not isinstance(body.get("stream_options"), dict | None):
         raise InvalidRequestError("stream_options must be an object.", param="stream_options")
 
@@ -234,16 +243,18 @@ def _adapt_tools(body: dict[str, Any], dialect: Dialect) -> None:
         body.pop("tool_choice", None)
         body.pop("parallel_tool_calls", None)
         return
-    if not isinstance(body["tools"], list | tuple):
-        raise InvalidRequestError("tools must be a list.", param="tools")
     choice = body.get("tool_choice")
     if not (choice is None or choice in _CHOICES or _is_named_function(choice)):
-        raise InvalidRequestError(
-            f"tool_choice is {choice!r:.80}; it can be {', '.join(map(repr, _CHOICES))} or "
-            "{'type': 'function', 'function': {'name': …}}.",
-            param="tool_choice",
-        )
+        raise _not_a_choice(choice)
     body["tools"] = [_tool(tool, dialect) for tool in body["tools"]]
+
+
+def _not_a_choice(choice: object) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"tool_choice is {quoted(choice)}; it can be {', '.join(map(repr, _CHOICES))} or "
+        "{'type': 'function', 'function': {'name': …}}.",
+        param="tool_choice",
+    )
 
 
 def _is_named_function(choice: Any) -> bool:
@@ -265,12 +276,14 @@ def _tool(tool: Any, dialect: Dialect) -> dict[str, Any]:
     function = tool.get("function") if isinstance(tool, dict) else None
     if kind != "function" or not isinstance(function, dict):
         raise InvalidRequestError(
-            f"MiMo's tools are of type 'function' or 'web_search', not {kind!r}.", param="tools"
+            f"MiMo's tools are of type 'function' or 'web_search', not {quoted(kind)}.",
+            param="tools",
         )
     tool_name = function.get("name")
     if not isinstance(tool_name, str) or not _TOOL_NAME.match(tool_name):
         raise InvalidRequestError(
-            f"{tool_name!r} is not a tool name MiMo takes: 1 to 64 of a-z, A-Z, 0-9, '_' and '-'.",
+            f"{quoted(tool_name)} is not a tool name MiMo takes: 1 to 64 of a-z, A-Z, 0-9, "
+            "'_' and '-'.",
             param="tools",
         )
     parameters, description = function.get("parameters"), function.get("description")
@@ -291,7 +304,7 @@ def _check_search(tool: dict[str, Any]) -> None:
             isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 50
         ):
             raise InvalidRequestError(
-                f"web_search: {name} is {value!r}; it must be a whole number from 1 to 50.",
+                f"web_search: {name} is {quoted(value)}; it must be a whole number from 1 to 50.",
                 param="tools",
             )
     place = tool.get("user_location")

@@ -153,7 +153,7 @@ def test_a_missing_key_is_found_on_construction() -> None:
         ({"timeout": (1, 2, 3)}, r"timeout is \(1, 2, 3\)"),
         ({"max_retries": -1}, "max_retries is -1"),
         ({"http_client": "a client"}, "http_client is a str"),
-        ({"http_async_client": "a client"}, "http_client is a str"),
+        ({"http_async_client": "a client"}, "http_async_client is a str"),
         ({"protocol": "grpc"}, "protocol is 'grpc'"),
         ({"base_url": "nowhere"}, "base_url 'nowhere'"),
     ],
