@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import click
 import pytest
 from hypothesis import settings
 
@@ -36,7 +37,7 @@ class TestTheJudge:
         [
             (KeyError("x"), "raw"),
             (MiMoError("Something is wrong."), "nameless"),
-            (MiMoError("stop " + "x" * 2000), "long"),
+            (click.ClickException("stop " + "x" * 2000), "long"),
         ],
     )
     def test_it_sees(self, error: Exception, kind: str) -> None:

@@ -197,6 +197,7 @@ ALSO = {
     "text": ("messages",),
     "attachments": ("attachment",),
     "style": ("messages",),
+    "extra_query": ("url",),
     "language": ("asr_options",),
 }
 FAMILY = (MiMoError, MiMoModelError, click.ClickException, OutputParserException)

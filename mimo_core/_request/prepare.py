@@ -130,7 +130,9 @@ def _normalise_thinking(body: dict[str, Any]) -> None:
     if isinstance(thinking, bool):
         body["thinking"] = {"type": "enabled" if thinking else "disabled"}
     elif thinking is not None and (
-        not isinstance(thinking, dict) or thinking.get("type") not in ("enabled", "disabled")
+        not isinstance(thinking, dict)
+        or not isinstance(thinking.get("type"), str)
+        or thinking["type"] not in ("enabled", "disabled")
     ):
         raise InvalidRequestError(
             f"thinking is {quoted(thinking)}; it can be true, false or "
