@@ -22,8 +22,11 @@ class Dialect(NamedTuple):
     reasoning_fields: tuple[str, ...] = ("reasoning_content", "reasoning")
     """The names under which an earlier answer's reasoning goes back: Ollama reads only the second,
     llama.cpp and SGLang only the first."""
-    takes_reasoning_details: bool = False
-    """Whether an earlier answer's `reasoning_details` go back too, as they came."""
+    takes_reasoning_details: bool = True
+    """Whether an earlier answer's `reasoning_details` go back too, as they came. Only a relay like
+    OpenRouter gives any."""
+    max_tokens: str = "max_tokens"
+    """The field with the most tokens of an answer: Ollama and older servers know no other name."""
     audio: Literal["data_url", "base64"] = "base64"
     """What `input_audio.data` holds: a URL or a data URL, or mere base64 beside a `format`. Sound
     at a URL is an `audio_url` part in the second case."""
@@ -45,6 +48,8 @@ class Dialect(NamedTuple):
 XIAOMI = Dialect(
     thinking="thinking",
     reasoning_fields=("reasoning_content",),
+    takes_reasoning_details=False,
+    max_tokens="max_completion_tokens",
     audio="data_url",
     is_vendors=True,
     sends_usage=True,
@@ -55,7 +60,7 @@ CLOUDSWAY = XIAOMI._replace(is_vendors=False)
 SELF_HOSTED = Dialect()
 OLLAMA = Dialect("reasoning_effort", without=frozenset({"video"}), messages_thinking="budget")
 VERCEL = Dialect("reasoning", messages_thinking="budget")
-OPENROUTER = VERCEL._replace(takes_reasoning_details=True)
+OPENROUTER = VERCEL
 
 
 def template_arguments(*, thinks: bool) -> dict[str, bool]:

@@ -184,6 +184,8 @@ class Endpoint:
             where = "token-plan-cn" if (key or "").startswith(TOKEN_PLAN_PREFIXES) else "xiaomi"
         url, spoken_there, gateway = _base_url(where)
         host = urlsplit(url).hostname or ""
+        if (key or "").lower() in _NO_KEYS and not (gateway is not None and gateway.needs_key):
+            key = None
         is_carried = carries_credentials(url, environ)
         needs_key = gateway is not None and gateway.needs_key
         is_withheld = bool(key) and given is None and not is_carried and not needs_key
@@ -304,6 +306,10 @@ class Endpoint:
         hints: dict[type[MiMoError], str] = {AuthenticationError: self._hint_on_401()}
         if not self.dialect.is_vendors:
             hints[InsufficientBalanceError] = "Top up the account there"
+            hints[NotFoundError] = (
+                "Check base_url and the model id: `llm mimo refresh` and MiMoClient().models() ask "
+                "the server for its own"
+            )
         if self.is_token_plan:
             hints[InsufficientBalanceError] = (
                 "The Token Plan's quota is used up, or too much came at once: wait a little, or "
@@ -346,6 +352,10 @@ class Endpoint:
 
 
 _CLUSTERS = tuple(name for name in GATEWAYS if name.startswith("token-plan-"))
+
+
+# What clients of OpenAI's are given where a server asks for no key.
+_NO_KEYS = frozenset({"empty", "none", "no-key", "not-needed"})
 
 
 def _default_auth(host: str, gateway: Gateway | None) -> Auth:

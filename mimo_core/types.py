@@ -90,7 +90,7 @@ class Usage(TypedDict, total=False):
 CUT_REASONS = frozenset({"length", "content_filter", "repetition_truncation"})
 """The finish reasons of an answer that was cut."""
 FAILED_REASONS = frozenset({"abort", "aborted", "cancelled", "canceled", "error"})
-"""The finish reasons, in lower case, of a server that gave up (vLLM, SGLang): there is no answer."""
+"""The finish reasons, in lower case, of a server that gave up: there is no answer."""
 COMPLETE_REASONS = frozenset({"stop", "tool_calls"})
 """The finish reasons of an answer that ended by itself. A reason in neither set proves nothing."""
 

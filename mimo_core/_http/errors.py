@@ -40,7 +40,9 @@ _CALLERS_FAULT = re.compile(
 )
 
 # How a model that is not served is refused: with 400, or 404 and advice to migrate.
-_NO_SUCH_MODEL = re.compile(r"(unsupported|not supported) model|model \S+ (is|was) not supported")
+_NO_SUCH_MODEL = re.compile(
+    r"(unsupported|not supported) model|model \S+ (is|was) not supported|not a valid model"
+)
 
 _BY_STATUS: dict[int, type[MiMoError]] = {
     401: AuthenticationError,
@@ -222,6 +224,8 @@ def _from_json(body: Any) -> Sentence | None:
         message = f"{message}: {param}" if message else param
     elif param:
         message = f"{message} ({param})"
+    if not message and isinstance(error.get("detail"), str):  # FastAPI's, and so vLLM's
+        message = error["detail"]
     if not message and not error.get("code"):
         return None
     code = _text(error.get("code"))

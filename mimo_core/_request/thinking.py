@@ -23,22 +23,26 @@ def switch_thinking(body: dict[str, Any], extra: dict[str, Any], dialect: Dialec
     Raises:
         InvalidRequestError: `thinking` holds something that the server has no place for.
     """
-    if dialect.thinking == "thinking" or not (body.keys() & {"thinking", "reasoning_effort"}):
+    if not (body.keys() & {"thinking", "reasoning_effort"}):
         return
-    thinking = body.pop("thinking", None)
+    thinking, effort = body.get("thinking"), body.get("reasoning_effort")
     on = None if thinking is None else thinking["type"] == "enabled"
-    if on is None and body.get("reasoning_effort") == "none":
-        on = False
-    if (on is not None and body.get("reasoning_effort") == "none") or on is False:
+    if on is False or (on and effort == "none"):
         body.pop("reasoning_effort", None)
+    if dialect.thinking == "thinking":
+        return
+    body.pop("thinking", None)
+    if on is None and effort == "none":
+        on = False
+        del body["reasoning_effort"]
     details = {k: v for k, v in (thinking or {}).items() if k != "type"}
     if dialect.thinking == "chat_template_kwargs":
         if on is not None:
             _merge(body, extra, "chat_template_kwargs", template_arguments(thinks=on))
     elif dialect.thinking == "reasoning":
         said: dict[str, Any] = {} if on is None else {"enabled": on}
-        if (effort := body.pop("reasoning_effort", None)) is not None:
-            said["effort"] = effort
+        if (wanted := body.pop("reasoning_effort", None)) is not None:
+            said["effort"] = wanted
         if (budget := details.pop("budget_tokens", None)) is not None:
             said["max_tokens"] = budget
         _merge(body, extra, "reasoning", said)

@@ -102,7 +102,7 @@ def _consents(settings: Settings) -> bool:
     question = f"This sends {cost_of(settings)} to {where}. Go on? [y/N] "
     sys.stderr.write(Report("").shown(question) + " ")
     sys.stderr.flush()
-    answer = sys.stdin.readline()
+    answer = sys.stdin.readline() if sys.stdin else ""  # a job may have none
     if not answer.endswith("\n"):  # nobody is there to answer
         sys.stderr.write("\n")
     return answer.strip().lower() in ("y", "yes")

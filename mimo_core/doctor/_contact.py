@@ -35,8 +35,8 @@ def has_what_it_needs(api_key: str | None, base_url: str | None) -> bool:
     try:
         Endpoint.resolve(api_key, base_url).require_key()
     except AuthenticationError:
-        if api_key or os.environ.get("MIMO_API_KEY"):
-            raise
+        if api_key or os.environ.get("MIMO_API_KEY") or base_url:
+            raise  # who names a server wants that one asked
         return False
     return True
 

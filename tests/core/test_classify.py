@@ -99,7 +99,7 @@ from tests.core.helpers import classified, error_body
         # other servers' shapes
         (400, {"message": "bad", "code": 400, "object": "error"}, InvalidRequestError, "bad (HTTP"),
         (400, {"error": "just words"}, InvalidRequestError, "just words (HTTP 400)."),
-        (404, {"detail": "Not Found"}, NotFoundError, '{"detail": "Not Found"} (HTTP 404).'),
+        (404, {"detail": "Not Found"}, NotFoundError, "Not Found (HTTP 404)."),
         (400, {"error": {}}, InvalidRequestError, '{"error": {}} (HTTP 400).'),
         (400, {"error": None}, InvalidRequestError, '{"error": null} (HTTP 400).'),
         (400, {"error": ""}, InvalidRequestError, '{"error": ""} (HTTP 400).'),

@@ -114,10 +114,7 @@ def test_the_emulator_speaks_as_the_service_does() -> None:
 @pytest.mark.parametrize("where", ["xiaomi", "cloudsway"])
 def test_the_services_own_switch(where: str) -> None:
     assert added(where, thinking=True) == {"thinking": {"type": "enabled"}}
-    assert added(where, thinking=False, reasoning_effort="low") == {
-        "thinking": {"type": "disabled"},
-        "reasoning_effort": "low",
-    }
+    assert added(where, reasoning_effort="low") == {"reasoning_effort": "low"}
 
 
 @pytest.mark.parametrize("where", OWN_SERVERS)
@@ -147,7 +144,7 @@ def test_nothing_is_said_of_thinking_where_the_user_says_nothing(where: str) -> 
     assert added(where) == {}
 
 
-@pytest.mark.parametrize("where", [*OWN_SERVERS, *RELAYS, "ollama"])
+@pytest.mark.parametrize("where", ["xiaomi", "cloudsway", *OWN_SERVERS, *RELAYS, "ollama"])
 def test_thinking_counts_where_the_effort_says_otherwise(where: str) -> None:
     on, off = added(where, thinking=True), added(where, thinking=False)
     assert added(where, thinking=True, reasoning_effort="none") == on
@@ -236,17 +233,24 @@ def test_reasoning_goes_back_to_the_service_under_its_own_name(where: str) -> No
     assert sent_to(where, messages=[USER, past, USER])["messages"][1] == PAST
 
 
-@pytest.mark.parametrize("where", [*OWN_SERVERS, "ollama", "vercel"])
+@pytest.mark.parametrize("where", [*OWN_SERVERS, "ollama", *RELAYS])
 def test_elsewhere_reasoning_goes_back_under_both_names(where: str) -> None:
-    past = {**PAST, "reasoning_details": DETAILS}
-    sent = sent_to(where, messages=[USER, past, USER])["messages"][1]
+    sent = sent_to(where, messages=[USER, PAST, USER])["messages"][1]
     assert sent == {**PAST, "reasoning": "Hm."}
 
 
-def test_openrouters_details_go_back_as_they_came() -> None:
+@pytest.mark.parametrize("where", ["openrouter", "https://a-relay.example.org/v1"])
+def test_details_go_back_as_they_came(where: str) -> None:
     past = {**PAST, "reasoning_details": DETAILS}
-    sent = sent_to("openrouter", messages=[USER, past, USER])["messages"][1]
+    sent = sent_to(where, messages=[USER, past, USER])["messages"][1]
     assert sent == {**PAST, "reasoning": "Hm.", "reasoning_details": DETAILS}
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_the_limit_of_tokens_has_the_name_that_the_server_reads(name: str) -> None:
+    for where in (*OWN_SERVERS, *RELAYS, "ollama"):
+        assert added(where, **{name: 200_000}) == {"max_tokens": 200_000}
+    assert added("xiaomi", **{name: 200}) == {name: 200}
 
 
 def test_a_call_without_reasoning_gets_an_empty_one_and_no_second_name() -> None:
@@ -352,7 +356,7 @@ REFUSED_AT_XIAOMI: list[dict[str, Any]] = [
     {"temperature": 2},
     {"top_p": 0.001},
     {"frequency_penalty": 3},
-    {"max_completion_tokens": 200_000},
+    {"max_tokens": 200_000},
     {"temprature": 1},
     {"stop": ["a", "b", "c", "d", "e"]},
     {"reasoning_effort": "xhigh"},

@@ -237,6 +237,12 @@ def test_a_key_for_xiaomi_in_the_environment_stays_away_from_servers_of_ones_own
         Endpoint.resolve(SK, "http://gpu7:8000/v1", environ=environ)
 
 
+@pytest.mark.parametrize("key", ["EMPTY", "none", "not-needed"])
+def test_a_word_that_stands_for_no_key_is_none(key: str) -> None:
+    assert Endpoint.resolve(key, "http://gpu7:8000/v1", environ={}).api_key is None
+    assert Endpoint.resolve(key, "xiaomi", environ={}).api_key == key  # which says 401
+
+
 @pytest.mark.parametrize("where", ["Xiaomi", "VLLM+http://127.0.0.1:7/v1", "OLLAMA"])
 def test_a_name_may_be_written_in_capitals(where: str) -> None:
     assert Endpoint.resolve(SK, where, environ={}).gateway is not None

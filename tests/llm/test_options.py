@@ -96,8 +96,7 @@ def test_a_server_of_ones_own_judges_for_itself(
     monkeypatch.setenv("MIMO_BASE_URL", f"vllm+{mimo.base_url}")
     result = run("-m", "mimo", "Hi", "-o", name, value)
     assert not result.stderr.startswith("Note:")
-    field = "max_completion_tokens" if name == "max_tokens" else name
-    assert mimo.last_request.body[field] == sent
+    assert mimo.last_request.body[name] == sent
 
 
 @pytest.mark.parametrize("name", ["temperature", "top_p"])

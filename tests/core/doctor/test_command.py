@@ -149,11 +149,16 @@ def test_a_dead_host_in_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert (report["findings"], report["exit_code"]) == ([], 2)
 
 
-@pytest.mark.parametrize("base_url", [[], ["--base-url", "token-plan-sgp"]])
+def test_who_names_a_server_wants_that_one_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    """A job whose secret is missing must not turn green on the emulator's answers."""
+    assert main(["--base-url", "token-plan-sgp", "-y"]) == 2
+    assert capsys.readouterr().err.startswith("Error: No API key.")
+
+
 def test_without_a_key_the_emulator_is_asked_and_it_says_so(
-    base_url: list[str], capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(base_url) == 0
+    assert main([]) == 0
     shown = capsys.readouterr()
     assert shown.out.startswith("There is no API key")
     assert "FakeMiMo" in shown.out.splitlines()[0]
