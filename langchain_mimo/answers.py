@@ -59,7 +59,7 @@ def to_result(response: ChatResponse, attempts: Attempts) -> ChatResult:
     """
     choice = response["choices"][0]
     message = choice["message"]
-    tell_of_answer(attempts.request["model"], message, choice.get("finish_reason"))
+    tell_of_answer(attempts.request, message, choice.get("finish_reason"))
     if audio := message.get("audio"):
         message = {**message, "audio": {**audio, "format": spoken_format(attempts.request)}}
     usage: Any = attempts.usage
@@ -236,7 +236,7 @@ class AnswerStream:
         last = self._mapper.end({**chunk, "usage": usage}, message)
         last.message.response_metadata |= _describe_failure(self._attempts)
         self._parse(last, message.get("content") or "")
-        tell_of_answer(self._attempts.request["model"], message, finish_reason)
+        tell_of_answer(self._attempts.request, message, finish_reason)
         return [*given, last]
 
     def _give_out(self) -> list[ChatGenerationChunk]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 from mimo_core.checks import call_problem
 from mimo_core.models import model_info
-from mimo_core.notices import empty_reason
+from mimo_core.notices import empty_reason, thought_anyway
 from mimo_core.types import CUT_REASONS, Message
 
 _told: set[tuple[str, str]] = set()
@@ -48,14 +50,24 @@ _WHY_CUT = {
 }
 
 
-def tell_of_answer(model: str, message: Message, finish_reason: str | None) -> None:
-    """Warn of an answer that is empty, and of speech or a transcript that was cut.
+def tell_of_answer(request: Mapping[str, Any], message: Message, finish_reason: str | None) -> None:
+    """Warn of an answer that is empty, of speech or a transcript that was cut, and of thinking that
+    was turned off in vain.
 
     Args:
-        model: the id that was asked.
+        request: what was asked.
         message: the whole assistant message; of a stream, as much as says what came.
         finish_reason: how the answer ended.
     """
+    model = request["model"]
+    if thought_anyway(request, message):
+        warn_once(
+            model,
+            "thought anyway",
+            f"{model} reasoned although thinking was turned off: the server does not read the "
+            "field that was sent. Say of which kind it is: base_url='openrouter+https://…', "
+            "'ollama+…', 'xiaomi+…'.",
+        )
     if finish_reason in CUT_REASONS and (what := _WHAT.get(model_info(model).kind)):
         made, given = what
         why = _WHY_CUT[finish_reason].format(given=given)

@@ -18,7 +18,7 @@ from llm_mimo.notes import after_answer, cut_reason, in_terminal, note_after_ans
 from llm_mimo.web_search import search_events, source_list
 from mimo_core.checks import Attempts, call_problem
 from mimo_core.models import ModelInfo
-from mimo_core.notices import empty_reason
+from mimo_core.notices import empty_reason, thought_anyway
 from mimo_core.types import CUT_REASONS, ChatChunk, ChatResponse, Message, ToolCall
 
 _USAGE_TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -283,6 +283,12 @@ class Turn:
         if reason := self._why_incomplete():
             last = self._last_event
             note_after_answer(reason, newline=last is not None and last.type == "reasoning")
+        if thought_anyway(self._attempts.request, reader.message):
+            note_after_answer(
+                "the model thought although thinking was turned off: the server does not read "
+                "the field that was sent. Say of which kind it is: "
+                "MIMO_BASE_URL=openrouter+https://…, ollama+…, xiaomi+…."
+            )
         if error := reader.message.get("error_message"):
             note_after_answer(f"the web search failed: {error}")
         if reader.sources and in_terminal():

@@ -55,3 +55,23 @@ def empty_reason(message: Message, finish_reason: str | None) -> EmptyReason | N
     if finish_reason == "stop" and message.get("reasoning_content"):
         return "only_reasoning"
     return None
+
+
+def thought_anyway(request: Mapping[str, Any], message: Message) -> bool:
+    """Whether thinking was turned off and the answer has reasoning all the same.
+
+    The switch stands in another field on each kind of server, and which kind it is has to be said
+    where the address does not: `openrouter+https://…`.
+
+    Args:
+        request: a `ChatRequest`, as it was given.
+        message: the whole assistant message.
+    """
+    thinking = request.get("thinking")
+    if isinstance(thinking, Mapping):
+        is_off = thinking.get("type") == "disabled"
+    else:
+        is_off = thinking is False or (
+            thinking is None and request.get("reasoning_effort") == "none"
+        )
+    return is_off and bool((message.get("reasoning_content") or "").strip())

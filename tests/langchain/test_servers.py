@@ -68,3 +68,10 @@ def test_sound_in_vllms_form(mimo: FakeMiMo) -> None:
     messages = mimo.last_request.body["messages"]
     assert messages[0]["content"] == [sent]
     assert messages[-1]["content"][-1] == sent
+
+
+@pytest.mark.parametrize("off", [{"thinking": False}, {"reasoning_effort": "none"}])
+def test_thinking_that_was_turned_off_in_vain_is_said(mimo: FakeMiMo, off: dict[str, Any]) -> None:
+    mimo.queue(answer(reasoning="Hm."))
+    with pytest.warns(UserWarning, match="reasoned although thinking was turned off"):
+        at(mimo, "vllm", **off).invoke("Hello")
