@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from mimo_core import UnsupportedInputError, prepare
+from mimo_core import InvalidRequestError, UnsupportedInputError, prepare
 from mimo_core.schemas import (
     correction,
     parse_object,
     schema_instruction,
+    schema_problem,
     violation,
     with_instruction,
 )
@@ -99,3 +100,44 @@ def test_an_instruction_does_not_move_the_numbers_of_the_messages(
     if protocol == "messages":
         with pytest.raises(UnsupportedInputError, match=rf"messages\[{len(first)}\].*use protocol"):
             prepare(request, protocol)
+
+
+def nested(depth: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(depth):
+        schema = {"type": "object", "properties": {"a": schema}}
+    return schema
+
+
+class Unspeakable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("schema", "problem"),
+    [
+        ({"type": "object"}, None),
+        ({}, None),  # whatever it is, it can be an object
+        ({"type": ["object", "null"]}, None),
+        ({"type": "array"}, "its type is 'array', and MiMo answers with JSON objects only"),
+        ({"type": ["string", "null"]}, "its type is ['string', 'null'], and MiMo"),
+        ([], "it is a list, not an object"),
+        ({"type": 5}, "$.type: 5 is not valid under any of the given schemas"),
+        (nested(3000), "it is nested too deeply"),
+        ({"type": Unspeakable()}, "it cannot be checked: a value of it raises RuntimeError"),
+    ],
+    ids=["object", "any", "nullable", "array", "text", "list", "wrong", "deep", "unspeakable"],
+)
+def test_a_schema_that_cannot_ask_for_an_answer(schema: Any, problem: str | None) -> None:
+    found = schema_problem(schema)
+    assert found == problem if problem is None else (found or "").startswith(problem)
+
+
+def test_a_schema_that_cannot_be_used_is_the_requests_fault() -> None:
+    broken = {"type": "object", "properties": {"a": {"$ref": "#/nowhere"}}}
+    with pytest.raises(
+        InvalidRequestError, match=r"JSON Schema cannot be used: .*nowhere"
+    ) as caught:
+        violation({"a": 1}, broken)
+    assert caught.value.param == "response_format"
