@@ -19,7 +19,8 @@ def is_plain_url(where: str) -> bool:
         parts.port  # noqa: B018  # raises on a port that is not a number
     except ValueError:
         return False
-    if "?" in where or "#" in where or "@" in parts.netloc:
+    # An `@` in the path may be the end of a password that holds a slash.
+    if any(mark in where for mark in "?#@"):
         return False
     printable = where.isprintable() and " " not in where
     return parts.scheme in ("http", "https") and bool(parts.hostname) and printable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 from mimo_core._spellings import SHORTEST, Finder
@@ -259,6 +259,21 @@ def _user_and_password(basic: str) -> list[str]:
     except ValueError:
         return []
     return [both, both.partition(":")[2]]
+
+
+def credentials_in_body(body: Mapping[str, Any], known: Collection[str]) -> set[str]:
+    """The credentials among the fields of a request's body.
+
+    Args:
+        body: the request.
+        known: the names of fields that are none: of most requests these are all.
+    """
+    others = body.keys() - known
+    return others and {
+        value
+        for name, value in body.items()
+        if name in others and isinstance(value, str) and is_credential(name, value)
+    }
 
 
 def is_credential_header(name: str) -> bool:

@@ -136,17 +136,23 @@ def _nothing(_match: re.Match[str]) -> str:
     return ""
 
 
-def _unescaped_views(text: str) -> Iterator[_View]:
-    """The text, and the text with its escapes undone, as long as there are any."""
+def _unescaped_views(text: str, *, joined: bool) -> Iterator[_View]:
+    """The text, and the text with its escapes undone, as long as there are any.
+
+    Args:
+        text: of one character a byte.
+        joined: without what a secret, or an escape, may be split by.
+    """
     view = _View(text, [], [], None)
-    yield view
-    for _ in range(_MOST_ESCAPES):
+    for _ in range(_MOST_ESCAPES + 1):
+        if joined:
+            view = _changed(view, _BETWEEN, _nothing)
+        yield view
         if not ("\\" in view.text or "%" in view.text or "&" in view.text):
             return
         undone = _changed(view, _ESCAPED, _unescaped)
         if undone is view:
             return
-        yield undone
         view = undone
 
 
@@ -205,7 +211,7 @@ class Finder:
         self._base64: set[_Needle] = set()
         for secret in secrets:
             spellings = {bytewise(secret)}
-            for view in _unescaped_views(bytewise(secret)):
+            for view in _unescaped_views(bytewise(secret), joined=False):
                 spellings.add(view.text)  # a `%41` of its own is undone in the views as well
             for spelling in spellings:
                 folded = _fold(_BETWEEN.sub("", spelling))
@@ -224,22 +230,22 @@ class Finder:
         return [*self._in_one(text), *self._in_pieces(text)]
 
     def _in_one(self, text: str) -> Iterator[Found]:
-        for view in _unescaped_views(text):
+        for view in _unescaped_views(text, joined=False):
             for match in self._pattern.finditer(view.text):
                 yield Found(*view.place(*match.span()), "like")
-            if not self._folded:
-                continue
-            joined = _changed(view, _BETWEEN, _nothing)
-            folded = _fold(joined.text)
+        if not self._folded:
+            return
+        for view in _unescaped_views(text, joined=True):
+            folded = _fold(view.text)
             for needle in self._folded:
                 for span in needle.spans(folded):
-                    yield Found(*joined.place(*span), "known")
-            standard = joined.text.translate(_AS_STANDARD_BASE64)
+                    yield Found(*view.place(*span), "known")
+            standard = view.text.translate(_AS_STANDARD_BASE64)
             for needle in self._base64:
                 for start, end in needle.spans(standard):
                     before = needle.before and standard[max(start - 1, 0)] in _BASE64
                     after = needle.after and standard[end : end + 1] in _BASE64
-                    wider = joined.place(max(start - before, 0), end + after)
+                    wider = view.place(max(start - before, 0), end + after)
                     yield Found(*wider, "base64")
 
     def _in_pieces(self, text: str) -> Iterator[Found]:

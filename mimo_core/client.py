@@ -254,7 +254,7 @@ class AsyncMiMoClient(ClientSettings):
             except kinds.all as cause:
                 if call.stage is COMPLETE:  # what fails afterwards does not matter
                     return
-                response, data, chunks = None, b"", []  # what a hostile answer repeats
+                response, data, chunks, chunk = None, b"", [], None  # what a hostile answer repeats
                 delay = _delay_or_raise(call, cause, kinds)
             await asyncio.sleep(delay)
 

@@ -12,10 +12,11 @@ from urllib.parse import urljoin
 
 from mimo_core._http.clients import ClientErrors
 from mimo_core._http.errors import error_for, error_in_answer
+from mimo_core._http.logs import keep_out_of_logs
 from mimo_core._http.options import RequestOptions
 from mimo_core._http.retry import delay_before_retry
 from mimo_core._protocols import protocol_for
-from mimo_core._redact import scrub_exceptions, without_keys
+from mimo_core._redact import credentials_in_body, scrub_exceptions, without_keys
 from mimo_core._request.body import LargeBody, encode_body
 from mimo_core._request.prepare import prepare
 from mimo_core._response.accumulate import ContradictionError, empty_response
@@ -23,6 +24,7 @@ from mimo_core._response.body import BodyDecoder, BodyReader
 from mimo_core._response.calls import with_own_ids
 from mimo_core._response.decode import StreamDecoder, parse_json
 from mimo_core._response.gate import check_choice, readable_usage
+from mimo_core._response.letters import make_whole
 from mimo_core._response.reasoning import adopt_reasoning
 from mimo_core._response.repair import ToolCallRepair
 from mimo_core._response.stage import STARTED, WAITING, Stage
@@ -36,7 +38,7 @@ from mimo_core.errors import (
 )
 from mimo_core.gateways import Endpoint
 from mimo_core.limits import Limits
-from mimo_core.types import ChatResponse
+from mimo_core.types import ChatRequest, ChatResponse
 
 Answer = TypeVar("Answer")
 _LIMITS = Limits()
@@ -187,6 +189,9 @@ class ChatCall(Exchange[ChatResponse]):
         self._protocol = protocol_for(endpoint)
         prepared = prepare(request, endpoint.protocol, endpoint.dialect)
         self._model = prepared["model"]
+        if found := credentials_in_body(prepared, ChatRequest.__annotations__):
+            self._secrets |= found
+            keep_out_of_logs(self._secrets)
         self._repair = ToolCallRepair(prepared.get("tools"))
         body = self._protocol.body(prepared, endpoint, stream=stream)
         self.url = self._protocol.url(endpoint) + options.query_string
@@ -208,6 +213,7 @@ class ChatCall(Exchange[ChatResponse]):
         choice = response["choices"][0]
         try:
             check_choice(choice, "message")
+            make_whole(choice["message"])
             choice["message"] = adopt_reasoning(with_own_ids(choice["message"]))
         except ContradictionError as error:
             raise InvalidResponseError(

@@ -4,55 +4,26 @@ from __future__ import annotations
 
 import base64
 import cProfile
-import html
 import json
 import pstats
 from collections.abc import Callable
-from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mimo_core._redact import Scrubber, scrub_exceptions, without_keys
+from tests.spellings import SPELLINGS
 
 KEY = "AbCdEf0123456789ghIJ/kl+Q"
 """Without a tell-tale prefix, and with the characters that encodings change."""
 
 
-def unicode_escaped(text: str) -> str:
-    return "".join(f"\\u{ord(char):04x}" for char in text)
+EXACT = {name: spelled for name, spelled in SPELLINGS.items() if "base64" not in name}
+"""Those that share no character with what stands beside them."""
 
 
-SPELLINGS: dict[str, Callable[[str], str]] = {
-    "as it is": str,
-    "upper case": str.upper,
-    "lower case": str.lower,
-    "JSON, every character": unicode_escaped,
-    "JSON, capital digits": lambda key: unicode_escaped(key).upper().replace("\\U", "\\u"),
-    "JSON, slashes": lambda key: key.replace("/", "\\/"),
-    "JSON in JSON": lambda key: json.dumps(unicode_escaped(key))[1:-1],
-    "URL": lambda key: quote(key, safe=""),
-    "URL, twice": lambda key: quote(quote(key, safe=""), safe=""),
-    "URL, every character": lambda key: "".join(f"%{ord(char):02x}" for char in key),
-    "URL in JSON": lambda key: unicode_escaped(quote(key, safe="")),
-    "HTML": lambda key: "".join(f"&#{ord(char)};" for char in key),
-    "HTML, hexadecimal": lambda key: "".join(f"&#x{ord(char):X};" for char in key),
-    "HTML, named": lambda key: html.escape(key).replace("/", "&sol;").replace("+", "&plus;"),
-    "hexadecimal": lambda key: key.encode().hex(),
-    "repr of bytes": lambda key: "".join(f"\\x{ord(char):02x}" for char in key),
-    "two lines": lambda key: f"{key[:9]}\n{key[9:]}",
-    "two lines of an event": lambda key: f"{key[:9]}\r\ndata: {key[9:]}",
-    "two lines, in JSON": lambda key: f"{key[:9]}\\r\\n{key[9:]}",
-    "blanks": " ".join,
-    "zero width": "\u200b".join,
-    "zero width, in JSON": "\\u200b".join,
-    "terminal colours": "\x1b[31m".join,
-    "a terminal's title": lambda key: f"{key[:9]}\x1b]0;title\x07{key[9:]}",
-}
-
-
-@pytest.mark.parametrize("spelled", SPELLINGS.values(), ids=SPELLINGS)
+@pytest.mark.parametrize("spelled", EXACT.values(), ids=EXACT)
 def test_a_key_is_found_in_every_spelling(spelled: Callable[[str], str]) -> None:
     text = f"你好: the key {spelled(KEY)} is not known"
     assert without_keys(text, KEY) == "你好: the key *** is not known"
@@ -89,7 +60,7 @@ def test_other_texts_are_left_alone(text: str) -> None:
     assert without_keys(text, KEY) == text
 
 
-@given(before=st.text(), after=st.text(), spelled=st.sampled_from(list(SPELLINGS.values())))
+@given(before=st.text(), after=st.text(), spelled=st.sampled_from(list(EXACT.values())))
 def test_what_surrounds_a_key_stays(before: str, after: str, spelled: Callable[[str], str]) -> None:
     """Surrogates, escapes that are none, half an escape: whatever it is."""
     shown = without_keys(f"{before}: {spelled(KEY)} ;{after}", KEY)

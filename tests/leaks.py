@@ -1,0 +1,114 @@
+"""Whether a text shows a key, decided without the code that hides it; and all that an error holds.
+
+The judge undoes every escape and encoding that it can think of, forgets case and everything that is
+no letter or digit, and looks for any 14 characters of the key in a row.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import pickle
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from traceback import StackSummary, TracebackException
+from typing import Any
+from urllib.parse import unquote
+
+_WINDOW = 14
+_OURS = tuple(
+    str(Path(__file__).parent.parent / package)
+    for package in ("mimo_core", "langchain_mimo", "llm_mimo")
+)
+
+
+def shows(text: str, key: str) -> bool:
+    """Whether the text shows half of the key or more, in any spelling."""
+    wanted = _flat(key)
+    windows = {wanted[at : at + _WINDOW] for at in range(len(wanted) - _WINDOW + 1)}
+    views = [text]
+    for _ in range(4):
+        views.append(_undone(views[-1]))
+    for view in views:
+        flat = _flat(view)
+        if any(window in flat or window.encode().hex() in flat for window in windows):
+            return True
+        for run in re.findall(r"[A-Za-z0-9+/_-]{16,}", view):
+            for start in range(4):
+                decoded = _flat(_base64(run[start:]))
+                if any(window in decoded for window in windows):
+                    return True
+    return False
+
+
+def _undone(text: str) -> str:
+    text = re.sub(r"[\r\n]+data: ?|\\[nrtbf]|\x1b\[[0-9;]*m|\x1b\][^\x07]*\x07", "", text)
+    text = re.sub(r"\\u00([0-9a-fA-F]{2})|\\x([0-9a-fA-F]{2})", _character, text)
+    return html.unescape(unquote(text)).replace("\\\\", "\\")
+
+
+def _character(match: re.Match[str]) -> str:
+    return chr(int(match.group(1) or match.group(2), 16))
+
+
+def _flat(text: str) -> str:
+    return "".join(filter(str.isalnum, re.sub(r"\x1b\[[0-9;]*m|\\u200b", "", text))).lower()
+
+
+def _base64(run: str) -> str:
+    run = run.replace("-", "+").replace("_", "/")[: len(run) // 4 * 4]
+    return base64.b64decode(run).decode("latin-1")
+
+
+def everything_in(error: BaseException) -> Iterator[tuple[str, str]]:
+    """Where a text stands in an exception or in what led to it, and the text.
+
+    `partial` and `answer` are left out: they are what the model said, for the caller to read.
+    """
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        waiting += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+        name = type(one).__name__
+        held = {k: v for k, v in vars(one).items() if k not in ("partial", "answer", "llm_output")}
+        yield f"{name}: str", f"{one} {one!r} {one.args!r} {getattr(one, '__notes__', '')}"
+        for attribute, value in held.items():
+            yield f"{name}.{attribute}", f"{value!r} {value}"
+        request = getattr(one, "_request", None)
+        if request is not None:
+            yield f"{name}.request", f"{request!r} {request.headers.multi_items()} {request.url}"
+        for attribute in ("doc", "object"):
+            yield f"{name}.{attribute}", str(getattr(one, attribute, ""))
+        trace = TracebackException.from_exception(one, capture_locals=True)
+        yield f"{name}: frames", "\n".join(_frames(trace.stack))
+        yield f"{name}: pickle", _pickled(one)
+
+
+def _frames(stack: StackSummary) -> Iterator[str]:
+    """The frames of our packages with their variables."""
+    for frame in stack:
+        if frame.filename.startswith(_OURS):
+            for name, value in (frame.locals or {}).items():
+                yield f"{frame.filename}:{frame.lineno} {frame.name}: {name} = {value}"
+
+
+def _pickled(error: Any) -> str:
+    partial = getattr(error, "partial", None)
+    try:
+        if partial is not None:
+            error.partial = None
+        return pickle.dumps(error, protocol=0).decode("latin-1")
+    except (
+        TypeError,
+        AttributeError,
+        pickle.PicklingError,
+    ):  # an HTTP library's own, with a request
+        return ""
+    finally:
+        if partial is not None:
+            error.partial = partial
