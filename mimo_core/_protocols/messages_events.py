@@ -10,6 +10,7 @@ import json
 from typing import Any, cast
 
 from mimo_core._response.accumulate import ContradictionError, response_from
+from mimo_core._response.gate import readable_count
 from mimo_core.types import (
     COMPLETE_REASONS,
     ChatChunk,
@@ -29,6 +30,7 @@ _FINISH_REASONS = {
     "refusal": "content_filter",
     "model_context_window_exceeded": "length",
 }
+_CARRIERS = frozenset({"message", "content_block", "delta"})  # what events carry
 _TRANSLATED = frozenset({"type", "role", "content", "stop_reason", "usage", "object"})
 _COUNTS = (
     "input_tokens",
@@ -39,13 +41,21 @@ _COUNTS = (
 
 
 def response_of(payload: dict[str, Any]) -> ChatResponse | None:
-    """A whole answer in the inner shape, or None where `payload` is not an answer."""
+    """A whole answer in the inner shape, or None where `payload` is not an answer.
+
+    A field of a wrong type stays in it: the gate says which.
+
+    Raises:
+        TypeError: a block does not say what it is.
+    """
     content = payload.get("content")
     if not isinstance(content, list) or not (content or payload.get("stop_reason")):
         return None
     usage = _Counts()
     usage.add(payload.get("usage"))
     blocks = [block for block in content if isinstance(block, dict)]
+    if not all(isinstance(block.get("type"), str) for block in blocks):
+        raise TypeError("a content block does not say what it is")
     message = _message(blocks)
     finish_reason = _finish_reason(payload.get("stop_reason"))
     if finish_reason not in COMPLETE_REASONS and _ends_with_a_call(blocks):
@@ -56,17 +66,21 @@ def response_of(payload: dict[str, Any]) -> ChatResponse | None:
 def _message(blocks: list[dict[str, Any]]) -> Message:
     thinking = [block for block in blocks if block.get("type") == "thinking"]
     calls = [_tool_call(block) for block in blocks if block.get("type") == "tool_use"]
-    message: Message = {
-        "role": "assistant",
-        "content": "".join(b.get("text") or "" for b in blocks if b.get("type") == "text"),
-    }
-    if reasoning := "".join(block.get("thinking") or "" for block in thinking):
+    texts = [block.get("text") for block in blocks if block.get("type") == "text"]
+    message: Message = {"role": "assistant", "content": _joined(texts)}
+    if (reasoning := _joined([block.get("thinking") for block in thinking])) != "":
         message["reasoning_content"] = reasoning
     if signature := _one_signature([block.get("signature") for block in thinking]):
         message["reasoning_signature"] = signature
     if calls:
         message["tool_calls"] = calls
     return message
+
+
+def _joined(texts: list[Any]) -> str:
+    """The texts as one; one that is no text is given in its place, for the gate to refuse."""
+    wrong = [text for text in texts if not isinstance(text, str | None)]
+    return cast("str", wrong[0]) if wrong else "".join(text or "" for text in texts)
 
 
 def _tool_call(block: dict[str, Any]) -> ToolCall:
@@ -91,7 +105,11 @@ def _cut_last_call(message: Message) -> None:
 
 
 def _arguments(value: Any) -> str:
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
+    """An `input` as a text. What can be none (a list, a number) stays, for the gate to refuse."""
+    if not value and not isinstance(value, dict):
+        return ""
+    usable = isinstance(value, dict | str)
+    return json.dumps(value, ensure_ascii=False) if usable else cast("str", value)
 
 
 def _one_signature(signatures: list[Any]) -> str | None:
@@ -100,6 +118,9 @@ def _one_signature(signatures: list[Any]) -> str | None:
 
 
 def _finish_reason(stop_reason: Any) -> str | None:
+    """In the inner words. What is no text stays, for the gate to refuse."""
+    if not isinstance(stop_reason, str):
+        return cast("str | None", stop_reason)
     return _FINISH_REASONS.get(stop_reason, stop_reason) or None
 
 
@@ -123,7 +144,7 @@ class _Counts:
 
     def add(self, usage: Any) -> None:
         for name in _COUNTS if isinstance(usage, dict) else ():
-            if isinstance(count := usage.get(name), int):
+            if (count := readable_count(usage.get(name))) is not None:
                 self._counts[name] = count or self._counts.get(name, 0)
 
     def usage(self) -> Usage | None:
@@ -204,7 +225,9 @@ class EventTranslator:
             return [self._count()]
         if kind == "message_stop":
             return None
-        return []
+        if kind == "error" or not (isinstance(kind, str) or _CARRIERS.isdisjoint(event)):
+            raise ContradictionError(f"an event is of the type {kind!r:.40}")
+        return []  # a ping, or one that nobody foresaw
 
     def _start(self, block: dict[str, Any], index: Any) -> list[ChatChunk]:
         kind = block.get("type")
@@ -229,6 +252,8 @@ class EventTranslator:
             return self._text("reasoning_content", block.get("thinking"))
         if kind == "text":
             return self._text("content", block.get("text"))
+        if not isinstance(kind, str):
+            raise ContradictionError(f"a content block is of the type {kind!r:.40}")
         self._ignored.add(index)
         return []
 
@@ -241,13 +266,17 @@ class EventTranslator:
             return self._text("reasoning_content", delta.get("thinking"))
         if kind == "signature_delta" and self._signatures:
             self._signatures[-1].append(delta.get("signature") or "")
-        if kind == "input_json_delta" and (piece := delta.get("partial_json")):
+        if kind == "input_json_delta" and (piece := delta.get("partial_json")) not in (None, ""):
             return self._add_arguments(index, piece)
+        if not isinstance(kind, str):
+            raise ContradictionError(f"a delta is of the type {kind!r:.40}")
         return []
 
-    def _add_arguments(self, index: Any, piece: str) -> list[ChatChunk]:
+    def _add_arguments(self, index: Any, piece: Any) -> list[ChatChunk]:
         """A piece of a call's arguments. One that belongs to no open call may not be dropped: what
         is left would look like a call without arguments."""
+        if not isinstance(piece, str):
+            raise ContradictionError(f"partial_json is {piece!r:.40}, not a text")
         if call := self._in_call.get(index):
             call.streamed = True
             return [self._arguments(call, piece)]
@@ -313,7 +342,7 @@ class EventTranslator:
         )
 
     def _text(self, name: str, text: str | None) -> list[ChatChunk]:
-        return [self._chunk(cast("Message", {name: text}))] if text else []
+        return [] if text is None or text == "" else [self._chunk(cast("Message", {name: text}))]
 
     def _chunk(self, delta: Message, finish_reason: str | None = None) -> ChatChunk:
         if self._role and delta:

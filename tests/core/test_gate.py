@@ -124,6 +124,11 @@ def test_what_nobody_reads_passes(field: dict[str, Any]) -> None:
         ({"prompt_tokens": "1", "completion_tokens": None, "total_tokens": -3}, None),
         ({"prompt_tokens": True, "seconds": 1.5}, {"seconds": 1.5}),
         ({"seconds": "1", "total_tokens": 1}, {"total_tokens": 1}),
+        ({"seconds": float("inf"), "total_tokens": 1}, {"total_tokens": 1}),  # nobody can round it
+        ({"seconds": float("nan"), "total_tokens": 1}, {"total_tokens": 1}),
+        ({"seconds": -1, "total_tokens": 1}, {"total_tokens": 1}),
+        ({"prompt_tokens": 2**63, "total_tokens": 2**63 - 1}, {"total_tokens": 2**63 - 1}),
+        ({"prompt_tokens": 1e300, "total_tokens": 1}, {"total_tokens": 1}),
         (
             {"total_tokens": 1, "prompt_tokens_details": {"cached_tokens": 1, "audio_tokens": "x"}},
             {"total_tokens": 1, "prompt_tokens_details": {"cached_tokens": 1}},

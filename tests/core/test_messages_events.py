@@ -316,3 +316,64 @@ def test_error_events(type: str, kind: type[MiMoError], status: int | None) -> N
     with pytest.raises(kind, match=r"^Sorry") as e:
         decode(start(), opened(0, **TEXT), error)
     assert e.value.status == status
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"type": None, "index": 0, "delta": {"type": "text_delta", "text": "lo"}},
+        {"index": 0, "content_block": TEXT},
+        {"type": 5, "delta": {"stop_reason": "end_turn"}},
+        {"type": "error"},
+        {"type": "error", "error": None},
+        opened(1, **{**TEXT, "type": None}),
+        piece(0, type=None, text="lo"),
+        piece(0, type="text_delta", text={}),
+        piece(0, type="text_delta", text=0),
+        piece(0, type="thinking_delta", thinking=False),
+        end(0),  # type: ignore[arg-type]  # what the wire may say
+        end(["end_turn"]),  # type: ignore[arg-type]
+    ],
+)
+def test_what_an_event_does_not_say_is_no_silence(odd: dict[str, Any]) -> None:
+    with pytest.raises(StreamInterruptedError) as raised:
+        decode(start(), opened(0, **TEXT), odd, closed(0), end(), {"type": "message_stop"})
+    assert raised.value.partial is not None
+
+
+@pytest.mark.parametrize("partial_json", [0, {}, {"a": 1}, ["a"], False])
+def test_pieces_of_arguments_that_are_no_text(partial_json: Any) -> None:
+    delta = piece(0, type="input_json_delta", partial_json=partial_json)
+    call = opened(0, **{**TOOL_USE, "input": {}})
+    with pytest.raises(StreamInterruptedError, match="partial_json"):
+        decode(start(), call, delta, closed(0), end("tool_use"), {"type": "message_stop"})
+
+
+@pytest.mark.parametrize("input", [["a"], 5, True])
+def test_arguments_that_can_be_none(input: Any) -> None:
+    call = opened(0, **{**TOOL_USE, "input": input})
+    with pytest.raises(StreamInterruptedError, match=r"function\.arguments is"):
+        decode(start(), call, closed(0), end("tool_use"), {"type": "message_stop"})
+
+
+def test_counts_that_are_none_are_not_counted() -> None:
+    chunks = decode(start(input_tokens=True), opened(0, **TEXT), closed(0), end(output_tokens=-2))
+    assert chunks[-1]["usage"] is None
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ([TEXT, {"type": "text", "text": {}}], "content"),
+        ([{"type": "thinking", "thinking": 0}, TEXT], "reasoning_content"),
+        ([{"type": "thinking", "thinking": ["hm"]}, TEXT], "reasoning_content"),
+    ],
+)
+def test_a_wrong_text_of_a_whole_answer_is_left_to_the_gate(content: Any, name: str) -> None:
+    assert not isinstance(message(*content)[name], str)
+
+
+@pytest.mark.parametrize("type", [None, 5, ["text"]])
+def test_a_block_that_does_not_say_what_it_is(type: Any) -> None:
+    with pytest.raises(TypeError):
+        answer(TEXT, {"type": type, "text": "lo"})
