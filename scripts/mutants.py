@@ -27,14 +27,14 @@ ROOT = Path(__file__).parent.parent
 # The pure modules, and the tests (tests/core/test_….py) that are theirs.
 STREAMS = "response stream sse calls tool_calls gate reasoning stream_ends messages_events limits"
 TESTS = {
-    "_response": STREAMS,
+    "_response": STREAMS + " edges",
     "_request": "request history history_media body messages_request dialects any_argument",
     "_protocols": "messages_request messages_events messages_round_trip messages_answers stream",
     "_http/errors.py": "classify classify_details client_errors",
     "_http/retry.py": "retry client_retries",
     "_http/options.py": "call_options any_argument client_wire",
     "gateways.py": "gateways endpoint dialects",
-    "models.py": "models models_of_today request speech",
+    "models.py": "models models_of_today edges request speech",
     "checks.py": "checks schemas",
     "schemas.py": "schemas checks",
     "media.py": "media speech history_media request",
