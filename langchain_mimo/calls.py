@@ -98,13 +98,15 @@ def make_call(
         InvalidRequestError: an argument is not what it should be.
     """
     given, options = call_arguments(arguments, cast("Any", type(model)).model_fields)
-    request = model._default_params | given
+    request = opened(model._default_params | given) or {}
     if stop is not None:
         request["stop"] = stop
     if "max_tokens" in request:
         request["max_completion_tokens"] = request.pop("max_tokens")
     request.setdefault("model", model.model)
     _check_shapes(request)
+    if extra := request.get("extra_body"):
+        request["extra_body"] = opened(extra)
     _set_tools(request)
     response_format = _set_response_format(request)
     info = model_info(request["model"])

@@ -18,7 +18,7 @@ _HIDDEN = "**********"
 
 
 def sealed(values: Any) -> Any:
-    """Headers or query parameters with their credentials as `SecretStr`.
+    """Headers, query parameters or fields of a body with their credentials as `SecretStr`.
 
     Args:
         values: a mapping; anything else is given back as it is.
@@ -38,7 +38,7 @@ def sealed_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
         arguments: of `invoke`, `bind` and the like.
     """
     return {
-        name: _SEALED[name](value) if name in _SEALED else value
+        name: sealed(value) if name in _MAY_HOLD_THEM else value
         for name, value in arguments.items()
     }
 
@@ -50,22 +50,6 @@ def opened(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
         values: headers or query parameters, as `sealed` gives them.
     """
     return None if values is None else {name: _reveal(value) for name, value in values.items()}
-
-
-def sealed_body(values: Any) -> Any:
-    """Further fields of a body with their credentials sealed: as texts that JSON can hold.
-
-    Args:
-        values: a mapping; anything else is given back as it is.
-    """
-    if not isinstance(values, Mapping):
-        return values
-    return {
-        name: Secret(value)
-        if isinstance(value, str) and not isinstance(value, Secret) and is_credential(name, value)
-        else value
-        for name, value in values.items()
-    }
 
 
 def sealed_fields(values: Mapping[str, Any], field_of: Mapping[str, str]) -> dict[str, Any]:
@@ -83,8 +67,8 @@ def sealed_fields(values: Mapping[str, Any], field_of: Mapping[str, str]) -> dic
             found[name] = SecretStr(text)
         elif field == "base_url":
             found[name] = without_user(value)
-        elif field in _SEALED:
-            found[name] = _SEALED[field](value)
+        elif field in _MAY_HOLD_THEM:
+            found[name] = sealed(value)
     return found
 
 
@@ -107,7 +91,10 @@ def masked_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
     Args:
         arguments: of `invoke`, `bind` and the like.
     """
-    return {name: masked(value) if name in _SEALED else value for name, value in arguments.items()}
+    return {
+        name: masked(value) if name in _MAY_HOLD_THEM else value
+        for name, value in arguments.items()
+    }
 
 
 def without_credentials(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -149,8 +136,5 @@ def _reveal(value: Any) -> Any:
 
 HOLD_CREDENTIALS = ("default_headers", "default_query", "extra_body", "model_kwargs")
 """The fields of `ChatMiMo` that may hold credentials beside its key."""
-_SEALED = {
-    **dict.fromkeys(("extra_headers", "extra_query", "default_headers", "default_query"), sealed),
-    **dict.fromkeys(("extra_body", "model_kwargs"), sealed_body),
-}
-"""How the arguments that may hold credentials are sealed, by name."""
+_MAY_HOLD_THEM = frozenset({*HOLD_CREDENTIALS, "extra_headers", "extra_query"})
+"""Those, and the arguments of a call that may."""

@@ -1,7 +1,7 @@
 """The canary: a marked key goes in by every way there is, and a hostile server sends it back.
 
 In every place and spelling. Then everything that came of it is searched: errors and their frames,
-and logs. (What the hosts make of it, traces, caches, output: `tests/test_canary_hosts.py`; files
+and logs. (What the hosts make of it, traces, caches, output: `tests/langchain`, `tests/llm`; files
 that are recorded: `tests/testing/test_canary_cassettes.py`.)
 
 A message's content is what the model said, and the user's to read: it is not altered.
