@@ -16,7 +16,7 @@ from mimo_core._http.logs import keep_out_of_logs
 from mimo_core._http.options import RequestOptions
 from mimo_core._http.retry import delay_before_retry
 from mimo_core._protocols import protocol_for
-from mimo_core._redact import credentials_in_body, scrub_exceptions, without_keys
+from mimo_core._redact import Scrubber, credentials_in_body, scrub_exceptions, without_keys
 from mimo_core._request.body import LargeBody, encode_body
 from mimo_core._request.prepare import prepare
 from mimo_core._response.accumulate import ContradictionError, empty_response
@@ -318,7 +318,10 @@ class ModelListCall(Exchange[list[str]]):
         entries = payload.get("data")
         if not isinstance(entries, list):
             raise self._unusable(payload, "model list")
-        return [str(entry["id"]) for entry in entries if isinstance(entry, dict) and "id" in entry]
+        ids = [str(entry["id"]) for entry in entries if isinstance(entry, dict) and "id" in entry]
+        # llm saves the list: an id that spells the key is none.
+        hide = Scrubber(self._secrets)
+        return ids if hide("\n".join(ids)) == "\n".join(ids) else [i for i in ids if hide(i) == i]
 
     def delay_before_retry(self, error: MiMoError) -> float | None:
         """As `Exchange.delay_before_retry`; a list that is not here is looked for at the root."""
