@@ -17,7 +17,7 @@ from mimo_core._addresses import (
     shown,
     without_user,
 )
-from mimo_core._keys import KEY_HOMES, owner_of
+from mimo_core._keys import owner_of
 from mimo_core._redact import TOKEN_PLAN_PREFIXES as TOKEN_PLAN_PREFIXES
 from mimo_core._redact import HoldsSecret, Secret, sealed_key, without_keys
 from mimo_core.credentials import checked_key
@@ -32,12 +32,9 @@ from mimo_core.dialects import (
 )
 from mimo_core.errors import (
     AuthenticationError,
-    InsufficientBalanceError,
     InvalidRequestError,
     MiMoError,
-    NotFoundError,
 )
-from mimo_core.models import model_info
 from mimo_core.values import quoted
 
 ProtocolName = Literal["chat_completions", "messages"]
@@ -303,55 +300,9 @@ class Endpoint:
         Returns:
             A next step by class of error; an empty one counts as none.
         """
-        hints: dict[type[MiMoError], str] = {AuthenticationError: self._hint_on_401()}
-        if not self.dialect.is_vendors:
-            hints[InsufficientBalanceError] = "Top up the account there"
-            hints[NotFoundError] = (
-                "Check base_url and the model id: `llm mimo refresh` and MiMoClient().models() ask "
-                "the server for its own"
-            )
-        if self.is_token_plan:
-            hints[InsufficientBalanceError] = (
-                "The Token Plan's quota is used up, or too much came at once: wait a little, or "
-                "see the plan in the console"
-            )
-        info = model_info(model) if model else None
-        if info is not None and self.dialect.is_vendors and info.retired_on and info.successor:
-            hints[NotFoundError] = (
-                f"Xiaomi announced the end of {info.id} at its own hosts for "
-                f"{info.retired_on.day} {info.retired_on:%B %Y}; use {info.successor}"
-            )
-        return hints
+        from mimo_core._hints import hints_for  # which knows this class
 
-    def _hint_on_401(self) -> str:
-        """A key of another gateway, or of another cluster, is the likeliest reason."""
-        key, gateway = self.api_key or "", self.gateway
-        if self.is_token_plan and key.startswith(TOKEN_PLAN_PREFIXES):
-            others = [name for name in _CLUSTERS if gateway is None or name != gateway.name]
-            return (
-                "A Token Plan's key works at its own cluster only, which the console shows: "
-                f"try base_url {' or '.join(others)}"
-            )
-        if gateway is not None and gateway.key_prefixes:
-            for prefix, names in KEY_HOMES.items():
-                if key.startswith(prefix) and not key.startswith(gateway.key_prefixes):
-                    takes = " or ".join(gateway.key_prefixes)
-                    return (
-                        f"This is a {prefix} key and {gateway.name} takes {takes} keys: "
-                        f"set base_url to {names}"
-                    )
-        if self.has_withheld_key:
-            host = urlsplit(self.base_url).hostname
-            return (
-                "MIMO_API_KEY was not sent, for it would go unencrypted: use https, or set "
-                f"MIMO_ALLOW_HTTP={host} if it is that server's and you trust the network"
-            )
-        if self.dialect.is_vendors:
-            return ""
-        return f"Check that MIMO_API_KEY, or api_key, is a key of {urlsplit(self.base_url).netloc}"
-
-
-_CLUSTERS = tuple(name for name in GATEWAYS if name.startswith("token-plan-"))
+        return hints_for(self, model)
 
 
 # What clients of OpenAI's are given where a server asks for no key.

@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "_spellings": set[str](),
     "_addresses": {"_redact"},
     "_keys": {"_redact"},
+    "_hints": SHARED | {"_keys"},
     "_version": set[str](),
     "_request": SHARED | {"speech"},
     "_response": SHARED,
