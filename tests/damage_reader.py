@@ -167,7 +167,7 @@ def _read_call(call: dict[str, Any], reading: Reading) -> None:
 def _read_event(event: dict[str, Any], reading: Reading) -> bool:
     kind = event.get("type")
     if type(kind) is not str:
-        if any(event.get(name) for name in ("delta", "content_block", "message", "content")):
+        if any(event.get(name) for name in ("delta", "content_block", "message")):
             raise BrokenError("an event without a type")
         return False
     if kind == "error":
