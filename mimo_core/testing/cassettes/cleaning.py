@@ -72,7 +72,10 @@ def clean_request(request: Request) -> MiMoRequest:
         payload = json_of(body)
         body = body if payload is None else pretty(payload)
     cleaned = MiMoRequest(
-        request.method, clean_uri(request.uri, secrets), body, request_headers(request.headers)
+        request.method,
+        clean_uri(request.uri, secrets),
+        body,
+        request_headers(request.headers, secrets),
     )
     cleaned.secrets = secrets
     cleaned.match = request.match if isinstance(request, MiMoRequest) else None

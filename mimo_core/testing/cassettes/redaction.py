@@ -62,7 +62,9 @@ def secrets_in(headers: Mapping[str, Any], uri: str = "", body: Any = None) -> f
     ]
     with suppress(ValueError):
         found.append(unquote(urlsplit(uri).password or ""))
-    found += [unquote_plus(value) for _, name, value in _QUERY.findall(uri) if _is_credential(name)]
+    for _, name, value in _QUERY.findall(uri):
+        if _is_credential(name):
+            found += [value, unquote(value), unquote_plus(value)]
     payload = json_of(body)
     if isinstance(payload, dict):
         found += [v for k, v in payload.items() if isinstance(v, str) and _is_credential(k)]
@@ -98,7 +100,7 @@ def _values(given: Any) -> list[str]:
     return [value.decode("latin-1") if isinstance(value, bytes) else str(value) for value in values]
 
 
-def request_headers(headers: Mapping[str, Any]) -> dict[str, str]:
+def request_headers(headers: Mapping[str, Any], secrets: Iterable[str] = ()) -> dict[str, str]:
     """The harmless headers of a request, and how it authenticated without the key."""
     kept = {}
     for name, given in headers.items():
@@ -107,7 +109,7 @@ def request_headers(headers: Mapping[str, Any]) -> dict[str, str]:
             scheme, space, _ = value.rpartition(" ")
             kept[name.lower()] = scheme + space + REDACTED
         elif name.lower() in _REQUEST_HEADERS:
-            kept[name.lower()] = clean_text(value)
+            kept[name.lower()] = clean_text(value, secrets)
     return dict(sorted(kept.items()))
 
 
