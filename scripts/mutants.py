@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent
 STREAMS = "response stream sse calls tool_calls gate reasoning stream_ends messages_events limits"
 TESTS = {
     "_response": STREAMS + " edges",
-    "_request": "request history history_media body messages_request dialects any_argument",
+    "_request": "request history history_media body messages_request dialects edges any_argument",
     "_protocols": "messages_request messages_events messages_round_trip messages_answers stream",
     "_http/errors.py": "classify classify_details client_errors",
     "_http/retry.py": "retry client_retries",
