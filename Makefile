@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast fuzz soak foreign litellm lint types coverage test-core-1.8 record drift tables bench bench-compare bench-short clean
+.PHONY: demo test test-fast fuzz mutants soak foreign litellm lint types coverage test-core-1.8 record drift tables bench bench-compare bench-short clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -11,7 +11,7 @@ demo: $(VENV)/installed
 # The invariants, with thirty times the examples of `make test`: any history, any argument, any hint.
 fuzz: $(VENV)/installed
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n auto -q tests \
-		-k 'any_history or any_argument or any_option or agrees or round_trip or type_hints'
+		-k 'any_history or any_argument or any_option or agrees or round_trip or type_hints or any_damage or real_sockets or wrong_inputs'
 
 # A machine whose index lacks LiteLLM skips the tests against it, with a reason.
 test: $(VENV)/installed
@@ -28,6 +28,11 @@ $(VENV)/installed: pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[all]' --group dev
 	@touch $@
+
+# One changed decision at a time in the pure modules; SAMPLE= (empty) tries all 3,400, for hours.
+SAMPLE ?= 150
+mutants: $(VENV)/installed
+	$(BIN)/python scripts/mutants.py $(if $(SAMPLE),--sample $(SAMPLE))
 
 # An hour of 500 streams, one in twenty broken: nothing may grow or be lost.
 soak: $(VENV)/installed

@@ -21,6 +21,7 @@ from langchain_mimo.notices import tell_of_answer
 from langchain_mimo.speech import AudioPieces, spoken_format
 from mimo_core.checks import Attempts, call_problem
 from mimo_core.client import AsyncStream, Stream
+from mimo_core.errors import StreamInterruptedError
 from mimo_core.types import ChatChunk, ChatResponse, Message, ToolCall, Usage
 
 _ENVELOPE = frozenset({"choices", "usage", "object", "model"})
@@ -191,6 +192,19 @@ class AnswerStream:
         self._kept: list[ChatChunk] = []  # back, until it is sure that no other attempt follows
         self._given_out = False
         self._called = False
+        self._asked = attempts.request
+
+    def end_attempt(self) -> None:
+        """Check that a stream that is over ended the answer, or that another attempt follows.
+
+        Raises:
+            StreamInterruptedError: neither; to ask again would be to ask for ever.
+        """
+        if not self.done and self._attempts.request is self._asked:
+            raise StreamInterruptedError(
+                "The stream ended without its last chunk. Send the request again."
+            )
+        self._asked = self._attempts.request
 
     @property
     def done(self) -> bool:

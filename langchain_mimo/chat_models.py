@@ -311,6 +311,7 @@ class ChatMiMo(MiMoSettings):
                             if run_manager is not None:
                                 run_manager.on_llm_new_token(generation.text, chunk=generation)
                             yield generation
+                answer.end_attempt()
 
     async def _astream(
         self,
@@ -331,6 +332,7 @@ class ChatMiMo(MiMoSettings):
                                 text = generation.text
                                 await run_manager.on_llm_new_token(text, chunk=generation)
                             yield generation
+                answer.end_attempt()
 
     def _chunks(self, call: Call) -> Stream:
         if call.streams:

@@ -35,11 +35,6 @@ REQUEST: dict[str, Any] = {
     "messages": [{"role": "user", "content": "Hi"}],
     "tools": TOOLS,
 }
-OPEN = pytest.mark.xfail(
-    reason="defects outside of the gate that the fuzzer found; test_damage_found.py has each",
-    strict=False,
-)
-"""To be taken away, with this constant, once they are mended."""
 FUZZES = os.environ.get("HYPOTHESIS_PROFILE") == "fuzz"
 SHARDS = range(20 if FUZZES else 2)
 _SEED = os.environ.get("DAMAGE_SEED")

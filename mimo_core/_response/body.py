@@ -90,8 +90,9 @@ class BodyDecoder:
     def close(self) -> list[ChatChunk]:
         """The answer as chunks. Raises the error that the body means."""
         self._response = self._answer(self._reader.body())
+        chunks = as_chunks(self._response)  # where it raises, the answer is not complete
         self.stage = COMPLETE
-        return as_chunks(self._response)
+        return chunks
 
     def interrupted(self, reason: str) -> MiMoError:
         return InvalidResponseError(f"The answer broke off: {reason}. Send the request again.")

@@ -9,6 +9,7 @@ to guess would be to run a call with another one's arguments.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, cast
 from uuid import uuid4
 
@@ -37,6 +38,28 @@ def with_own_ids(message: Message) -> Message:
         function["arguments"] = _text(function.get("arguments"))
         told_apart.append({**call, "id": id_, "function": function})
     return cast("Message", {**message, "tool_calls": told_apart})
+
+
+MAX_DEPTH = 200
+"""Brackets within each other, in an event and in a call's arguments. No honest answer has more."""
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
+
+
+def is_too_deep(arguments: str) -> bool:
+    """Whether arguments have more brackets within each other than any parser is to meet.
+
+    Args:
+        arguments: the text that a model wrote, be it JSON or not.
+    """
+    if arguments.count("[") + arguments.count("{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for found in _BRACKET.finditer(arguments):
+        mark = found[0]
+        depth += (mark in "[{") - (mark in "]}") if len(mark) == 1 else 0
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 class _Call:
@@ -116,7 +139,7 @@ class CallNumbering:
         index = piece.get("index")
         call = self._by_index.get(index)
         arguments = function.get("arguments")
-        if call is None or call.index != index or type(arguments) is not str:
+        if call is None or call.index is not index or type(arguments) is not str:
             return False
         if arguments:
             call.has_arguments = True

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic_core import from_json
 
 from mimo_core._response.accumulate import ContradictionError
+from mimo_core._response.calls import MAX_DEPTH
 from mimo_core._response.normalise import ChunkNormaliser, as_chunks
 from mimo_core._response.repair import ToolCallRepair
 from mimo_core._response.sse import EventTooLargeError, SSEParser
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mimo_core._protocols import Translate
 
 _DONE = b"[DONE]"
+_BOM = b"\xef\xbb\xbf"
 _LIMITS = Limits()
 ErrorEvent = Callable[[dict[str, Any]], MiMoError]
 """Makes the error for an `{"error": …}` event."""
@@ -44,7 +46,7 @@ def parse_json(payload: bytes) -> Any:
         parsed = json.loads(payload)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-    if _is_deeper_than(parsed, _MAX_DEPTH):
+    if _is_deeper_than(parsed, MAX_DEPTH):
         raise ValueError("nested too deeply")
     return parsed
 
@@ -70,9 +72,6 @@ def _is_deeper_than(value: Any, depth: int) -> bool:
     return True
 
 
-_MAX_DEPTH = 200  # the fast parser's own limit
-
-
 class StreamDecoder:
     """Decodes one stream of events: `feed` what was read, `close` at its end.
 
@@ -95,6 +94,7 @@ class StreamDecoder:
         "_is_events",
         "_limits",
         "_normaliser",
+        "_opening",
         "_size",
         "_sse",
         "_translate",
@@ -130,6 +130,7 @@ class StreamDecoder:
         self._failure: MiMoError | None = None
         self._is_events = whole is None  # known from the first byte that is not blank
         self._bare: list[bytes] | None = None
+        self._opening = b""  # what came before it was known what it is
         self._bare_answer: ChatResponse | None = None
         self.stage = WAITING
         self.trailing = 0
@@ -181,14 +182,21 @@ class StreamDecoder:
 
     def _take_bare(self, data: bytes) -> bool:
         """Whether `data` belongs to a bare body, and is kept."""
-        if self._bare is None:
-            begins = data.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
-            if begins != b"{":
-                self._is_events = bool(begins)
-                return False
-            self._bare = []
-        self._bare.append(data)
-        return True
+        if self._bare is not None:
+            self._bare.append(data)
+            return True
+        self._opening += data
+        begins = self._opening.removeprefix(_BOM).lstrip(b" \t\r\n")
+        if _BOM.startswith(self._opening):
+            return False  # not known yet
+        if not begins:
+            self._opening = b" "  # blanks: one stands for all of them
+            return False
+        if begins[:1] == b"{":
+            self._bare = [begins]
+            return True
+        self._is_events = True
+        return False
 
     def _decode(self, payloads: list[bytes]) -> list[ChatChunk]:
         chunks: list[ChatChunk] = []

@@ -48,6 +48,34 @@ def check_choice(choice: Any, holder: str) -> None:
         raise ContradictionError(f"the server gave up, with the finish reason {reason!r}")
 
 
+def check_no_choices(choices: Any) -> None:
+    """Check that an event without choices says so as a server may.
+
+    Args:
+        choices: what stands there.
+
+    Raises:
+        ContradictionError: it is neither null nor an empty list.
+    """
+    if choices is not None and type(choices) is not list:
+        raise _wrong(choices, "choices", "a list")
+
+
+def check_others(choices: list[Any]) -> None:
+    """Check that what stands beside the first choice may be left out: it is another one.
+
+    Args:
+        choices: of one event.
+
+    Raises:
+        ContradictionError: it is a piece of the first one.
+    """
+    for other in choices[1:]:
+        _object(other, "a choice")
+        if other.get("index") == choices[0].get("index"):
+            raise ContradictionError("an event holds two pieces of one choice")
+
+
 def readable_usage(usage: Any) -> Usage | None:
     """The counts of a usage that are counts; what else stands there is left as it is.
 

@@ -11,8 +11,8 @@ from mimo_core._response.accumulate import (
     chunk_from,
     response_from,
 )
-from mimo_core._response.calls import CallNumbering
-from mimo_core._response.gate import check_choice, readable_usage
+from mimo_core._response.calls import MAX_DEPTH, CallNumbering, is_too_deep
+from mimo_core._response.gate import check_choice, check_no_choices, check_others, readable_usage
 from mimo_core._response.letters import LetterJoiner
 from mimo_core._response.reasoning import adopt_reasoning
 from mimo_core._response.repair import ToolCallRepair, ToolCallStream
@@ -63,19 +63,23 @@ class ChunkNormaliser:
             self._usage = usage
         choices = chunk.get("choices")
         if not choices:
+            check_no_choices(choices)
             return
         choice = choices[0]
         if len(choices) > 1:
+            check_others(choices)
             chunk["choices"] = [choice]
         delta, reason = choice.get("delta"), choice.get("finish_reason")
-        if not reason and choice.get("index") == self._choice and self._is_usual(delta):
+        # `is`: False and 0.0 equal the number 0, and are not what hosts may get
+        if reason is None and choice.get("index") is self._choice and self._is_usual(delta):
             self._pass_on(chunk, delta, out)
             return
         check_choice(choice, "delta")
         self._check_number(choice.get("index"))
+        if reason is not None:
+            choice["finish_reason"] = None  # some servers send "" with each event
         if reason:
             self._end_with(reason)
-            choice["finish_reason"] = None
             if not delta or not any(v for k, v in delta.items() if k != "role"):
                 return
         if delta is None:
@@ -152,6 +156,11 @@ class ChunkNormaliser:
         if rest:
             self._arrived.add(rest)
             chunks.append(self._chunk(rest, None))
+        for call in self._arrived.message().get("tool_calls") or ():
+            if is_too_deep((call.get("function") or {}).get("arguments") or ""):
+                raise self.interrupted(
+                    f"the arguments of a call are nested more than {MAX_DEPTH} deep"
+                )
         if rest.get("tool_calls") and self._finish_reason == "stop":
             self._finish_reason = "tool_calls"
         self._ended_with = self._finish_reason

@@ -62,7 +62,10 @@ class SSEParser:
         self._between_events = (
             self._started and not self._head and not self._data and not self._after_cr
         )
-        self._held = len(piece) + (0 if events or self._between_events else self._held)
+        if events or self._between_events:
+            self._held = sum(map(len, self._head)) + sum(map(len, self._data))
+        else:
+            self._held += len(piece)
         if self._largest is not None and self._held > self._largest:
             raise EventTooLargeError
         return events

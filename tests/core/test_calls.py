@@ -22,7 +22,7 @@ from mimo_core import (
 )
 from mimo_core._http.errors import error_in_answer
 from mimo_core._protocols.messages_events import EventTranslator, response_of
-from mimo_core._response.calls import with_own_ids
+from mimo_core._response.calls import is_too_deep, with_own_ids
 from mimo_core._response.decode import StreamDecoder
 from mimo_core._response.repair import ToolCallRepair
 from mimo_core.checks import call_problem
@@ -345,3 +345,18 @@ def test_arguments_that_are_no_text_are_an_error_of_the_family_unstreamed_too() 
         client = MiMoClient("sk-0123456789", http_client=http)
         with pytest.raises(InvalidResponseError, match="arguments is a number, not a text"):
             client.chat({"model": "mimo-v2.6-pro", "messages": [{"role": "user", "content": "a"}]})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_deep"),
+    [
+        ("[" * 201, True),
+        ('{"a":' * 300, True),
+        ("[" * 150 + "]" * 150, False),
+        ("[]" * 1_000, False),
+        ('{"a": "' + "[" * 1_000 + '"}', False),
+        ('{"a": "\\"' + "[" * 1_000 + '"}', False),
+    ],
+)
+def test_arguments_that_are_nested_too_deeply(arguments: str, is_deep: bool) -> None:
+    assert is_too_deep(arguments) is is_deep

@@ -15,7 +15,6 @@ from tests.core.peer import Peer
 from tests.damage import Damaged, damaged
 from tests.damage_trial import (
     BASE_URLS,
-    OPEN,
     REQUEST,
     RERUNS,
     SHARDS,
@@ -134,7 +133,7 @@ def ways() -> Iterator[dict[str, dict[str, Read]]]:
 
 
 @pytest.mark.parametrize("shard", SHARDS)
-@pytest.mark.parametrize("form", [pytest.param("streamed", marks=OPEN), "whole"])
+@pytest.mark.parametrize("form", ["streamed", "whole"])
 def test_any_damage(form: str, shard: int, wire: Wire, ways: dict[str, dict[str, Read]]) -> None:
     found, readings = failures(
         seeds(shard, 300, 18_000),
@@ -147,7 +146,6 @@ def test_any_damage(form: str, shard: int, wire: Wire, ways: dict[str, dict[str,
     assert readings or RERUNS
 
 
-@OPEN
 @pytest.mark.parametrize("kind", [MiMoClient, AsyncMiMoClient])
 def test_over_real_sockets(kind: Any) -> None:
     """A sample of the same answers from a peer that sends each in its own pieces."""

@@ -133,8 +133,13 @@ def test_an_answer_may_be_empty_where_it_says_that_it_is_over() -> None:
 
 
 def test_one_choice_whatever_was_asked_for() -> None:
-    chunks = decoded(event(delta(content="a"), delta(content="b")), STOP, DONE)
-    assert text(chunks) == "a"
+    other = {**delta(content="b"), "index": 1}
+    assert text(decoded(event(delta(content="a"), other), STOP, DONE)) == "a"
+
+
+def test_two_pieces_of_one_choice_in_an_event_are_an_error() -> None:
+    _, error = broken(event(delta(content="a"), delta(content="b")), STOP, DONE)
+    assert "an event holds two pieces of one choice" in str(error)
 
 
 def test_a_chunk_without_a_delta_says_nothing() -> None:

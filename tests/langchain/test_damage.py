@@ -18,7 +18,6 @@ from tests.damage import Damaged
 from tests.damage_answers import TOOLS
 from tests.damage_trial import (
     BASE_URLS,
-    OPEN,
     RERUNS,
     SHARDS,
     Outcome,
@@ -95,9 +94,7 @@ def ways(wire: Wire) -> Iterator[dict[str, dict[str, Read]]]:
 
 
 @pytest.mark.parametrize("shard", SHARDS)
-@pytest.mark.parametrize(
-    "form", [pytest.param("streamed", marks=OPEN), "whole", pytest.param("events", marks=OPEN)]
-)
+@pytest.mark.parametrize("form", ["streamed", "whole", "events"])
 def test_any_damage(form: str, shard: int, wire: Wire, ways: dict[str, dict[str, Read]]) -> None:
     found, readings = failures(
         seeds(shard, 100, 4_000),

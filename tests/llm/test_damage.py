@@ -15,7 +15,6 @@ from llm.migrations import migrate
 from tests.damage import Damaged
 from tests.damage_trial import (
     BASE_URLS,
-    OPEN,
     RERUNS,
     SHARDS,
     Outcome,
@@ -98,7 +97,7 @@ def ways(
 
 
 @pytest.mark.parametrize("shard", SHARDS)
-@pytest.mark.parametrize("form", [pytest.param("streamed", marks=OPEN), "whole"])
+@pytest.mark.parametrize("form", ["streamed", "whole"])
 @pytest.mark.protocols("chat_completions", "messages")
 def test_any_damage(
     form: str, shard: int, wire: Wire, protocol: str, ways: dict[str, dict[str, Read]]
