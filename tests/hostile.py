@@ -148,6 +148,10 @@ IN_HEADS: dict[str, Place] = {
     "reason phrase": lambda key: refusal({"error": {"message": "no"}}, f"401 {key}"),
     "broken status line": lambda key: f"HTTP/1.1 four {key}\r\n\r\n".encode(),
     "broken header": lambda key: f"HTTP/1.1 200 OK\r\n bad {key}\r\n\r\n".encode(),
+    "broken chunk": lambda key: (
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        b"2\r\n\n\n\r\n" + key.encode() + b"\r\n"
+    ),
     "header of a stream": lambda key: stream(delta(content="a"), "data: x", x_request_id=key),
 }
 """Places that take one line of printable ASCII only."""

@@ -64,7 +64,8 @@ def _base64(run: str) -> str:
 def everything_in(error: BaseException) -> Iterator[tuple[str, str]]:
     """Where a text stands in an exception or in what led to it, and the text.
 
-    `partial` and `answer` are left out: they are what the model said, for the caller to read.
+    `partial` and `answer` are left out, and the last `chunk` that a host gave out: they are what
+    the server answered, for the caller to read.
     """
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
@@ -94,6 +95,8 @@ def _frames(stack: StackSummary) -> Iterator[str]:
     for frame in stack:
         if frame.filename.startswith(_OURS):
             for name, value in (frame.locals or {}).items():
+                if name == "chunk" and "mimo_core" not in frame.filename:
+                    continue
                 yield f"{frame.filename}:{frame.lineno} {frame.name}: {name} = {value}"
 
 

@@ -107,9 +107,7 @@ def test_no_error_shows_a_key_that_is_sent_back(
     server.answer = {**IN_BODIES, **IN_HEADS}[place](KEY)
     model = made(server, api_key=KEY)
     check(failure(lambda: model.invoke("Hi")))
-    streamed = failure(lambda: list(model.stream("Hi")))
-    if place != "the id of a broken stream":  # a chunk that was given out: the frame holds it
-        check(streamed)
+    check(failure(lambda: list(model.stream("Hi"))))
     model.close()
     assert not shows(logged(), KEY)
 
@@ -123,6 +121,7 @@ def test_it_can_go_into_a_model_by_any_way(way: str, server: HostileServer, logg
     for one in (model, copy):
         cache.clear()
         written = f"{one!r} {one} {one._identifying_params} {dumpd(one)} {dumps(one)}"
+        assert "not_implemented" not in written  # it can be written down, without its credentials
         assert not shows(written, KEY)
         server.answer = ECHO
         check(failure(lambda one=one: one.invoke("Hi", {"callbacks": [uploads.tracer]})))  # type: ignore[misc]

@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
+import llm
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
+from llm.cli import cli
 
 from tests.hostile import IN_BODIES, IN_HEADS, HostileServer, http
 from tests.leaks import everything_in, shows
@@ -26,6 +29,11 @@ WAYS = ("env", "saved", "--key", "the name of a saved one")
 def hostile() -> Iterator[HostileServer]:
     with HostileServer() as server:
         yield server
+
+
+def check(error: BaseException) -> None:
+    for place, text in everything_in(error):
+        assert not shows(text, KEY), f"{place}: {text}"
 
 
 @pytest.fixture
@@ -45,9 +53,11 @@ def searched(
     def search(*arguments: str) -> Result:
         result: Result = run(*arguments)
         assert not shows(f"{result.stdout}\n{result.stderr}\n{result.output}", KEY)
-        if result.exception is not None:
-            for place, text in everything_in(result.exception):
-                assert not shows(text, KEY), f"{place}: {text}"
+        if result.exit_code:  # once more, for the exception itself and what led to it
+            error = CliRunner().invoke(cli, list(arguments), standalone_mode=False).exception
+            if "doctor" not in arguments:  # which says all in its report, and raises nothing
+                assert isinstance(error, click.ClickException)
+                check(error)
         for file in user_path.iterdir():
             if file.is_file() and file.name != "keys.json":
                 assert not shows(file.read_bytes().decode("latin-1"), KEY), file
@@ -97,6 +107,20 @@ def test_no_command_shows_the_key(
     assert result.exit_code == 1
     assert "***" in result.stderr
     assert KEY.encode() in hostile.requests[before]
+
+
+@pytest.mark.parametrize("id", ["mimo", "mimo-v2.5-tts"])
+async def test_no_error_of_a_model_holds_the_key(
+    id: str, searched: Any, hostile: HostileServer
+) -> None:
+    """Not in the frames of the plugin either."""
+    hostile.answer = ECHO
+    with pytest.raises(llm.ModelError) as caught:
+        llm.get_model(id).prompt("Hi", key=KEY).text()
+    check(caught.value)
+    with pytest.raises(llm.ModelError) as caught:
+        await llm.get_async_model(id).prompt("Hi", key=KEY).text()
+    check(caught.value)
 
 
 @pytest.mark.parametrize("place", [*IN_BODIES, *IN_HEADS])
