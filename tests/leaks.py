@@ -30,6 +30,7 @@ def shows(text: str, key: str) -> bool:
     views = [text]
     for _ in range(4):
         views.append(_undone(views[-1]))
+    views += list(_joined(text).values())
     for view in views:
         flat = _flat(view)
         if any(window in flat or window.encode().hex() in flat for window in windows):
@@ -40,6 +41,14 @@ def shows(text: str, key: str) -> bool:
                 if any(window in decoded for window in windows):
                     return True
     return False
+
+
+def _joined(text: str) -> dict[str, str]:
+    """What the strings of each JSON field say together: the pieces of a stream."""
+    fields: dict[str, str] = {}
+    for name, value in re.findall(r'"(\w+)": ?"((?:[^"\\]|\\.)*)"', text.replace('\\"', '"')):
+        fields[name] = fields.get(name, "") + value
+    return fields
 
 
 def _undone(text: str) -> str:

@@ -157,6 +157,10 @@ def test_no_key_in_the_address(
 
 
 @pytest.mark.parametrize("wrong", [f"{KEY}\n{KEY}", f"{KEY} x", f"{KEY}é"])
-def test_a_malformed_key_is_not_shown(wrong: str, searched: Any) -> None:
+def test_a_malformed_key_is_not_shown(
+    wrong: str, searched: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for command in (("-m", "mimo", "Hi"), ("mimo", "refresh")):
         assert searched(*command, "--key", wrong).exit_code == 1
+        monkeypatch.setenv("MIMO_API_KEY", wrong)
+        assert searched(*command).exit_code == 1
