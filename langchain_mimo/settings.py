@@ -118,10 +118,12 @@ class MiMoSettings(BaseChatModel, MiMoFields):
             "enforce_tool_choice": self.enforce_tool_choice,
             **self._default_params,
         }
-        for name in HOLD_CREDENTIALS:
-            if (value := getattr(self, name)) and name != "model_kwargs":
+        for name in ("default_headers", "default_query", "extra_body"):
+            if value := getattr(self, name):
                 params[name] = masked(value)
-        return {"_type": self._llm_type, **masked(params)}
+        if self.model_kwargs:  # they stand beside the other fields
+            params = masked(params)
+        return {"_type": self._llm_type, **params}
 
     def _get_invocation_params(
         self, stop: list[str] | None = None, **kwargs: Any

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Protocol
 
 from mimo_core._spellings import SHORTEST, Finder
@@ -276,6 +277,7 @@ def credentials_in_body(body: Mapping[str, Any], known: Collection[str]) -> set[
     }
 
 
+@lru_cache(maxsize=512)  # every call of a LangChain model asks for the same few
 def is_credential_header(name: str) -> bool:
     """Whether this header or parameter holds a credential: `x-api-key`, `accessToken`.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import weakref
+from functools import cache
 
 from mimo_core._redact import without_keys
 
@@ -55,6 +56,11 @@ def keep_out_of_logs(secrets: frozenset[str]) -> None:
         secrets: as they are sent, for as long as somebody else holds this set.
     """
     _known.add(secrets)
+    _install()
+
+
+@cache
+def _install() -> None:
     for library in _LIBRARIES:
         for name in (library, *(f"{library}.{part}" for part in _PARTS)):
-            logging.getLogger(name).addFilter(_filter)  # once: it is there already, then
+            logging.getLogger(name).addFilter(_filter)
