@@ -121,6 +121,7 @@ def whole_details(published: Published) -> Any:
     return published.told["answer"]["choices"][0]["message"]["reasoning_details"]
 
 
+@pytest.mark.filterwarnings("ignore:.*reasoned although thinking was turned off")  # they do
 @pytest.mark.parametrize("thinking", [True, False])
 async def test_the_switch(published: Published, way: str, thinking: bool) -> None:
     talk = Talk(way, published.base_url, tools=[add], options={"thinking": thinking})
