@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -262,19 +262,17 @@ def _user_and_password(basic: str) -> list[str]:
     return [both, both.partition(":")[2]]
 
 
-def credentials_in_body(body: Mapping[str, Any], known: Collection[str]) -> set[str]:
+def credentials_in_body(body: Mapping[str, Any], known: frozenset[str]) -> set[str]:
     """The credentials among the fields of a request's body.
 
     Args:
         body: the request.
         known: the names of fields that are none: of most requests these are all.
     """
-    others = body.keys() - known
-    return others and {
-        value
-        for name, value in body.items()
-        if name in others and isinstance(value, str) and is_credential(name, value)
-    }
+    if known.issuperset(body):
+        return set()
+    others = {name: value for name, value in body.items() if name not in known}
+    return {v for k, v in others.items() if isinstance(v, str) and is_credential(k, v)}
 
 
 @lru_cache(maxsize=512)  # every call of a LangChain model asks for the same few

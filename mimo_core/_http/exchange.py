@@ -42,6 +42,7 @@ from mimo_core.types import ChatRequest, ChatResponse
 
 Answer = TypeVar("Answer")
 _LIMITS = Limits()
+_FIELDS = frozenset(ChatRequest.__annotations__)
 
 
 class Exchange(Generic[Answer]):
@@ -189,7 +190,7 @@ class ChatCall(Exchange[ChatResponse]):
         self._protocol = protocol_for(endpoint)
         prepared = prepare(request, endpoint.protocol, endpoint.dialect)
         self._model = prepared["model"]
-        if found := credentials_in_body(prepared, ChatRequest.__annotations__):
+        if found := credentials_in_body(prepared, _FIELDS):
             self._secrets |= found
             keep_out_of_logs(self._secrets)
         self._repair = ToolCallRepair(prepared.get("tools"))
