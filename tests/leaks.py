@@ -11,6 +11,7 @@ import html
 import pickle
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from traceback import StackSummary, TracebackException
 from typing import Any
@@ -23,15 +24,15 @@ _OURS = tuple(
 )
 
 
+@lru_cache(maxsize=20_000)  # most texts of an error are those of the one before it
 def shows(text: str, key: str) -> bool:
     """Whether the text shows half of the key or more, in any spelling."""
     wanted = _flat(key)
     windows = {wanted[at : at + _WINDOW] for at in range(len(wanted) - _WINDOW + 1)}
     views = [text]
-    for _ in range(4):
-        views.append(_undone(views[-1]))
-    views += list(_joined(text).values())
-    for view in views:
+    while len(views) < 5 and (undone := _undone(views[-1])) != views[-1]:
+        views.append(undone)
+    for view in dict.fromkeys([*views, *_joined(text).values()]):
         flat = _flat(view)
         if any(window in flat or window.encode().hex() in flat for window in windows):
             return True
@@ -106,7 +107,7 @@ def _frames(stack: StackSummary) -> Iterator[str]:
             for name, value in (frame.locals or {}).items():
                 if name == "chunk" and "mimo_core" not in frame.filename:
                     continue
-                yield f"{frame.filename}:{frame.lineno} {frame.name}: {name} = {value}"
+                yield f"{Path(frame.filename).stem}:{frame.lineno} {frame.name}: {name} = {value}"
 
 
 def _pickled(error: Any) -> str:
