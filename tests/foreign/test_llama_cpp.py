@@ -30,6 +30,7 @@ pytestmark = [
     # Random weights do that; what is said of it is tested elsewhere.
     pytest.mark.filterwarnings("ignore:Reasoning used up max_tokens:UserWarning"),
     pytest.mark.filterwarnings("ignore:mimo-v2.* was cut at max_tokens in its call:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.* reasoned although thinking was turned off:UserWarning"),
     pytest.mark.filterwarnings("ignore:Mimo-v2.* put everything into the reasoning:UserWarning"),
 ]
 
