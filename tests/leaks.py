@@ -111,10 +111,15 @@ def _frames(stack: StackSummary) -> Iterator[str]:
 
 
 def _pickled(error: Any) -> str:
-    partial = getattr(error, "partial", None)
+    """The error as bytes, without the answers in it. (tblib, which `distributed` brings, pickles
+    the whole chain.)"""
+    chain: list[Any] = [error]
+    for one in chain:
+        chain += [e for e in (one.__cause__, one.__context__) if e is not None and e not in chain]
+    partials = [(one, one.partial) for one in chain if getattr(one, "partial", None) is not None]
     try:
-        if partial is not None:
-            error.partial = None
+        for one, _ in partials:
+            one.partial = None
         return pickle.dumps(error, protocol=0).decode("latin-1")
     except (
         TypeError,
@@ -123,5 +128,5 @@ def _pickled(error: Any) -> str:
     ):  # an HTTP library's own, with a request
         return ""
     finally:
-        if partial is not None:
-            error.partial = partial
+        for one, partial in partials:
+            one.partial = partial
