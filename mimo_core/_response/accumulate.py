@@ -65,7 +65,7 @@ class Accumulator:
         if self._reasoning:
             message["reasoning_content"] = _joined(self._reasoning)
         if self._calls:
-            message["tool_calls"] = [call.tool_call() for _, call in sorted(self._calls.items())]
+            message["tool_calls"] = self.calls()
         if self._audio is not None:
             pieces = self._audio.get("data")
             message["audio"] = {**self._audio, "data": joined(pieces)} if pieces else self._audio
@@ -73,6 +73,10 @@ class Accumulator:
         if details := message.get("reasoning_details"):
             message["reasoning_details"] = joined_details(details)
         return cast("Message", message)
+
+    def calls(self) -> list[ToolCall]:
+        """The calls so far, in the order of their indices."""
+        return [call.tool_call() for _, call in sorted(self._calls.items())]
 
     def _add_call(self, call: ToolCall) -> None:
         index = call.get("index")

@@ -168,11 +168,15 @@ def _function(value: Any, where: str) -> None:
     _fields(value, _FUNCTION, where)
 
 
-def _calls(value: Any, where: str) -> None:
+def _each(value: Any, checks: dict[str, _Check], where: str) -> None:
     if not isinstance(value, list):
         raise _wrong(value, where, "a list")
-    for call in value:
-        _fields(call, _CALL, where)
+    for element in value:
+        _fields(element, checks, where)
+
+
+def _calls(value: Any, where: str) -> None:
+    _each(value, _CALL, where)
 
 
 def _audio(value: Any, where: str) -> None:
@@ -180,10 +184,7 @@ def _audio(value: Any, where: str) -> None:
 
 
 def _annotations(value: Any, where: str) -> None:
-    if not isinstance(value, list):
-        raise _wrong(value, where, "a list")
-    for annotation in value:
-        _fields(annotation, _ANNOTATION, where)
+    _each(value, _ANNOTATION, where)
 
 
 _FUNCTION: dict[str, _Check] = {"name": _text, "arguments": _arguments}

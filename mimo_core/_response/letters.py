@@ -6,6 +6,7 @@ finds no other one becomes U+FFFD, for no file, log or terminal can hold it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from mimo_core.types import Message, ToolCall
@@ -28,14 +29,7 @@ class LetterJoiner:
         Args:
             delta: checked by the gate; changed in place.
         """
-        fields = cast("dict[str, Any]", delta)
-        for name in _TEXTS:
-            if text := fields.get(name):
-                fields[name] = self._join(name, text)
-        for call in delta.get("tool_calls") or ():
-            function = call.get("function")
-            if function and isinstance(arguments := function.get("arguments"), str):
-                function["arguments"] = self._join(call.get("index"), arguments)
+        _change_texts(delta, self._join)
 
     def rest(self) -> Message:
         """What never found its other half."""
@@ -79,11 +73,17 @@ def make_whole(message: Message) -> None:
     Args:
         message: checked by the gate; changed in place.
     """
+    _change_texts(message, lambda place, text: whole(text))
+
+
+def _change_texts(message: Message, change: Callable[[_Place, str], str]) -> None:
+    """Change the texts of a message, or of a piece of one, in place: `change` gets where each
+    stands, which is a field's name or the index of a call."""
     fields = cast("dict[str, Any]", message)
     for name in _TEXTS:
         if text := fields.get(name):
-            fields[name] = whole(text)
+            fields[name] = change(name, text)
     for call in message.get("tool_calls") or ():
         function = call.get("function")
         if function and isinstance(arguments := function.get("arguments"), str):
-            function["arguments"] = whole(arguments)
+            function["arguments"] = change(call.get("index"), arguments)

@@ -156,7 +156,7 @@ class ChunkNormaliser:
         if rest:
             self._arrived.add(rest)
             chunks.append(self._chunk(rest, None))
-        for call in self._arrived.message().get("tool_calls") or ():
+        for call in self._arrived.calls():
             if is_too_deep((call.get("function") or {}).get("arguments") or ""):
                 raise self.interrupted(
                     f"the arguments of a call are nested more than {MAX_DEPTH} deep"
