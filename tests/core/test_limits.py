@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from mimo_core import (
+    APIConnectionError,
     APITimeoutError,
     InvalidRequestError,
     InvalidResponseError,
@@ -136,6 +137,22 @@ def test_of_a_refusal_the_beginning_is_read(connect: Connect, hello: Request) ->
     assert str(error).startswith("overloaded xxx")
     assert error.response is not None
     assert len(error.response.text) == Limits().error
+
+
+def test_interim_answers_and_no_other(connect: Connect, hello: Request) -> None:
+    interim = b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n" * 100
+    with serving(saying("", then=interim)) as url:
+        error = failed(lambda: connect(base_url=url, max_retries=0).chat(hello))
+    assert type(error) is APIConnectionError
+    assert "it sends interim answers (1xx) and no other" in str(error)
+
+
+def test_interim_answers_before_the_answer(connect: Connect, hello: Request) -> None:
+    interim = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    whole = json.dumps({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]})
+    head = HEAD.format(200, "application/json", f"content-length: {len(whole)}\r\n")
+    with serving(saying("", interim, interim, head.encode(), whole.encode())) as url:
+        assert text_of(connect(base_url=url).chat(hello)) == "Hi"
 
 
 def test_comments_and_no_event(connect: Connect, hello: Request) -> None:

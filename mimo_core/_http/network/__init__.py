@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import httpx2
 
+LARGEST_HEAD = 2**20
+"""Bytes from a request to its answer's head. One head is at most 100 kB (h11), but any number of
+interim answers (1xx) may stand before it, and each of them ends a silence."""
+
 
 def pool_options(context: ssl.SSLContext, limits: httpx2.Limits) -> dict[str, Any]:
     """What httpx2's transports give to httpcore2's connection pools."""
@@ -22,6 +26,42 @@ def pool_options(context: ssl.SSLContext, limits: httpx2.Limits) -> dict[str, An
         "max_keepalive_connections": limits.max_keepalive_connections,
         "keepalive_expiry": limits.keepalive_expiry,
     }
+
+
+class HeadBudget:
+    """What a connection may still receive before the head of an answer; without limit after it."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left: int | None = None
+
+    def begin(self) -> None:
+        """A request is being sent."""
+        self._left = LARGEST_HEAD
+
+    def end(self) -> None:
+        """The head has arrived."""
+        self._left = None
+
+    def spend(self, count: int) -> None:
+        """So many bytes have arrived.
+
+        Raises:
+            ConnectionError: they are too many.
+        """
+        if self._left is not None:
+            self._left -= count
+            if self._left < 0:
+                raise ConnectionError("it sends interim answers (1xx) and no other")
+
+
+def head_arrived(response: httpx2.Response) -> httpx2.Response:
+    """Let a response's connection send as much as its body takes."""
+    stream = response.extensions.get("network_stream")
+    if (head := getattr(stream, "head", None)) is not None:
+        head.end()
+    return response
 
 
 def shorter(timeout: float | None, limit: float) -> float:

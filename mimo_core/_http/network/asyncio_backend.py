@@ -21,7 +21,7 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from mimo_core._http.network import pool_options
+from mimo_core._http.network import head_arrived, pool_options
 from mimo_core._http.network.asyncio_protocol import READ_SIZE, Protocol
 from mimo_core._http.network.asyncio_streams import TCPStream
 
@@ -106,6 +106,9 @@ class AsyncioTransport(httpx2.AsyncHTTPTransport):
         self._pool = httpcore2.AsyncConnectionPool(
             **pool_options(context, limits), network_backend=AsyncioBackend()
         )
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        return head_arrived(await super().handle_async_request(request))
 
 
 def _interleave_families(infos: list[Any]) -> list[Any]:

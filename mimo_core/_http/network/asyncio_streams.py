@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import httpcore2
 
-from mimo_core._http.network import shorter
+from mimo_core._http.network import HeadBudget, shorter
 from mimo_core._http.network.asyncio_protocol import READ_SIZE, Protocol
 
 Result = TypeVar("Result")
@@ -22,6 +22,7 @@ class TCPStream(httpcore2.AsyncNetworkStream):
     def __init__(self, protocol: Protocol) -> None:
         self._protocol = protocol
         self._limit: float | None = None
+        self.head = HeadBudget()
 
     def limit_reads(self, seconds: float) -> None:
         """The most that a read waits, until something is written: the next request."""
@@ -31,7 +32,9 @@ class TCPStream(httpcore2.AsyncNetworkStream):
         if self._limit is not None:
             timeout = shorter(timeout, self._limit)
         try:
-            return await self._protocol.read(max_bytes, timeout)
+            data = await self._protocol.read(max_bytes, timeout)
+            self.head.spend(len(data))
+            return data
         except TimeoutError as error:
             raise httpcore2.ReadTimeout(str(error)) from error
         except OSError as error:
@@ -41,6 +44,7 @@ class TCPStream(httpcore2.AsyncNetworkStream):
         if not buffer:
             return
         self._limit = None
+        self.head.begin()
         try:
             await self._protocol.write(buffer, timeout)
         except TimeoutError as error:
@@ -86,6 +90,7 @@ class TLSStream(httpcore2.AsyncNetworkStream):
         self, tcp: TCPStream, context: ssl.SSLContext, server_hostname: str | None
     ) -> None:
         self._tcp = tcp
+        self.head = tcp.head
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._ssl = context.wrap_bio(
             self._incoming, self._outgoing, server_hostname=server_hostname

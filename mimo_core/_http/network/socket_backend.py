@@ -13,7 +13,7 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from mimo_core._http.network import pool_options, shorter
+from mimo_core._http.network import HeadBudget, head_arrived, pool_options, shorter
 
 _UNKNOWN = -1.0  # the socket's timeout may have been changed by httpcore2
 
@@ -38,6 +38,7 @@ class _Stream(httpcore2.NetworkStream):
         self._socket = stream.get_extra_info("socket")
         self._timeout: float | None = _UNKNOWN
         self._limit: float | None = None
+        self.head = HeadBudget()
 
     def limit_reads(self, seconds: float) -> None:
         """The most that a read waits, until something is written: the next request."""
@@ -51,6 +52,7 @@ class _Stream(httpcore2.NetworkStream):
                 self._socket.settimeout(timeout)
                 self._timeout = timeout
             data: bytes = self._socket.recv(max_bytes)
+            self.head.spend(len(data))
             return data
         except TimeoutError as error:
             raise httpcore2.ReadTimeout(str(error)) from error
@@ -60,6 +62,7 @@ class _Stream(httpcore2.NetworkStream):
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._timeout = _UNKNOWN
         self._limit = None
+        self.head.begin()
         self._stream.write(buffer, timeout)
 
     def close(self) -> None:
@@ -85,3 +88,6 @@ class SocketTransport(httpx2.HTTPTransport):
         self._pool = httpcore2.ConnectionPool(
             **pool_options(context, limits), network_backend=SocketBackend()
         )
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        return head_arrived(super().handle_request(request))
