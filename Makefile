@@ -29,7 +29,7 @@ $(VENV)/installed: pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[all]' --group dev
 	@touch $@
 
-# One changed decision at a time in the pure modules; SAMPLE= (empty) tries all 3,400, for hours.
+# One changed decision at a time in the pure modules; SAMPLE= (empty) tries all 3,400.
 SAMPLE ?= 150
 mutants: $(VENV)/installed
 	$(BIN)/python scripts/mutants.py $(if $(SAMPLE),--sample $(SAMPLE))

@@ -1,196 +1,255 @@
-"""Changes one thing in a pure module at a time, and asks whether a test of the module notices.
+"""Changes one thing in a pure module at a time, and asks whether a test notices.
 
-    python scripts/mutants.py [--sample 150] [--seed 1] [--only _response] [--jobs 2]
+    python scripts/mutants.py [--sample 150] [--seed 1] [--only _response] [--jobs 2] [TEST …]
 
 Each mutant is one changed comparison, condition, number, switch, result or left-out statement, in a
-copy of the tree. It is killed if a test fails or takes too long. Survivors are printed; those that
-no test can see are listed with the reason in tests/mutants.md.
+copy of the tree. First all tests run once, recorded; then each mutant meets the tests that reach
+it, the fastest first. It is killed if one fails or takes too long. Those that no test can see are
+listed in tests/mutants.md, with the reason; a list that is not true any more fails the run.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
-import copy
+import importlib
+import json
 import os
 import random
+import re
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
-from queue import Queue
+
+import pytest
+
+from scripts.mutation.changes import Mutant, mutants
+from scripts.mutation.reached import AT_IMPORT, QUIET, Reached, record
+from scripts.mutation.trial import (
+    FORK,
+    TOO_LONG,
+    CannotExchangeError,
+    Runner,
+    Verdict,
+    judge_imported,
+    silence,
+)
 
 ROOT = Path(__file__).parent.parent
-# The pure modules, and the tests (tests/core/test_….py) that are theirs.
-STREAMS = "response stream sse calls tool_calls gate reasoning stream_ends messages_events limits"
-TESTS = {
-    "_response": STREAMS + " edges",
-    "_request": "request history history_media body messages_request dialects edges any_argument",
-    "_protocols": "messages_request messages_events messages_round_trip messages_answers stream",
-    "_http/errors.py": "classify classify_details client_errors",
-    "_http/retry.py": "retry client_retries",
-    "_http/options.py": "call_options any_argument client_wire",
-    "gateways.py": "gateways endpoint dialects",
+LISTED = ROOT / "tests/mutants.md"
+ENOUGH = 0.95  # of those that are not equivalent
+PURE = ["_response", "_request", "_protocols", "_http/errors.py", "_http/retry.py"]
+PURE += ["_http/options.py", "gateways.py", "models.py", "checks.py", "schemas.py", "media.py"]
+PURE += ["audio.py", "notices.py"]
+# What is made when a module is imported: the tests (tests/core/test_….py) of what it makes.
+TABLES = {
+    "gateways.py": "gateways endpoint dialects call_options",
     "models.py": "models models_of_today edges request speech",
-    "checks.py": "checks schemas",
-    "schemas.py": "schemas checks",
-    "media.py": "media speech history_media request",
-    "audio.py": "speech media",
-    "notices.py": "notices",
 }
-TIMEOUT = 120  # seconds
-_STATEMENTS = (ast.Assign, ast.AugAssign, ast.Raise, ast.Continue, ast.Delete)
-_PAIRS = [(ast.Eq, ast.NotEq), (ast.Is, ast.IsNot), (ast.In, ast.NotIn)]
-_PAIRS += [(ast.Lt, ast.LtE), (ast.Gt, ast.GtE)]
-_OPPOSITES: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    one: other for pair in _PAIRS for one, other in (pair, pair[::-1])
-}
+_WARM = "httpx2 pydantic hypothesis jsonschema uvloop trustme yaml openai anthropic"
 
 
-def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    """What can stand in the place of a node, each with its name."""
-    if isinstance(node, ast.Compare) and type(node.ops[0]) in _OPPOSITES:
-        changed = copy.deepcopy(node)
-        changed.ops[0] = _OPPOSITES[type(node.ops[0])]()
-        yield "comparison", changed
-    elif isinstance(node, ast.BoolOp):
-        changed_op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-        yield "and/or", ast.BoolOp(changed_op, node.values)
-    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        yield "not", node.operand
-    elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
-        yield "switch", ast.Constant(not node.value)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, int):
-        yield "number", ast.Constant(node.value + 1)
-    elif isinstance(node, ast.Return) and not _is_none(node.value):
-        yield "result", ast.Return(ast.Constant(None))
-    elif isinstance(node, ast.If):
-        yield "condition", ast.If(ast.UnaryOp(ast.Not(), node.test), node.body, node.orelse)
-    elif isinstance(node, _STATEMENTS) or (
-        isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
-    ):
-        yield "left out", ast.Pass()
+@dataclass(frozen=True)
+class Task:
+    """A mutant, the tests that it meets, and whether it has to be imported."""
+
+    mutant: Mutant
+    tests: list[str]
+    is_imported: bool
+    files: list[str]
 
 
-def _is_none(value: ast.expr | None) -> bool:
-    return value is None or (isinstance(value, ast.Constant) and value.value is None)
+Answer = Verdict | Task | None
+"""A verdict, a task that has to be done otherwise, or the end."""
+Step = Callable[[Path, Reached, list[str], list[Task], "SimpleQueue[Answer]"], None]
 
 
-def places(tree: ast.Module) -> list[tuple[ast.AST, str, int | None]]:
-    """Every child of a function in the tree: its parent, the field, the position in it."""
-    found: list[tuple[ast.AST, str, int | None]] = []
-    functions = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
-    seen = set()
-    for parent in (inner for function in functions for inner in ast.walk(function)):
-        if id(parent) in seen or isinstance(parent, ast.JoinedStr | ast.FormattedValue):
-            continue  # a word of a message is no decision
-        seen.add(id(parent))
-        for name, value in ast.iter_fields(parent):
-            if name in ("annotation", "returns", "decorator_list"):
-                continue
-            if isinstance(value, ast.AST):
-                found.append((parent, name, None))
-            elif isinstance(value, list):
-                found += [(parent, name, i) for i, v in enumerate(value) if isinstance(v, ast.AST)]
+def all_mutants(package: Path, only: str) -> list[Mutant]:
+    """Every mutant of the pure modules whose path begins with `only`."""
+    found = []
+    for place in PURE:
+        base = package / place
+        for path in sorted(base.glob("*.py")) if base.is_dir() else [base]:
+            module = path.relative_to(package).as_posix()
+            if module.startswith(only):
+                found += list(mutants(path, module))
     return found
 
 
-def mutants(path: Path) -> Iterator[tuple[int, str, str, str]]:
-    """Each mutant of a module: its line, what changed, how the line reads, and the new source."""
-    tree = ast.parse(path.read_text())
-    for parent, name, position in places(tree):
-        held = getattr(parent, name)
-        node = held if position is None else held[position]
-        for what, changed in changes(node):
-            ast.copy_location(changed, node)
-            _put(parent, name, position, changed)
-            source = ast.unparse(ast.fix_missing_locations(tree))
-            _put(parent, name, position, node)
-            yield node.lineno, what, ast.unparse(changed).split("\n")[0][:90], source
+def equivalents(text: str) -> set[str]:
+    """The mutants that tests/mutants.md lists as equivalent."""
+    _, _, section = text.partition("\n## Equivalent mutants")
+    return set(re.findall(r"^- `(.+?)`", section.split("\n## ")[0], re.MULTILINE))
 
 
-def _put(parent: ast.AST, name: str, position: int | None, node: ast.AST) -> None:
-    if position is None:
-        setattr(parent, name, node)
-    else:
-        getattr(parent, name)[position] = node
+def task(mutant: Mutant, reached: Reached) -> Task:
+    """Who is asked about a mutant, and how."""
+    tests = reached.of(mutant.module, mutant.lines)
+    is_imported = AT_IMPORT in tests
+    if is_imported:
+        tests |= reached.of(mutant.module, mutant.body)
+    ordered = reached.fastest_first(tests)
+    files = {test.split("::")[0] for test in ordered}
+    if is_imported:
+        tables = TABLES.get(mutant.module, "").split()
+        files |= {file for name in tables if (file := f"tests/core/test_{name}.py")}
+        ordered = reached.fastest_first(t for t in reached.seconds if t.split("::")[0] in files)
+    return Task(mutant, ordered, is_imported, sorted(files))
 
 
-def survives(tree: Path, module: str, source: str | None, tests: str) -> bool:
-    """Whether the tests pass in a copy of the tree, with the module changed (None: as it is)."""
-    path = tree / "mimo_core" / module
-    before = path.read_text()
-    path.write_text(before if source is None else source)
-    files = [f"tests/core/test_{name}.py" for name in tests.split()]
-    quick = ["-x", "-q", "-n0", "-p", "no:cacheprovider", "-p", "no:randomly", "-m", "not slow"]
-    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = subprocess.run(  # noqa: S603  # our own tests
-            [sys.executable, "-m", "pytest", *quick, *files],
-            cwd=tree,
-            env=environment,
-            capture_output=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
-        return done.returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
-    finally:
-        path.write_text(before)
+def exchange(
+    tree: Path, reached: Reached, tests: list[str], tasks: list[Task], told: SimpleQueue[Answer]
+) -> None:
+    """One process: collects the tests, and judges mutants by exchanging code."""
+    silence()
+    runner = Runner(tree, reached)
+
+    def judge_all() -> None:
+        for given in tasks:
+            try:
+                told.put(runner.judge(given.mutant, given.tests))
+            except CannotExchangeError:
+                told.put(given)
+
+    runner.work = judge_all
+    pytest.main([*QUIET, *tests], plugins=[runner])
+    told.put(None)
+
+
+def import_each(
+    tree: Path, reached: Reached, tests: list[str], tasks: list[Task], told: SimpleQueue[Answer]
+) -> None:
+    """One process: judges mutants by importing them, each in a process of its own."""
+    for given in tasks:
+        told.put(judge_imported(given.mutant, tree, reached, given.tests, given.files or tests))
+    told.put(None)
+
+
+def in_parallel(
+    jobs: int, step: Step, tree: Path, reached: Reached, tests: list[str], tasks: list[Task]
+) -> Iterator[Verdict | Task]:
+    """The answers of several processes, each with its share of the tasks."""
+    told: SimpleQueue[Answer] = FORK.SimpleQueue()
+    shares = [tasks[number::jobs] for number in range(jobs)]
+    processes = [
+        FORK.Process(target=step, args=(tree, reached, tests, share, told)) for share in shares
+    ]
+    for process in processes:
+        process.start()
+    left = jobs
+    while left:
+        answer = told.get()
+        if answer is None:
+            left -= 1
+        else:
+            yield answer
+    for process in processes:
+        process.join()
+
+
+def verdicts(
+    jobs: int, tree: Path, reached: Reached, tests: list[str], tasks: list[Task]
+) -> Iterator[Verdict]:
+    """Every mutant's verdict, as it comes."""
+    imported = [given for given in tasks if given.is_imported]
+    rest = [given for given in tasks if not given.is_imported]
+    for answer in in_parallel(jobs, exchange, tree, reached, tests, rest):
+        if isinstance(answer, Verdict):
+            yield answer
+        else:
+            imported.append(answer)
+    for answer in in_parallel(jobs, import_each, tree, reached, tests, imported):
+        if isinstance(answer, Verdict):
+            yield answer
+
+
+def copied(folder: Path) -> Path:
+    """A copy of the project's code and tests, in which this process now works."""
+    for part in ("mimo_core", "tests", "langchain_mimo", "llm_mimo", "cassettes"):
+        unwanted = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / part, folder / part, symlinks=True, ignore=unwanted)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
+    os.environ["PYTHONPATH"] = str(folder)
+    return folder
+
+
+def recorded(tree: Path, tests: list[str]) -> Reached:
+    """One run of the tests in a child, recorded."""
+    hears, says = FORK.Pipe(duplex=False)
+
+    def child() -> None:
+        says.send(record(tree, tests))
+
+    process = FORK.Process(target=child)
+    process.start()
+    says.close()
+    reached: Reached = hears.recv()
+    process.join()
+    return reached
+
+
+def report(found: list[Verdict], total: int, listed: set[str], known: set[str]) -> int:
+    """Print the figures. Returns 1 where too many survived, or the list is not true."""
+    say = sys.stdout.write
+    killed = {verdict.name for verdict in found if verdict.killed_by is not None}
+    alive = {verdict.name for verdict in found} - killed
+    survivors, equivalent = alive - listed, alive & listed
+    wrong = sorted(listed - known) + sorted(listed & killed)
+    for name in sorted(survivors):
+        say(f"survived: {name}\n")
+    for name in wrong:
+        say(f"listed as equivalent, but {'killed' if name in killed else 'unknown'}: {name}\n")
+    by_module = Counter(name.split(":")[0] for name in killed | survivors)
+    for module, count in sorted(by_module.items()):
+        lost = sum(name.startswith(f"{module}:") for name in survivors)
+        say(f"{module}: {count - lost} of {count}\n")
+    too_long = sum(verdict.killed_by == TOO_LONG for verdict in found)
+    share = len(killed) / max(len(killed | survivors), 1)
+    say(
+        f"{len(killed)} of {len(killed | survivors)} killed ({share:.1%}), {too_long} of them by "
+        f"the limits; {len(equivalent)} equivalent; there are {total} in all.\n"
+    )
+    return int(share < ENOUGH or bool(wrong))
 
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("tests", nargs="*", default=["tests/core"], help="default: tests/core")
     options.add_argument("--sample", type=int, help="this many; default: all")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--only", default="", help="modules whose path begins like this")
     options.add_argument("--jobs", type=int, default=2)
+    options.add_argument("--log", type=Path, help="a file for every verdict, as JSON lines")
     given = options.parse_args()
-    work = []
-    for place, tests in TESTS.items():
-        base = ROOT / "mimo_core" / place
-        for path in sorted(base.glob("*.py")) if base.is_dir() else [base]:
-            module = path.relative_to(ROOT / "mimo_core").as_posix()
-            if module.startswith(given.only):
-                work += [(module, tests, *mutant) for mutant in mutants(path)]
-    total = len(work)
-    if given.sample:
-        work = random.Random(given.seed).sample(work, min(given.sample, total))  # noqa: S311
-    with tempfile.TemporaryDirectory() as folder:
-        trees: Queue[Path] = Queue()
-        for number in range(given.jobs):
-            tree = Path(folder) / str(number)
-            for part in ("mimo_core", "tests", "langchain_mimo", "llm_mimo", "cassettes"):
-                shutil.copytree(ROOT / part, tree / part, symlinks=True)
-            shutil.copy(ROOT / "pyproject.toml", tree)
-            trees.put(tree)
-        for module, tests in {tests: (module, tests) for module, tests, *_ in work}.values():
-            if not survives(Path(folder) / "0", module, None, tests):
-                sys.stderr.write(f"The tests of {module} fail without a change: {tests}\n")
-                return 2
-
-        def judge(mutant: tuple[str, str, int, str, str, str]) -> bool:
-            module, tests, line, what, reads, source = mutant
-            tree = trees.get()
-            try:
-                alive = survives(tree, module, source, tests)
-            finally:
-                trees.put(tree)
-            if alive:
-                sys.stdout.write(f"survived: mimo_core/{module}:{line}: {what}: {reads}\n")
-                sys.stdout.flush()
-            return alive
-
-        with ThreadPoolExecutor(given.jobs) as pool:
-            alive = sum(pool.map(judge, work))
-    killed = len(work) - alive
-    share = killed / max(len(work), 1)
-    sys.stdout.write(f"{killed} of {len(work)} killed ({share:.1%}); there are {total} in all.\n")
-    return 0
+    for name in _WARM.split():
+        importlib.import_module(name)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        tree = copied(Path(folder))
+        everything = all_mutants(tree / "mimo_core", given.only)
+        chosen = everything
+        if given.sample and given.sample < len(everything):
+            chosen = random.Random(given.seed).sample(everything, given.sample)  # noqa: S311
+        reached = recorded(tree, given.tests)
+        if reached.failed:
+            sys.stderr.write(f"These fail without a change: {', '.join(reached.failed)}\n")
+            return 2
+        tasks = [task(mutant, reached) for mutant in chosen]
+        found = []
+        for verdict in verdicts(given.jobs, tree, reached, given.tests, tasks):
+            found.append(verdict)
+            if given.log is not None:
+                with given.log.open("a") as log:
+                    log.write(json.dumps(asdict(verdict), ensure_ascii=False) + "\n")
+        os.chdir(ROOT)
+    names = {mutant.name for mutant in everything}
+    listed = {name for name in equivalents(LISTED.read_text()) if name.startswith(given.only)}
+    return report(found, len(everything), listed, names)
 
 
 if __name__ == "__main__":
