@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mimo_core.testing.cassettes.contexts import register as register
     from mimo_core.testing.cassettes.contexts import use_cassette as use_cassette
     from mimo_core.testing.cassettes.contexts import vcr_settings as vcr_settings
+    from mimo_core.testing.cassettes.ignoring import MatchRule as MatchRule
+    from mimo_core.testing.cassettes.ignoring import ignore as ignore
     from mimo_core.testing.cassettes.provenance import Provenance as Provenance
     from mimo_core.testing.emulator import FakeMiMo as FakeMiMo
     from mimo_core.testing.emulator import Fault as Fault
@@ -28,6 +30,7 @@ _MODULES = {
     "cassettes.contexts": ("provenance_of", "register", "use_cassette", "vcr_settings"),
     "errors": ("CassetteError", "NoRecordedAnswer"),
     "emulator": ("FakeMiMo", "Fault", "ReceivedRequest", "Reply"),
+    "cassettes.ignoring": ("MatchRule", "ignore"),
     "cassettes.provenance": ("Provenance",),
 }
 _HOME = {

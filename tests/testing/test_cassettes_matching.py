@@ -57,7 +57,7 @@ def test_equal_by_meaning(sent: Any) -> None:
         ({**BODY, "messages": []}, "messages: recorded 1 items, sent 0"),
         (
             {**BODY, "messages": [{"role": "user", "content": "b"}]},
-            "messages[0].content: recorded 'a', sent 'b'",
+            "messages[0].content (user): recorded 'a', sent 'b'",
         ),
         (b"no json", "body: not the recorded one"),
     ],
@@ -149,8 +149,8 @@ def test_a_miss_says_what_is_nearest_and_what_to_do(tmp_path: Path) -> None:
     with use_cassette(path), pytest.raises(NoRecordedAnswer) as caught:
         ask("b")
     assert str(caught.value) == (
-        f"{path} holds no answer to this POST chat/completions: messages[0].content: recorded "
-        "'a', sent 'b'. Record it: pytest --record-mode=rewrite, or mimo-replay --record."
+        f"{path} holds no answer to this POST chat/completions: messages[0].content (user): "
+        "recorded 'a', sent 'b'. Record it: pytest --record-mode=rewrite, or mimo-replay --record."
     )
 
 

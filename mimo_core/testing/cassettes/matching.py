@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from mimo_core.testing.cassettes.cleaning import MiMoRequest
+from mimo_core.testing.cassettes.differences import first_difference
 from mimo_core.testing.cassettes.edits import json_of
+from mimo_core.testing.cassettes.ignoring import MatchRule, unfound
+from mimo_core.testing.cassettes.meaning import essence_of, meaning_of
+from mimo_core.testing.cassettes.provenance import EMULATOR_HOST, host_of
 from mimo_core.testing.cassettes.vcrpy import Request
+from mimo_core.testing.errors import CassetteError
 
 MATCHER = "mimo"
 """The name under which `mimo_request` is registered with vcrpy."""
 _ENDPOINTS = ("/chat/completions", "/messages", "/models")
+_PORTS = {"https": 443, "http": 80}
 FOREIGN = "vcr"
 """For cassettes without provenance, which others recorded: vcrpy's own default, without body."""
-_LONGEST = 60
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A recorded request that may be the one.
+
+    Attributes:
+        index: in its cassette.
+        request: as vcrpy represents it.
+        played: whether its answer was given already.
+    """
+
+    index: int
+    request: Request
+    played: bool = False
 
 
 def mimo_request(sent: Request, recorded: Request) -> None:
@@ -28,13 +53,129 @@ def match_of(*requests: Request) -> str:
     return next(filter(None, known), "exact")
 
 
-def difference(sent: Request, recorded: Request, mode: str) -> str | None:
+def best_match(
+    sent: Request,
+    candidates: Sequence[Candidate],
+    rule: MatchRule | None = None,
+    *,
+    allow_repeats: bool = False,
+) -> int | None:
+    """Which recorded answer a request gets.
+
+    The same question may have been asked at two gateways: the answers of the same scheme, host and
+    port come first, there those of the same path, and else the order of the recording counts. Those
+    of another host are given only where every recorded request that matches went to one host, so
+    that it is plain which. A loopback address is the emulator's, whose port changes.
+
+    Args:
+        sent: the cleaned request.
+        candidates: the recorded requests, in their order.
+        rule: what may differ, from `ignore`; None for nothing.
+        allow_repeats: vcrpy's `allow_playback_repeats`: the first answer is given again and again.
+
+    Returns:
+        The index of the recorded request, or None where its answer is not to be had.
+    """
+    pool = _nearest(sent, _equal(sent, candidates, rule))
+    return next((one.index for one in pool if allow_repeats or not one.played), None)
+
+
+def why_no_match(sent: Request, candidates: Sequence[Candidate], rule: MatchRule | None) -> str:
+    """Why `best_match` gave None, in words for the end of a sentence on the cassette.
+
+    Args:
+        sent: as for `best_match`.
+        candidates: as for `best_match`.
+        rule: as for `best_match`.
+
+    Returns:
+        E.g. `holds no answer to this POST chat/completions: messages[0].content (user): …`.
+    """
+    asked = f"{sent.method} {endpoint_of(sent)}"
+    if not candidates:
+        return f"holds no recorded answers (asked: {asked})"
+    if equal := _equal(sent, candidates, rule):
+        if pool := _nearest(sent, equal):
+            return f"holds {len(pool)} answer(s) to this {asked}, and all were given"
+        hosts = ", ".join(sorted({host_of(one.request.uri) for one in equal}))
+        here = host_of(sent.uri)
+        return f"holds answers to this {asked} of several hosts ({hosts}), none of {here}"
+    likely = [one for one in candidates if endpoint_of(one.request) == endpoint_of(sent)]
+    likely = likely or list(candidates)
+    nearest = next((one for one in likely if not one.played), likely[0]).request
+    told = difference(sent, nearest, match_of(nearest, sent), rule)
+    return f"holds no answer to this {asked}: {told}"
+
+
+def _equal(
+    sent: Request, candidates: Sequence[Candidate], rule: MatchRule | None
+) -> list[Candidate]:
+    return [
+        one
+        for one in candidates
+        if difference(sent, one.request, match_of(one.request, sent), rule) is None
+    ]
+
+
+def _nearest(sent: Request, equal: list[Candidate]) -> list[Candidate]:
+    """Those of the nearest gateway; none where they are of several others."""
+    if not equal:
+        return []
+    distances = [_distance(sent, one.request) for one in equal]
+    nearest = min(distances)
+    elsewhere, _ = nearest
+    if elsewhere and len({_origin(one.request) for one in equal}) > 1:
+        return []
+    return [one for one, far in zip(equal, distances, strict=True) if far == nearest]
+
+
+def _distance(sent: Request, recorded: Request) -> tuple[bool, bool]:
+    same_origin = _origin(sent) == _origin(recorded) or (
+        host_of(recorded.uri) == EMULATOR_HOST and _is_loopback(host_of(sent.uri))
+    )
+    return not same_origin, sent.path.rstrip("/") != recorded.path.rstrip("/")
+
+
+def _origin(request: Request) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(request.uri)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def check_found(rule: MatchRule, requests: Iterable[Request]) -> None:
+    """Refuse a rule of which a part was found in no request: it is misspelled, or left over.
+
+    Args:
+        rule: from `ignore`.
+        requests: all that a cassette holds, and all that were sent while it was open.
+
+    Raises:
+        CassetteError: says which part.
+    """
+    bodies = [body for body in map(body_of, requests) if isinstance(body, dict | list)]
+    if bodies and (missing := unfound(rule, bodies)):
+        raise CassetteError(
+            f"match=ignore({', '.join(missing)}) is found in no request, recorded or sent. "
+            "Correct it, or leave it out."
+        )
+
+
+def difference(
+    sent: Request, recorded: Request, mode: str, rule: MatchRule | None = None
+) -> str | None:
     """How two requests differ, or None where one's answer is the other's.
 
     Args:
         sent: a request as vcrpy represents it.
         recorded: another one.
         mode: a `match` of `Provenance`.
+        rule: what may differ, from `ignore`; None for nothing.
     """
     if sent.method != recorded.method:
         return f"method: recorded {recorded.method}, sent {sent.method}"
@@ -43,14 +184,42 @@ def difference(sent: Request, recorded: Request, mode: str) -> str | None:
         return f"address: recorded {theirs}, sent {ours}"
     if mode == FOREIGN:
         return _uris(sent, recorded)
-    mine, other = body_of(sent), body_of(recorded)
+    mine, other = sent.body, recorded.body
+    if mine == other:
+        return None
+    # Other services' bodies are compared whole: of what is a null there, nothing is known here.
+    known = "/" + ours in _ENDPOINTS
+    try:
+        return _bodies(
+            _parsed(mine, known), _parsed(other, known), mode if known else "exact", rule
+        )
+    except RecursionError:
+        return "body: nested too deeply to be compared"
+
+
+def _bodies(mine: Any, other: Any, mode: str, rule: MatchRule | None) -> str | None:
+    if isinstance(mine, list) and isinstance(other, list):
+        return first_difference(mine, other, rule)
     if not isinstance(mine, dict) or not isinstance(other, dict):
         return None if mine == other else "body: not the recorded one"
     if mode != "exact":
-        mine, other = _essence(mine, mode), _essence(other, mode)
-        if not other.get("model"):
-            mine.pop("model", None)  # published without the model: an answer to any
-    return first_difference(_meaning(mine), _meaning(other))
+        mine, other = essence_of(mine, mode), essence_of(other, mode)
+        if not other["model"]:  # published without the model: an answer to any
+            other["model"] = mine["model"]
+    return first_difference(mine, other, rule)
+
+
+def _parsed(body: Any, known: bool) -> Any:
+    return _parsed_bytes(body, known) if isinstance(body, bytes) else (body or b"")
+
+
+@lru_cache(maxsize=64)  # each request of a cassette is compared with each that is sent
+def _parsed_bytes(body: bytes, known: bool) -> Any:
+    """What is compared of a body. It is not to be changed: others get the same object."""
+    parsed = json_of(body)
+    if known and isinstance(parsed, dict):
+        return meaning_of(parsed)
+    return body if parsed is None else parsed
 
 
 def endpoint_of(request: Request) -> str:
@@ -75,63 +244,3 @@ def _uris(sent: Request, recorded: Request) -> str | None:
         if mine != other:
             return f"{part}: recorded {other}, sent {mine}"
     return None
-
-
-def _meaning(body: dict[str, Any]) -> dict[str, Any]:
-    """The body without what does not change the answer: nulls, defaults, `stream_options`."""
-    kept = {name: value for name, value in body.items() if value is not None}
-    kept.pop("stream_options", None)  # the service sends usage either way
-    if kept.get("stream") is False:
-        del kept["stream"]
-    return kept
-
-
-def _essence(body: dict[str, Any], mode: str) -> dict[str, Any]:
-    """What counts of a body where the published request is not the user's."""
-    essence = {"model": body.get("model"), "stream": bool(body.get("stream"))}
-    if mode == "question":
-        essence["last user message"] = _last_question(body.get("messages"))
-    return essence
-
-
-def _last_question(messages: Any) -> str:
-    for message in reversed(messages if isinstance(messages, list) else []):
-        if isinstance(message, dict) and message.get("role") == "user":
-            return _text(message.get("content")).strip()
-    return ""
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, list):
-        parts = (part.get("text") for part in content if isinstance(part, dict))
-        return "".join(part for part in parts if isinstance(part, str))
-    return content if isinstance(content, str) else ""
-
-
-def first_difference(mine: Any, other: Any, path: str = "") -> str | None:
-    """The first place where what was sent (`mine`) is not what was recorded (`other`)."""
-    if isinstance(mine, dict) and isinstance(other, dict):
-        for name in [*other, *(name for name in mine if name not in other)]:
-            place = f"{path}.{name}" if path else str(name)
-            if name not in mine:
-                return f"{place}: recorded {_shown(other[name])}, not sent"
-            if name not in other:
-                return f"{place}: not recorded, sent {_shown(mine[name])}"
-            if (found := first_difference(mine[name], other[name], place)) is not None:
-                return found
-        return None
-    if isinstance(mine, list) and isinstance(other, list):
-        for number, (left, right) in enumerate(zip(mine, other, strict=False)):
-            if (found := first_difference(left, right, f"{path}[{number}]")) is not None:
-                return found
-        if len(mine) != len(other):
-            return f"{path}: recorded {len(other)} items, sent {len(mine)}"
-        return None
-    if mine == other and isinstance(mine, bool) == isinstance(other, bool):
-        return None
-    return f"{path}: recorded {_shown(other)}, sent {_shown(mine)}"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
