@@ -105,9 +105,10 @@ def read(body: bytes, size: int, protocol: str) -> None:
     decoder.response()
 
 
-def seconds(body: bytes, size: int, protocol: str) -> float:
-    taken = []
-    for _ in range(3):
+def seconds(body: bytes, size: int, protocol: str, enough: float = 0.0) -> float:
+    """The least of three measurements; the first that is `enough` needs no other."""
+    taken: list[float] = []
+    while len(taken) < 3 and min(taken, default=enough + 1) > enough:
         gc.collect()
         began = time.process_time()
         read(body, size, protocol)
@@ -132,4 +133,5 @@ def test_eight_times_the_answer_is_about_eight_times_the_work(name: str) -> None
     read(small, size, protocol)  # what is imported late is no work of the answer's
     assert memory(small, size, protocol) <= _MOST * memory(tiny, size, protocol) + 2**16
     # The floor keeps an answer that is read in no time at all from being judged by the clock.
-    assert seconds(large, size, protocol) <= _MOST * max(seconds(small, size, protocol), 0.001)
+    most = _MOST * max(seconds(small, size, protocol), 0.001)
+    assert seconds(large, size, protocol, most) <= most
