@@ -3,6 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
+# Compiled once: the tests start a hundred processes, and each would compile LangChain again where
+# PYTHONDONTWRITEBYTECODE is set.
+export UV_COMPILE_BYTECODE = 1
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: demo test test-fast fuzz mutants soak foreign litellm lint types coverage test-core-1.8 record drift tables bench bench-compare bench-short clean
 
 demo: $(VENV)/installed
