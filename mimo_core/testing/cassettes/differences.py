@@ -8,6 +8,7 @@ from typing import Any
 from mimo_core.testing.cassettes.ignoring import (
     MatchRule,
     Place,
+    Spot,
     ids_moved,
     masked,
     places_of,
@@ -38,10 +39,11 @@ def first_difference(mine: Any, other: Any, rule: MatchRule | None = None) -> st
         return found
     if rule is _NOTHING or (moved := ids_moved(mine, other, rule, ignored)) is None:
         return None
-    place, then, now = moved
+    (place, number), then, now = moved
+    which = f", id {number} in it" if number else ""
     return (
-        f"{shown_place(place, other)}: the recorded id stands also {_at(then)}, "
-        f"the sent one {_at(now)}"
+        f"{shown_place(place, other)}{which}: the recorded id stands also {_at(then, now)}, "
+        f"the sent one {_at(now, then)}"
     )
 
 
@@ -121,11 +123,13 @@ def _role(message: Any) -> str:
     return f" ({_printable(role[:20])})" if isinstance(role, str) else ""
 
 
-def _at(places: list[Place]) -> str:
-    if not places:
+def _at(spots: list[Spot], others: list[Spot]) -> str:
+    """The first of these spots, of those that are not among the others where there is one."""
+    if not spots:
         return "nowhere else"
-    more = f" and {len(places) - 1} more" if len(places) > 1 else ""
-    return f"at {shown_place(places[0], None)}{more}"
+    place, number = next((spot for spot in spots if spot not in others), spots[0])
+    which = f", id {number} in it" if number else ""
+    return f"at {shown_place(place, None)}{which}"
 
 
 def _same_value(mine: Any, other: Any) -> bool:

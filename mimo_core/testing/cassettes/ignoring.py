@@ -229,13 +229,13 @@ def _matches(text: str, rule: MatchRule) -> Iterator[re.Match[str]]:
             last = match.end()
 
 
-_Spot = tuple[Place, int]
-"""A place, and which of the ids in its text."""
+Spot = tuple[Place, int]
+"""A place, and which of the ids within its text, from 1 on; 0 where the text is the id."""
 
 
 def ids_moved(
     mine: Any, other: Any, rule: MatchRule, ignored: frozenset[Place]
-) -> tuple[Place, list[Place], list[Place]] | None:
+) -> tuple[Spot, list[Spot], list[Spot]] | None:
     """The first ignored id that does not stand in the places of the recorded one.
 
     Args:
@@ -245,26 +245,26 @@ def ids_moved(
         ignored: `places_of` both.
 
     Returns:
-        Its place, the other places of the recorded id, and those of the sent one; None where
-        every ignored id stands where it stood.
+        Its spot, the other spots of the recorded id, and those of the sent one; None where every
+        ignored id stands where it stood.
     """
     sent, recorded = _alike(mine, rule, ignored), _alike(other, rule, ignored)
     for spot in [*recorded, *(spot for spot in sent if spot not in recorded)]:
         then, now = recorded.get(spot, []), sent.get(spot, [])
         if set(then) != set(now):
-            return spot[0], [place for place, _ in then], [place for place, _ in now]
+            return spot, then, now
     return None
 
 
-def _alike(body: Any, rule: MatchRule, ignored: frozenset[Place]) -> dict[_Spot, list[_Spot]]:
+def _alike(body: Any, rule: MatchRule, ignored: frozenset[Place]) -> dict[Spot, list[Spot]]:
     """For each ignored id the other spots of the same id."""
-    free: list[tuple[_Spot, str]] = []
-    spots: dict[str, list[_Spot]] = {}
+    free: list[tuple[Spot, str]] = []
+    spots: dict[str, list[Spot]] = {}
     for place, text in texts_in(body, without=ignored):
         marked = [m["id"] for m in _matches(text, rule) if m.re.groupindex.get("id") and m["id"]]
         whole = _is_id(place)
         ids = [text] if whole else [] if place in ignored else marked
-        for number, value in enumerate(ids):
+        for number, value in enumerate(ids, 0 if whole else 1):
             spots.setdefault(value, []).append((place, number))
             if not whole or place in ignored or next(_matches(text, rule), None):
                 free.append(((place, number), value))

@@ -96,7 +96,9 @@ def _of_each_name(schemas: Any) -> Any:
 def _cleaned_description(holder: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(text := holder.get("description"), str):
         return dict(holder)
-    return {**holder, "description": inspect.cleandoc(text)}
+    # Of a line of nothing but spaces each Python keeps another number of them.
+    lines = (line if line.strip(" \t") else "" for line in text.split("\n"))
+    return {**holder, "description": inspect.cleandoc("\n".join(lines))}
 
 
 def essence_of(body: dict[str, Any], mode: str) -> dict[str, Any]:
