@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from mimo_core.testing.cassettes.cleaning import MiMoRequest
 from mimo_core.testing.cassettes.differences import first_difference
@@ -24,6 +24,8 @@ _ENDPOINTS = ("/chat/completions", "/messages", "/models")
 _PORTS = {"https": 443, "http": 80}
 FOREIGN = "vcr"
 """For cassettes without provenance, which others recorded: vcrpy's own default, without body."""
+# Each request of a cassette is compared with each that is sent; it is parsed once.
+_held: WeakKeyDictionary[Request, tuple[Any, Any]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -184,15 +186,13 @@ def difference(
         return f"address: recorded {theirs}, sent {ours}"
     if mode == FOREIGN:
         return _uris(sent, recorded)
-    mine, other = sent.body, recorded.body
-    if mine == other:
+    if sent.body == recorded.body:
         return None
     # Other services' bodies are compared whole: of what is a null there, nothing is known here.
-    known = "/" + ours in _ENDPOINTS
+    known = f"/{ours}" in _ENDPOINTS
+    mode = mode if known else "exact"
     try:
-        return _bodies(
-            _parsed(mine, known), _parsed(other, known), mode if known else "exact", rule
-        )
+        return _bodies(_compared(sent, known), _compared(recorded, known), mode, rule)
     except RecursionError:
         return "body: nested too deeply to be compared"
 
@@ -209,17 +209,17 @@ def _bodies(mine: Any, other: Any, mode: str, rule: MatchRule | None) -> str | N
     return first_difference(mine, other, rule)
 
 
-def _parsed(body: Any, known: bool) -> Any:
-    return _parsed_bytes(body, known) if isinstance(body, bytes) else (body or b"")
-
-
-@lru_cache(maxsize=64)  # each request of a cassette is compared with each that is sent
-def _parsed_bytes(body: bytes, known: bool) -> Any:
-    """What is compared of a body. It is not to be changed: others get the same object."""
-    parsed = json_of(body)
-    if known and isinstance(parsed, dict):
-        return meaning_of(parsed)
-    return body if parsed is None else parsed
+def _compared(request: Request, known: bool) -> Any:
+    """What is compared of a request's body. It is not to be changed: it is kept."""
+    body = request.body
+    held = _held.get(request)
+    if held is not None and held[0] is body:
+        return held[1]
+    compared = body_of(request)
+    if known and isinstance(compared, dict):
+        compared = meaning_of(compared)
+    _held[request] = body, compared
+    return compared
 
 
 def endpoint_of(request: Request) -> str:
