@@ -77,6 +77,11 @@ def count_tokens(text: str) -> int:
     return sum(1 for _ in _TOKEN.finditer(text))
 
 
+def count_prompt_tokens(request: Mapping[str, Any]) -> int:
+    """Tokens of a request in chat-completions shape, media included, as the emulator counts."""
+    return _prompt_tokens(request)[0]
+
+
 def apply_reply(reply: Reply, request: Mapping[str, Any]) -> Answer:
     """Apply a request (chat-completions shape) to a reply.
 

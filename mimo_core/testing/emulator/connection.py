@@ -7,6 +7,7 @@ import http.client
 import socket
 import struct
 import uuid
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
@@ -18,6 +19,7 @@ _PROCESSING = b": PROCESSING\n\n"
 _BOM = b"\xef\xbb\xbf"
 _DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 _MAX_LINE = 65_536
+_BODILESS = (204, 304)
 
 
 class Disconnected(Exception):
@@ -35,7 +37,21 @@ class WireRequest:
     method: str
     path: str
     headers: dict[str, str]
+    """Names in lower case."""
     body: bytes
+    version: str = "HTTP/1.1"
+
+    @property
+    def is_old(self) -> bool:
+        """Whether the client speaks HTTP/1.0, which has no chunks (`ab`, nginx by default)."""
+        return self.version == "HTTP/1.0"
+
+    @property
+    def keeps_open(self) -> bool:
+        """Whether the client wants to send more over the same connection."""
+        said = self.headers.get("connection", "").lower()
+        wishes = {wish.strip() for wish in said.split(",")}
+        return "keep-alive" in wishes if self.is_old else "close" not in wishes
 
 
 class Connection:
@@ -59,9 +75,9 @@ class Connection:
                 return None
             fields = http.client.parse_headers(self._file)
             headers = {name.lower(): value for name, value in fields.items()}
-            if headers.get("expect", "").lower() == "100-continue":
+            if headers.get("expect", "").lower() == "100-continue" and parts[2] != "HTTP/1.0":
                 self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            return WireRequest(parts[0], parts[1], headers, self._body(headers))
+            return WireRequest(parts[0], parts[1], headers, self._body(headers), parts[2])
         except (OSError, ValueError, http.client.HTTPException):
             return None
 
@@ -78,32 +94,64 @@ class Connection:
 
     # Writing
 
-    def deliver(self, answer: HTTPAnswer, fault: Fault) -> None:
+    def deliver(self, answer: HTTPAnswer, fault: Fault, request: WireRequest) -> bool:
         """Send an answer as the fault says.
+
+        Args:
+            answer: what to send. `events` may be made while they are sent; they are closed.
+            fault: how it goes wrong.
+            request: what is answered. A `HEAD` gets no body, HTTP/1.0 gets no chunks.
+
+        Returns:
+            Whether the connection can take another request.
 
         Raises:
             Disconnected: the client closed the connection first.
-            Cut: the fault ends the connection; `close` must follow.
+            Cut: the fault, or a source of events that fails, ends the connection; `close` must
+                follow.
         """
-        try:
-            if fault.hang:
-                self._wait(None)
-            self._wait(fault.latency)
-            if fault.cut == "before_headers":
-                raise Cut
-            if answer.events is None:
-                self._send_body(answer, fault)
-            else:
-                self._send_stream(answer, answer.events, fault)
-        except OSError as error:
-            raise Disconnected from error
+        with contextlib.ExitStack() as stack:
+            if isinstance(answer.events, Generator):
+                stack.callback(answer.events.close)
+            try:
+                return self._deliver(answer, fault, request)
+            except OSError as error:
+                raise Disconnected from error
+
+    def _deliver(self, answer: HTTPAnswer, fault: Fault, request: WireRequest) -> bool:
+        if fault.hang:
+            self._wait(None)
+        self._wait(fault.latency)
+        if fault.cut == "before_headers":
+            raise Cut
+        keeps_open = request.keeps_open and not (request.is_old and answer.events is not None)
+        usual = keeps_open and not request.is_old
+        framing = {} if usual else {"connection": "keep-alive" if keeps_open else "close"}
+        bodiless = answer.status in _BODILESS
+        if answer.events is None:
+            if not bodiless:
+                framing["content-length"] = str(self._length(answer, fault))
+        elif not request.is_old:
+            framing["transfer-encoding"] = "chunked"
+        self._send(_head(answer, framing))
+        if request.method == "HEAD" or bodiless:
+            return keeps_open
+        if answer.events is None:
+            self._send_body(answer, fault)
+        else:
+            self._send_stream(answer, answer.events, fault, chunked=not request.is_old)
+        return keeps_open
+
+    @staticmethod
+    def _length(answer: HTTPAnswer, fault: Fault) -> int:
+        length = len(answer.body) + len(_BOM) * fault.bom
+        return length // 2 if fault.cut is not None and fault.clean else length
 
     def _send_body(self, answer: HTTPAnswer, fault: Fault) -> None:
         body = (_BOM if fault.bom else b"") + answer.body
         half = fault.cut is not None or fault.hang_after is not None
         if fault.cut is not None and fault.clean:
             body, half = body[: len(body) // 2], False
-        self._send(_head(answer, {"content-length": str(len(body))}))
         self._wait(fault.first_event_latency)
         if fault.cut == "before_first_event":
             raise Cut
@@ -113,12 +161,13 @@ class Connection:
         if half:
             raise Cut
 
-    def _send_stream(self, answer: HTTPAnswer, events: list[bytes], fault: Fault) -> None:
-        self._send(_head(answer, {"transfer-encoding": "chunked"}))
+    def _send_stream(
+        self, answer: HTTPAnswer, events: Iterable[bytes], fault: Fault, *, chunked: bool
+    ) -> None:
         if fault.bom:
-            self._send_chunk(_BOM, fault)
+            self._send_chunk(_BOM, fault, chunked)
         for _ in range(answer.comments):
-            self._send_chunk(_PROCESSING, fault)
+            self._send_chunk(_PROCESSING, fault, chunked)
             self._wait(fault.comment_interval)
         self._wait(fault.first_event_latency)
         for count, event in enumerate(events):
@@ -128,22 +177,23 @@ class Connection:
                 self._wait(answer.interval)
             if self._is_closed():
                 raise Disconnected
-            self._send_chunk(event, fault)
+            self._send_chunk(event, fault, chunked)
         if fault.hang_after is not None or fault.never_ends:
             self._wait(None)
         if fault.cut is not None and not (fault.clean or fault.cut == "before_done"):
             raise Cut
-        # A client may leave once it has read the last event: by then its answer is complete.
-        with contextlib.suppress(OSError):
-            self._send(b"0\r\n\r\n")
+        if chunked:
+            # A client may leave once it has read the last event: by then its answer is complete.
+            with contextlib.suppress(OSError):
+                self._send(b"0\r\n\r\n")
 
-    def _send_chunk(self, data: bytes, fault: Fault) -> None:
+    def _send_chunk(self, data: bytes, fault: Fault, chunked: bool) -> None:
         if fault.crlf:
             data = data.replace(b"\n", b"\r\n")
-        size = 1 if fault.byte_by_byte else len(data)
+        size = 1 if fault.byte_by_byte else max(1, len(data))
         for start in range(0, len(data), size):
             piece = data[start : start + size]
-            self._send(b"%x\r\n%b\r\n" % (len(piece), piece))
+            self._send(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
 
     def _send_pieces(self, data: bytes, one_by_one: bool) -> None:
         for start in range(0, len(data), 1 if one_by_one else max(1, len(data))):
@@ -201,12 +251,12 @@ def _head(answer: HTTPAnswer, framing: dict[str, str]) -> bytes:
         phrase = HTTPStatus(answer.status).phrase
     except ValueError:
         phrase = "Unknown"
-    headers = {
+    own = {
         "server": "FakeMiMo",
         "date": formatdate(usegmt=True),
         "x-request-id": uuid.uuid4().hex,
-        **answer.headers,
-        **framing,
     }
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    headers = {**(own if answer.is_emulators else {}), **answer.headers, **framing}
+    fields = [*headers.items(), *answer.repeated_headers]
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
     return f"HTTP/1.1 {answer.status} {phrase}\r\n{lines}\r\n".encode("latin-1")

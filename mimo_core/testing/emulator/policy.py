@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from mimo_core.testing.emulator.extras import Extra
 from mimo_core.testing.emulator.faults import ERRORS, error_body
 from mimo_core.testing.emulator.sources import SOURCES
 
@@ -32,9 +33,6 @@ class Rejection(tuple[int, dict[str, Any]]):
         return SOURCES[self.rule]
 
 
-"""The old name. A refusal is what a model says; a rejection is a 400."""
-
-
 @dataclass(frozen=True)
 class Policy:
     """The account and the backend that the emulator stands for."""
@@ -50,6 +48,8 @@ class Policy:
     extra_models: frozenset[str] = frozenset()
     retired: frozenset[str] = frozenset()
     """Ids that were served once: `400 Unsupported model …`, and no place in the model list."""
+    extras: frozenset[Extra] = frozenset()
+    """What is served although nobody knows that the service has it."""
     drops_media: bool = False
     """Messages protocol: drop sound, video and documents in silence, as the service does. The
     emulator refuses them otherwise: whoever sends them loses data and is not told."""

@@ -2,45 +2,46 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import threading
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 from mimo_core.dialects import XIAOMI
 from mimo_core.gateways import assign_dialect
+from mimo_core.testing.emulator import extras as extra_routes
 from mimo_core.testing.emulator import service
-from mimo_core.testing.emulator.connection import Connection, Cut, Disconnected, WireRequest
+from mimo_core.testing.emulator.connection import WireRequest
 from mimo_core.testing.emulator.defaults import default_reply
 from mimo_core.testing.emulator.faults import Fault, error_body
+from mimo_core.testing.emulator.listener import LOOPBACK, NO_FAULT, Listener
+from mimo_core.testing.emulator.matchers import Matcher, Text
 from mimo_core.testing.emulator.policy import Policy
-from mimo_core.testing.emulator.received import ReceivedRequest
+from mimo_core.testing.emulator.received import Protocol, ReceivedRequest
 from mimo_core.testing.emulator.reply import Reply
+from mimo_core.testing.emulator.script import Answerable as Answerable
+from mimo_core.testing.emulator.script import Rule, Script
 from mimo_core.testing.emulator.service import HTTPAnswer
 
-Answerable = Reply | Fault | str | Mapping[str, Any]
-"""What can be scripted: a reply, a fault, a text, or a mapping that is the raw JSON body."""
-
-HOST = "127.0.0.1"
-_BACKLOG = 1024
-_NO_FAULT = Fault()
+NOT_SCRIPTED = 418
+"""The status for a mistake in a script: no client tries again, so that it shows at once."""
 
 
 class FakeMiMo:
     """The MiMo service, emulated on loopback. No model runs; nothing leaves the machine.
 
     A request is rejected where the service would reject it. Otherwise it is answered by the first
-    reply in the queue, else by `respond`, else by an echo that says what it is.
+    rule (`when`) that fits and has an answer left, else by the first reply in the queue, else by
+    `respond`, else by an echo that says what it is.
 
     Args:
-        respond: called with each accepted request that finds the queue empty.
+        respond: called with each accepted request that finds no other answer.
+        host: the address to listen on; anything but loopback lets other machines in.
         port: 0 takes a free one.
         keys: the API keys that are known; None accepts every request, also one without a key.
         key_prefix: `"sk-"`, `"tp-"` or `"ttp-"`, to refuse the other kind of key with 401.
+        strict: refuse a request that is not scripted, with 418, which no client retries. The end
+            of the `with` block then fails for it, and for answers that nobody has asked for.
         require_reasoning: refuse a history of calls without their `reasoning_content`.
         refuse_empty_content: refuse assistant messages whose content is `""`; null always is.
         web_search_enabled: whether the key has the web search plugin.
@@ -49,19 +50,27 @@ class FakeMiMo:
         drops_media: messages protocol: drop sound, video and documents in silence, as the service
             does; they are refused otherwise, so that a loss shows.
         data_prefix_errors: begin the error bodies of streaming requests with `data:`.
+        extras: what is served although nobody knows that the service has it: `cors`, `model`,
+            `count_tokens`, `anthropic_models` (`mimo_core.testing.emulator.extras`). None of them
+            is served otherwise: a client that needs one may fail at the service.
         log: called with one line for each request and its answer.
 
     Attributes:
         requests: every request received, in order, rejected ones included.
+
+    Raises:
+        ValueError: there is no extra of that name.
     """
 
     def __init__(
         self,
         respond: Callable[[ReceivedRequest], Answerable] | None = None,
         *,
+        host: str = LOOPBACK,
         port: int = 0,
         keys: Iterable[str] | None = None,
         key_prefix: str | None = None,
+        strict: bool = False,
         require_reasoning: bool = True,
         refuse_empty_content: bool = True,
         web_search_enabled: bool = True,
@@ -69,9 +78,9 @@ class FakeMiMo:
         retired: Iterable[str] = (),
         drops_media: bool = False,
         data_prefix_errors: bool = False,
+        extras: Iterable[str] = (),
         log: Callable[[str], None] | None = None,
     ) -> None:
-        self.respond = respond
         self.requests: list[ReceivedRequest] = []
         self._policy = Policy(
             keys=None if keys is None else frozenset(keys),
@@ -81,17 +90,14 @@ class FakeMiMo:
             web_search_enabled=web_search_enabled,
             extra_models=frozenset(extra_models),
             retired=frozenset(retired),
+            extras=extra_routes.chosen(extras),
             drops_media=drops_media,
         )
         self._data_prefix_errors = data_prefix_errors
+        self._strict = strict
         self._log = log
-        self._wanted_port = port
-        self._queue: deque[Answerable] = deque()
-        self._changed = threading.Condition()
-        self._disconnects = 0
-        self._connections: dict[Connection, threading.Thread] = {}
-        self._listener: socket.socket | None = None
-        self._acceptor: threading.Thread | None = None
+        self._script = Script(respond, strict=strict)
+        self._listener = Listener(self._answer, name="FakeMiMo", host=host, port=port)
 
     # Life
 
@@ -105,40 +111,18 @@ class FakeMiMo:
             RuntimeError: it is running already.
             OSError: the port is taken.
         """
-        if self._listener is not None:
-            raise RuntimeError("FakeMiMo is already running")
-        listener = socket.create_server((HOST, self._wanted_port), backlog=_BACKLOG)
-        self._listener = listener
-        self._acceptor = threading.Thread(
-            target=self._accept, args=(listener,), name=f"FakeMiMo:{self.port}", daemon=True
-        )
-        self._acceptor.start()
+        self._listener.start()
         assign_dialect(self.root_url, XIAOMI)
         return self
 
     def stop(self) -> None:
         """Close every connection and the port. Does nothing where it is not running."""
-        listener, acceptor = self._listener, self._acceptor
-        if listener is None or acceptor is None:
-            return
-        address = listener.getsockname()
-        assign_dialect(self.root_url, None)
-        self._listener = None
-        # A last connection wakes the acceptor on every platform; closing the socket does not.
-        with contextlib.suppress(OSError):
-            socket.create_connection(address, timeout=1).close()
-        acceptor.join(timeout=2)
-        listener.close()
-        with self._changed:
-            open_now = dict(self._connections)
-        for connection in open_now:
-            connection.wake()
-        deadline = time.monotonic() + 2
-        for thread in open_now.values():
-            thread.join(timeout=max(0.0, deadline - time.monotonic()))
+        if self._listener.running:
+            assign_dialect(self.root_url, None)
+            self._listener.stop()
 
     def __enter__(self) -> FakeMiMo:
-        return self if self._listener is not None else self.start()
+        return self if self._listener.running else self.start()
 
     def __exit__(
         self,
@@ -147,20 +131,20 @@ class FakeMiMo:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+        if self._strict and type is None:
+            self.assert_all_used()
 
     # Where it is
 
     @property
     def port(self) -> int:
         """The port it listens on."""
-        if self._listener is None:
-            raise RuntimeError("FakeMiMo is not running")
-        return int(self._listener.getsockname()[1])
+        return self._listener.port
 
     @property
     def root_url(self) -> str:
         """Scheme, host and port."""
-        return f"http://{HOST}:{self.port}"
+        return self._listener.root_url
 
     @property
     def base_url(self) -> str:
@@ -178,7 +162,27 @@ class FakeMiMo:
         """The base for the messages protocol, as Anthropic's SDK takes it."""
         return f"{self.root_url}/anthropic"
 
+    def path_for(self, path: str) -> str:
+        """Where it serves what another server has at `path`: its own path if it has that one.
+
+        Args:
+            path: of a request's URL, e.g. `/api/v1/chat/completions`.
+        """
+        if service.find_route(path) is not None:
+            return path
+        served = {"/chat/completions": "/v1", "/messages": "/anthropic/v1", "/models": "/v1"}
+        return next((base + end for end, base in served.items() if path.endswith(end)), path)
+
     # The script, and what happened
+
+    @property
+    def respond(self) -> Callable[[ReceivedRequest], Answerable] | None:
+        """What is called with each accepted request that finds no other answer."""
+        return self._script.respond
+
+    @respond.setter
+    def respond(self, respond: Callable[[ReceivedRequest], Answerable] | None) -> None:
+        self._script.respond = respond
 
     def queue(self, *replies: Answerable) -> None:
         """Add answers for the requests to come, first in, first out.
@@ -189,16 +193,76 @@ class FakeMiMo:
         Raises:
             TypeError: something else than a `Reply`, a `Fault`, a text or a mapping.
         """
-        for reply in replies:
-            if not isinstance(reply, (Reply, Fault, str, Mapping)):
-                raise TypeError(f"cannot answer with a {type(reply).__name__}")
-        with self._changed:
-            self._queue.extend(replies)
+        self._script.add(replies)
+
+    def when(
+        self,
+        *,
+        content: Text | None = None,
+        system: Text | None = None,
+        model: Text | None = None,
+        tool: str | None = None,
+        result_of: str | None = None,
+        turn: int | None = None,
+        stream: bool | None = None,
+        protocol: Protocol | None = None,
+        matching: Callable[[ReceivedRequest], Any] | None = None,
+    ) -> Rule:
+        """Answers for the requests that are like this, before the queue is looked at.
+
+            mimo.when(content="weather", turn=1).answer(Reply(tool_calls=[("get_weather", {})]))
+            mimo.when(result_of="get_weather").answer("It rains.", repeat=True)
+
+        Of several rules that fit, the first that has an answer left gives it.
+
+        Args:
+            content: a part of the last user message's text, or a regular expression.
+            system: the same of the last system or developer message.
+            model: the model; a text is the whole id.
+            tool: a function tool that is offered, by name.
+            result_of: the tool whose result the request ends in.
+            turn: how often the model is asked in this conversation, counted from 1.
+            stream: whether a stream is asked for.
+            protocol: `chat_completions` or `messages`.
+            matching: called with the request; whatever it returns is taken as true or false.
+
+        Returns:
+            The rule, whose `answer(…)` takes the answers and whose `requests` lists what it got.
+
+        Raises:
+            ValueError: `turn` is below 1.
+        """
+        matcher = Matcher(
+            content=content,
+            system=system,
+            model=model,
+            tool=tool,
+            result_of=result_of,
+            turn=turn,
+            stream=stream,
+            protocol=protocol,
+            matching=matching,
+        )
+        return self._script.when(matcher)
 
     @property
     def queued(self) -> int:
-        """How many scripted answers are left."""
-        return len(self._queue)
+        """How many answers of the queue are left."""
+        return len(self._script.queue)
+
+    def assert_all_used(self) -> None:
+        """Fail where a scripted answer was not asked for, or the script failed.
+
+        It lists the answers of the queue and of the rules that are left, the requests that a strict
+        emulator has refused because nothing was scripted for them, and the errors of `respond` and
+        of matchers.
+
+        Raises:
+            AssertionError: there is one of these.
+        """
+        if problems := self._script.problems():
+            asked = f"{len(self.requests)} request(s) received"
+            raise AssertionError("\n  ".join([f"FakeMiMo's script ({asked}):", *problems]))
 
     @property
     def last_request(self) -> ReceivedRequest:
@@ -210,21 +274,24 @@ class FakeMiMo:
         return self.requests[-1]
 
     def reset(self) -> None:
-        """Forget the requests, the queue and the disconnects; connections stay open."""
-        with self._changed:
+        """Forget the requests, the queue, the rules and the disconnects.
+
+        Connections stay open, and so does `respond`: between two tests of a longer-lived fixture.
+        """
+        self._script.clear()
+        with self._listener.changed:
             self.requests.clear()
-            self._queue.clear()
-            self._disconnects = 0
+            self._listener.disconnects = 0
 
     @property
     def connections_open(self) -> int:
         """Connections open now, idle ones included."""
-        return len(self._connections)
+        return self._listener.connections_open
 
     @property
     def disconnects(self) -> int:
         """How often a client has closed its connection before its answer was complete."""
-        return self._disconnects
+        return self._listener.disconnects
 
     def wait_for_disconnect(self, timeout: float = 5.0, *, count: int = 1) -> bool:
         """Wait until clients have closed connections before their answers were complete.
@@ -236,8 +303,7 @@ class FakeMiMo:
         Returns:
             False if it took longer than `timeout`.
         """
-        with self._changed:
-            return self._changed.wait_for(lambda: self._disconnects >= count, timeout)
+        return self._listener.wait_for(lambda: self.disconnects >= count, timeout)
 
     def wait_for_requests(self, count: int = 1, timeout: float = 5.0) -> bool:
         """Wait until requests have been received.
@@ -249,8 +315,7 @@ class FakeMiMo:
         Returns:
             False if it took longer than `timeout`.
         """
-        with self._changed:
-            return self._changed.wait_for(lambda: len(self.requests) >= count, timeout)
+        return self._listener.wait_for(lambda: len(self.requests) >= count, timeout)
 
     def wait_for_idle(self, timeout: float = 5.0) -> bool:
         """Wait until every connection is closed, e.g. to see that a client closed all of its own.
@@ -261,59 +326,9 @@ class FakeMiMo:
         Returns:
             False if it took longer than `timeout`.
         """
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._connections, timeout)
+        return self._listener.wait_for(lambda: not self.connections_open, timeout)
 
     # Serving
-
-    def _accept(self, listener: socket.socket) -> None:
-        while self._listener is listener:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                time.sleep(0.01)  # no file left, or a client gone already: the next may fare better
-                continue
-            if self._listener is listener:
-                self._open(sock)
-            else:  # the connection with which `stop` wakes this thread
-                sock.close()
-
-    def _open(self, sock: socket.socket) -> None:
-        try:
-            connection = Connection(sock)
-        except OSError:  # already closed by the client
-            sock.close()
-            return
-        name = f"connection of {threading.current_thread().name}"
-        thread = threading.Thread(target=self._serve, args=(connection,), name=name, daemon=True)
-        with self._changed:
-            self._connections[connection] = thread
-        thread.start()
-
-    def _serve(self, connection: Connection) -> None:
-        reset = False
-        try:
-            while (received := connection.receive()) is not None:
-                answer, fault = self._answer(received)
-                reset = fault.reset
-                connection.deliver(answer, fault)
-                if received.headers.get("connection", "").lower() == "close":
-                    break
-        except Cut:
-            pass
-        except Disconnected:
-            self._note_disconnect()
-        finally:
-            connection.close(reset=reset)
-            with self._changed:
-                self._connections.pop(connection, None)
-                self._changed.notify_all()
-
-    def _note_disconnect(self) -> None:
-        with self._changed:
-            if self._listener is not None:  # else it was `stop` that ended the connection
-                self._disconnects += 1
-            self._changed.notify_all()
 
     def _answer(self, received: WireRequest) -> tuple[HTTPAnswer, Fault]:
         request = service.record(
@@ -323,43 +338,45 @@ class FakeMiMo:
             received.body,
             drops_media=self._policy.drops_media,
         )
-        with self._changed:
+        with self._listener.changed:
             self.requests.append(request)
-            self._changed.notify_all()
+            self._listener.changed.notify_all()
         answer, fault = self._decide(request)
+        if "cors" in self._policy.extras:
+            allowed = extra_routes.cors_headers(request.method, request.headers)
+            answer = replace(answer, headers=answer.headers | allowed)
         if self._log is not None:
             self._log(service.log_line(request, answer))
         return answer, fault
 
     def _decide(self, request: ReceivedRequest) -> tuple[HTTPAnswer, Fault]:
+        preflight = extra_routes.is_preflight(request.method, request.headers)
+        if preflight and "cors" in self._policy.extras:
+            return HTTPAnswer(204, {}), NO_FAULT
         if refused := service.rejection(request, self._policy):
             prefix = self._data_prefix_errors and request.stream
-            return service.error_answer(*refused, data_prefix=prefix), _NO_FAULT
-        if request.protocol == "models":
-            return service.models_answer(self._policy), _NO_FAULT
+            return service.rejected_answer(refused, request, data_prefix=prefix), NO_FAULT
+        if (plain := service.plain_answer(request, self._policy)) is not None:
+            return plain, NO_FAULT
         try:
             return self._scripted(request)
         except Exception as error:
-            # A status that no client retries: a mistake in a test should show at once.
-            message = f"FakeMiMo: the script failed: {type(error).__name__}: {error}"
-            return service.error_answer(418, error_body("418", message)), _NO_FAULT
+            body = error_body(str(NOT_SCRIPTED), self._script.fail(error, request))
+            return service.error_answer(NOT_SCRIPTED, body), NO_FAULT
 
     def _scripted(self, request: ReceivedRequest) -> tuple[HTTPAnswer, Fault]:
-        with self._changed:
-            said = self._queue.popleft() if self._queue else None
-        if said is None:
-            said = self._unscripted(request)
-        fault = _NO_FAULT
+        said = self._script.answer_to(request)
+        fault = NO_FAULT
         if isinstance(said, Fault):
             fault = said
             if fault.is_error:
                 status, headers, body = fault.http_error(stream=request.stream)
                 return HTTPAnswer(status, headers, body), fault
-            said = self._unscripted(request) if fault.reply is None else fault.reply
-            if isinstance(said, Fault):  # `respond` answers with a fault that wraps nothing
-                said = default_reply(request)
+            # A fault that wraps nothing damages what would have been said without it.
+            said = self._without_script(request) if fault.reply is None else fault.reply
         reply = Reply(said) if isinstance(said, str) else said
         return service.reply_answer(reply, request, fault), fault
 
-    def _unscripted(self, request: ReceivedRequest) -> Answerable:
-        return self.respond(request) if self.respond is not None else default_reply(request)
+    def _without_script(self, request: ReceivedRequest) -> Reply | str | Mapping[str, Any]:
+        said = default_reply(request) if self.respond is None else self.respond(request)
+        return default_reply(request) if isinstance(said, Fault) else said

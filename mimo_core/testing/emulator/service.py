@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from mimo_core.models import MODELS
 from mimo_core.testing.emulator import chat_completions_shape, messages_shape, messages_translation
-from mimo_core.testing.emulator.apply_reply import Answer, apply_reply
+from mimo_core.testing.emulator.apply_reply import Answer, apply_reply, count_prompt_tokens
+from mimo_core.testing.emulator.extras import (
+    Extra,
+    anthropic_list,
+    anthropic_model,
+    model_entry,
+)
 from mimo_core.testing.emulator.faults import Event, Fault, error_body
 from mimo_core.testing.emulator.policy import Policy, Rejection, published
 from mimo_core.testing.emulator.received import Protocol, ReceivedRequest
@@ -33,6 +40,13 @@ class Route:
     """Cloudsway's model names are known here."""
     bearer_only: bool = False
     """The path exists at Cloudsway only, which does not read `api-key`."""
+    extra: Extra | None = None
+    """Served only where the policy has this extra."""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What may be sent; `HEAD` wherever `GET` may, as RFC 9110 has it."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
 
 
 # The unified domain's paths are Xiaomi's too, so they know both gateways' names and keys.
@@ -46,6 +60,13 @@ _ROUTES = (
     ),
     (r"/[^/]+/v1/messages", Route("POST", "messages", cloudsway=True, bearer_only=True)),
     (r"/(v1/)?models", Route("GET", "models")),
+    (r"/anthropic/v1/models", Route("GET", "models", extra="anthropic_models")),
+    (r"/(v1/)?models/[^/].*", Route("GET", "models", extra="model")),
+    (r"/anthropic/v1/models/[^/].*", Route("GET", "models", extra="anthropic_models")),
+    (
+        r"(/anthropic)?/v1/messages/count_tokens",
+        Route("POST", "messages", cloudsway=True, extra="count_tokens"),
+    ),
 )
 
 
@@ -56,9 +77,14 @@ class HTTPAnswer:
     status: int
     headers: dict[str, str]
     body: bytes = b""
-    events: list[bytes] | None = None
+    events: Iterable[bytes] | None = None
+    """A generator is closed when the answer has ended, however it ended."""
     comments: int = 0
     interval: float = 0.0
+    is_emulators: bool = True
+    """Whether it says `server: FakeMiMo`; what is passed on for another server must not."""
+    repeated_headers: tuple[tuple[str, str], ...] = ()
+    """Further fields, of names that come more than once (`set-cookie`)."""
 
 
 def find_route(path: str) -> Route | None:
@@ -104,17 +130,20 @@ def rejection(request: ReceivedRequest, policy: Policy) -> Rejection | None:
     route = find_route(request.path)
     if route is None:
         return published("path", "not_found")
+    if route.extra is not None and route.extra not in policy.extras:
+        hint = f"FakeMiMo serves this only where it is asked to: extras=[{route.extra!r}]"
+        return Rejection("path", 404, error_body("404", "Not Found", hint))
     messages = route.protocol == "messages"
     found = key_rejection(request.headers, policy, bearer_only=route.bearer_only, messages=messages)
     if found is not None:
         return found
-    if request.method != route.method:
+    if request.method not in route.methods:
         return Rejection("method", 405, error_body("405", "Method Not Allowed"))
     if route.protocol == "models":
         return None
     if not isinstance(request.body, dict):
         return published("body", "bad_request")
-    if messages and (found := shape_rejection(request.body, policy)):
+    if messages and (found := shape_rejection(_whole(request.body, route), policy)):
         return found
     try:
         return chat_rejection(
@@ -132,6 +161,16 @@ def error_answer(status: int, body: Mapping[str, Any], *, data_prefix: bool = Fa
     return HTTPAnswer(status, dict(_JSON), raw)
 
 
+def rejected_answer(
+    refused: Rejection, request: ReceivedRequest, *, data_prefix: bool = False
+) -> HTTPAnswer:
+    """A rejection as the answer to its request; a 405 says what may be sent."""
+    answer = error_answer(*refused, data_prefix=data_prefix)
+    if refused.rule == "method" and (route := find_route(request.path)):
+        answer.headers["allow"] = ", ".join(route.methods)
+    return answer
+
+
 def log_line(request: ReceivedRequest, answer: HTTPAnswer) -> str:
     """A request and its answer in one line, an error with what the service says about it."""
     what = f"{request.method} {request.path} {request.model}".rstrip()
@@ -140,13 +179,38 @@ def log_line(request: ReceivedRequest, answer: HTTPAnswer) -> str:
     return f"{what}{stream} -> {answer.status}{said}"
 
 
-def models_answer(policy: Policy) -> HTTPAnswer:
-    """The model list, in the shape of the published one."""
+def plain_answer(request: ReceivedRequest, policy: Policy) -> HTTPAnswer | None:
+    """The answer to what no model is asked for (models, tokens), or None."""
+    route = find_route(request.path)
+    if route is None:
+        return None
+    if route.extra == "count_tokens":
+        return _json_answer({"input_tokens": count_prompt_tokens(request.chat)})
+    if route.protocol != "models":
+        return None
     ids = sorted((MODELS.keys() | policy.extra_models) - policy.retired)
-    data = [{"id": id, "object": "model", "owned_by": "xiaomi"} for id in ids]
-    return HTTPAnswer(
-        200, dict(_JSON), chat_completions_shape.dump({"object": "list", "data": data})
+    wants_anthropics = "anthropic_models" in policy.extras and (
+        route.extra == "anthropic_models" or "anthropic-version" in request.headers
     )
+    path = request.path.partition("?")[0]
+    id = unquote(path.partition("/models/")[2])
+    if not id:
+        data = [model_entry(id) for id in ids]
+        return _json_answer(
+            anthropic_list(ids) if wants_anthropics else {"object": "list", "data": data}
+        )
+    if id not in ids:
+        return error_answer(404, error_body("404", "Not Found", f"there is no model {id}"))
+    return _json_answer(anthropic_model(id) if wants_anthropics else model_entry(id))
+
+
+def _whole(body: dict[str, Any], route: Route) -> dict[str, Any]:
+    """The body as it is judged: to count its tokens, a request need not say how many may follow."""
+    return {"max_tokens": 1, **body} if route.extra == "count_tokens" else body
+
+
+def _json_answer(body: Mapping[str, Any]) -> HTTPAnswer:
+    return HTTPAnswer(200, dict(_JSON), chat_completions_shape.dump(body))
 
 
 def reply_answer(
