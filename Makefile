@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# A worker that has nothing left takes from the other: the long tests may come last.
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal -q
 
 # Compiled once: the tests start a hundred processes, and each would compile LangChain again where
 # PYTHONDONTWRITEBYTECODE is set.
@@ -15,17 +17,17 @@ demo: $(VENV)/installed
 
 # The invariants, with thirty times the examples of `make test`: any history, any argument, any hint.
 fuzz: $(VENV)/installed
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n auto -q tests \
+	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests \
 		-k 'any_history or any_argument or any_option or agrees or round_trip or type_hints or any_damage or real_sockets or wrong_inputs'
 
 # A machine whose index lacks LiteLLM skips the tests against it, with a reason.
 test: $(VENV)/installed
 	-$(MAKE) litellm
-	$(BIN)/python -m pytest -n auto -q
+	$(PYTEST)
 
 # What a change is tried with again and again: no test that starts a process or takes seconds.
 test-fast: $(VENV)/installed
-	$(BIN)/python -m pytest -n auto -q -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 # The environment is made once, and again when what is installed changes.
 $(VENV)/installed: pyproject.toml
@@ -75,7 +77,7 @@ types: $(VENV)/installed
 	$(BIN)/python -m pytest -q tests/test_readme_types.py
 
 coverage: $(VENV)/installed
-	$(BIN)/python -m pytest -n auto -q --cov --cov-report=term
+	$(PYTEST) --cov --cov-report=term
 	$(BIN)/coverage report --include='mimo_core/*' --fail-under=95
 
 # langchain-core 1.8 wants a newer certifi than every index has: hence the override.
