@@ -1,7 +1,9 @@
 # `make demo` and `make test` need Python 3.11 or later and a package index, nothing else.
 PYTHON ?= python3
 VENV ?= .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+# What is installed has the hashes of requirements/*.lock. `make test LOCK=` takes what the index has.
+LOCK ?= locked
 # A worker that has nothing left takes from the other: the long tests may come last.
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal -q
 
@@ -10,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal -q
 export UV_COMPILE_BYTECODE = 1
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test test-fast fuzz mutants soak foreign litellm lint types coverage test-core-1.8 record drift tables bench bench-compare bench-short clean
+.PHONY: demo test test-fast fuzz mutants soak foreign litellm lock audit secrets audit-packages workflows build sbom lint types coverage test-core-1.8 record drift tables bench bench-compare bench-short clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -20,20 +22,83 @@ fuzz: $(VENV)/installed
 	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests \
 		-k 'any_history or any_argument or any_option or agrees or round_trip or type_hints or any_damage or real_sockets or wrong_inputs'
 
-# A machine whose index lacks LiteLLM skips the tests against it, with a reason.
+# Where LiteLLM cannot be installed, its tests are skipped, and the last line says so.
+LITELLM_LOG := $(VENV)/litellm.log
 test: $(VENV)/installed
-	-$(MAKE) litellm
-	$(PYTEST)
+	@rm -f $(LITELLM_LOG)
+	@if $(MAKE) --no-print-directory litellm 2>$(LITELLM_LOG); then rm -f $(LITELLM_LOG); fi
+	@echo $(PYTEST)
+	@$(PYTEST); status=$$?; if [ -e $(LITELLM_LOG) ]; then \
+		echo "Not tested: the LiteLLM proxy (tests/core/test_litellm.py). It could not be installed:" \
+			"$$(grep -v '^make' $(LITELLM_LOG) | tr -s '[:space:]' ' ' | cut -c1-400)"; \
+	fi; exit $$status
 
 # What a change is tried with again and again: no test that starts a process or takes seconds.
 test-fast: $(VENV)/installed
 	$(PYTEST) -m 'not slow'
 
-# The environment is made once, and again when what is installed changes.
-$(VENV)/installed: pyproject.toml
+# The environment is made once, and again when what is installed changes. A lock is whole, so nothing
+# is resolved (--no-deps); the build backend is locked too (--no-build-isolation).
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
+LOCKED = --no-deps --require-hashes
+$(VENV)/installed: pyproject.toml requirements/dev.lock requirements/installer.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[all]' --group dev
+	@$(if $(LOCK),{ $(BIN)/python -m pip install --quiet --disable-pip-version-check $(LOCKED) -r requirements/installer.lock \
+		&& $(INSTALL) $(LOCKED) -r requirements/dev.lock \
+		&& $(INSTALL) --no-deps --no-build-isolation --editable . ; } \
+		|| { echo "The locked packages cannot be installed here: add 'LOCK=' to the command ('make test LOCK=') to install what the index has." >&2; exit 1; }, \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.8,<1' \
+		&& $(INSTALL) --editable '.[all]' --group dev)
+	@touch $@
+
+# Renews the locks, for every Python and platform. What is younger than a week waits: a malicious
+# release is mostly found within days. Look at the diff before you commit it.
+COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--exclude-newer '7 days' --override requirements/overrides.txt --custom-compile-command 'make lock'
+lock: $(VENV)/installed
+	$(COMPILE) pyproject.toml --extra all --group dev --output-file requirements/dev.lock
+	$(COMPILE) pyproject.toml --extra all --constraint requirements/dev.lock --output-file requirements/runtime.lock
+	$(COMPILE) --group bench --constraint requirements/dev.lock --output-file requirements/bench.lock
+	$(COMPILE) --group release --output-file requirements/release.lock
+	$(COMPILE) --group installer --output-file requirements/installer.lock
+	$(COMPILE) requirements/litellm.in --output-file requirements/litellm.lock
+
+# What can be dangerous and was not written here: keys in the tree and its history, the workflows,
+# known vulnerabilities of what is locked (this last needs the network).
+audit: secrets workflows audit-packages
+
+secrets: $(VENV)/installed
+	$(BIN)/python scripts/secret_scan.py
+
+workflows: .venv-release/installed
+	.venv-release/bin/zizmor --offline --quiet .github
+
+LOCKS := runtime dev bench litellm release installer
+audit-packages: .venv-release/installed
+	.venv-release/bin/pip-audit --strict --disable-pip --progress-spinner off $(LOCKS:%=-r requirements/%.lock)
+
+# What is published: the project, and the two names that install it. Those are wheels only: their
+# version comes from a file above them, which an sdist of theirs would lack.
+build: .venv-release/installed
+	rm -rf dist
+	.venv-release/bin/python -m build --no-isolation --outdir dist .
+	for name in langchain-mimo llm-mimo; do \
+		.venv-release/bin/python -m build --no-isolation --wheel --outdir dist distributions/$$name || exit 1; \
+	done
+	.venv-release/bin/twine check --strict dist/*
+
+# What a release depends on, with all extras, as the lock has it (CycloneDX).
+sbom: .venv-release/installed
+	mkdir -p dist
+	sed "s/^dynamic = .*/version = \"$$($(BIN)/python -P -c 'from mimo_core._version import __version__ as v; print(v)')\"/" \
+		pyproject.toml > dist/.pyproject.toml
+	.venv-release/bin/python -W ignore -m cyclonedx_py requirements requirements/runtime.lock --pyproject dist/.pyproject.toml \
+		--mc-type library --output-reproducible --validate --output-file dist/sbom.cdx.json; \
+		status=$$?; rm -f dist/.pyproject.toml; exit $$status
+
+.venv-release/installed: requirements/release.lock | $(VENV)/installed
+	$(PYTHON) -m venv --without-pip .venv-release
+	$(BIN)/uv pip sync --quiet --python .venv-release --require-hashes requirements/release.lock
 	@touch $@
 
 # One changed decision at a time in the pure modules; SAMPLE= (empty) tries all 3,400.
@@ -58,13 +123,13 @@ foreign: $(VENV)/installed
 	.venv-foreign/bin/pip install --quiet --disable-pip-version-check --no-deps vllm==0.33.0 sglang==0.5.23
 	@touch $@
 
-# LiteLLM pins other versions than the hosts do: an environment of its own.
+# LiteLLM pins other versions than the hosts do: an environment of its own, whole or not there.
 litellm: .venv-litellm/installed
 
-.venv-litellm/installed:
-	$(PYTHON) -m venv .venv-litellm
-	.venv-litellm/bin/pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'
-	.venv-litellm/bin/uv pip install --quiet --python .venv-litellm/bin/python 'litellm[proxy]>=1.106,<2'
+.venv-litellm/installed: requirements/litellm.lock | $(VENV)/installed
+	@$(PYTHON) -m venv --without-pip .venv-litellm
+	@$(BIN)/uv pip $(if $(LOCK),sync --require-hashes requirements/litellm.lock,install -r requirements/litellm.in) \
+		--quiet --python .venv-litellm || { rm -rf .venv-litellm; exit 1; }
 	@touch $@
 
 lint: $(VENV)/installed
@@ -114,9 +179,9 @@ bench-compare: $(VENV)/bench-installed
 bench-short: $(VENV)/bench-installed
 	$(BIN)/python benchmarks/run.py --short
 
-$(VENV)/bench-installed: $(VENV)/installed
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench
+$(VENV)/bench-installed: $(VENV)/installed requirements/bench.lock
+	$(INSTALL) $(if $(LOCK),$(LOCKED) -r requirements/bench.lock,--group bench)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-1.8 .venv-litellm .venv-foreign .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) .venv-1.8 .venv-litellm .venv-foreign .venv-release dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
