@@ -14,6 +14,7 @@ import argparse
 import importlib
 import json
 import os
+import pickle
 import random
 import re
 import shutil
@@ -50,7 +51,7 @@ TABLES = {
     "gateways.py": "gateways endpoint dialects call_options",
     "models.py": "models models_of_today edges request speech",
 }
-_WARM = "httpx2 pydantic hypothesis jsonschema uvloop trustme yaml openai anthropic"
+_WARM = "httpx2 pydantic hypothesis jsonschema uvloop trustme yaml"
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,14 @@ def recorded(tree: Path, tests: list[str]) -> Reached:
     return reached
 
 
+def kept(file: Path | None) -> Reached | None:
+    """What an earlier run recorded: of use while nothing but a test is changed."""
+    if file is None or not file.exists():
+        return None
+    reached: Reached = pickle.loads(file.read_bytes())  # noqa: S301  # our own file
+    return reached
+
+
 def report(found: list[Verdict], total: int, listed: set[str], known: set[str]) -> int:
     """Print the figures. Returns 1 where too many survived, or the list is not true."""
     say = sys.stdout.write
@@ -225,6 +234,7 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--only", default="", help="modules whose path begins like this")
     options.add_argument("--jobs", type=int, default=2)
+    options.add_argument("--reached", type=Path, help="a file that keeps who reaches what")
     options.add_argument("--log", type=Path, help="a file for every verdict, as JSON lines")
     given = options.parse_args()
     for name in _WARM.split():
@@ -235,7 +245,9 @@ def main() -> int:
         chosen = everything
         if given.sample and given.sample < len(everything):
             chosen = random.Random(given.seed).sample(everything, given.sample)  # noqa: S311
-        reached = recorded(tree, given.tests)
+        reached = kept(given.reached) or recorded(tree, given.tests)
+        if given.reached is not None:
+            given.reached.write_bytes(pickle.dumps(reached))
         if reached.failed:
             sys.stderr.write(f"These fail without a change: {', '.join(reached.failed)}\n")
             return 2

@@ -5,15 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 
 import coverage
 import pytest
 
+PATIENCE = 8.0
+"""Seconds of tests that one mutant may cost. What only slower tests notice counts as unnoticed."""
 AT_IMPORT = ""
 """The context of what runs before the first test."""
 _SAME = ["-q", "-p", "no:xdist", "-p", "no:randomly", "-p", "no:cacheprovider"]
-QUIET = [*_SAME, "-m", "not slow", "--capture=sys", "--assert=plain", "--hypothesis-seed=0"]
+# They wait for clocks and sockets: what they prove is no pure module's business.
+_OF_THE_NETWORK = "asyncio_* socket_backend client_injected client_lifetime client_retries limits"
+_IGNORED = [f"tests/core/test_{name}.py" for name in [*_OF_THE_NETWORK.split(), "damage_work"]]
+QUIET = [
+    *_SAME,
+    "--capture=sys",
+    "--assert=plain",
+    "--hypothesis-seed=0",
+    "-m",
+    "not slow",
+    "--ignore=tests/core/doctor",
+    *(f"--ignore-glob={path}" for path in _IGNORED),
+]
 """The same tests in the same way each time."""
 
 
@@ -37,9 +52,11 @@ class Reached:
         return found.union(*(self.tests.get((module, line), ()) for line in lines))
 
     def fastest_first(self, tests: Iterable[str]) -> list[str]:
-        """The tests, without the import."""
+        """The tests, without the import, as many as run in `PATIENCE` seconds."""
         known = (test for test in tests if test in self.seconds)
-        return sorted(known, key=lambda test: (self.seconds[test], test))
+        ordered = sorted(known, key=lambda test: (self.seconds[test], test))
+        until = accumulate(self.seconds[test] for test in ordered)
+        return [test for test, spent in zip(ordered, until, strict=True) if spent <= PATIENCE]
 
 
 class _Recorder:

@@ -67,11 +67,13 @@ class Runner:
         self._items: dict[str, pytest.Item] = {}
         self._functions: Functions = {}
         self._steady: dict[str, bool] = {}
+        self._killers: dict[str, dict[str, int]] = {}  # by function: who killed, how often
         self._failed: str | None = None
         self.work: Callable[[], None] = lambda: None
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self._items = {item.nodeid: item for item in session.items}
+        gc.unfreeze()  # tests/conftest.py has frozen it, and what is frozen cannot be found
         self._functions = _functions(self._tree / "mimo_core")
         gc.collect()
         gc.freeze()  # what never dies is not looked at again in each child
@@ -83,7 +85,7 @@ class Runner:
             self._failed = report.nodeid
 
     def judge(self, mutant: Mutant, tests: list[str]) -> Verdict:
-        """Run the tests against a mutant.
+        """Run the tests against a mutant, first those that killed others of its function.
 
         Args:
             mutant: what is changed.
@@ -98,6 +100,8 @@ class Runner:
         exchanged = list(_exchanged(self._functions, code))
         if not exchanged:
             raise CannotExchangeError
+        killers = self._killers.setdefault(f"{mutant.module}:{mutant.function}", {})
+        tests = sorted(tests, key=lambda test: -killers.get(test, 0))
         while True:
             killer = self._first_failure(exchanged, tests)
             if killer is None or killer == TOO_LONG:
@@ -107,6 +111,8 @@ class Runner:
             ):
                 break
             tests = [test for test in tests if test != killer]
+        if killer is not None:
+            killers[killer] = killers.get(killer, 0) + 1
         return Verdict(mutant.name, killer, len(tests))
 
     def _is_steady(self, test: str) -> bool:
