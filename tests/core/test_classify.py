@@ -278,8 +278,8 @@ def test_a_page_is_told_by_its_title(
 def test_an_endless_sentence_is_cut() -> None:
     """Some servers repeat the whole request, images included."""
     for long in (
-        error_body(message="x" * 10_000_000),
-        "y" * 10_000_000,
+        error_body(message="x" * 1_000_000),
+        "y" * 1_000_000,
         f"<html>{'z ' * 99999}</html>",
     ):
         assert len(str(classified(400, long))) < 1200

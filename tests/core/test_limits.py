@@ -92,10 +92,10 @@ def test_an_event_without_end(connect: Connect, hello: Request) -> None:
 def test_a_stream_without_end(connect: Connect, hello: Request) -> None:
     endless = saying(HEAD.format(200, EVENTS, ""), then=HEL * 1_000)
     with serving(endless) as url:
-        driver = connect(base_url=url, limits=Limits(answer=2_000_000))
+        driver = connect(base_url=url, limits=Limits(answer=500_000))
         _, error = streamed(driver, hello)
     assert type(error) is StreamInterruptedError
-    assert "the answer is larger than 2 MB (limits: answer)" in str(error)
+    assert "the answer is larger than 488 kB (limits: answer)" in str(error)
 
 
 def test_a_whole_answer_without_end(connect: Connect, hello: Request) -> None:
