@@ -155,7 +155,8 @@ class MiMoClient(ClientSettings):
 
     def close(self) -> None:
         """Close the connections. The client can still be used, and opens new ones."""
-        self._clients.close()
+        for clients in self._all_clients():
+            clients.close()
 
     def _ask(self, call: Exchange[Answer]) -> Answer:
         http = self._http()
@@ -177,7 +178,7 @@ class MiMoClient(ClientSettings):
             time.sleep(delay)
 
     def _http(self) -> Any:
-        return self._http_client or self._clients.get()
+        return self._http_client or self._own_clients().get()
 
     def __enter__(self) -> Self:
         return self
@@ -264,7 +265,8 @@ class AsyncMiMoClient(ClientSettings):
 
     async def aclose(self) -> None:
         """Close the running loop's connections. The client can still be used."""
-        await self._clients.aclose()
+        for clients in self._all_clients():
+            await clients.aclose()
 
     async def _ask(self, call: Exchange[Answer]) -> Answer:
         http = await self._http()
@@ -288,7 +290,7 @@ class AsyncMiMoClient(ClientSettings):
             await asyncio.sleep(delay)
 
     async def _http(self) -> Any:
-        return self._http_client or await self._clients.get()
+        return self._http_client or await self._own_clients().get()
 
     async def __aenter__(self) -> Self:
         return self

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
@@ -313,6 +314,23 @@ def _default_auth(host: str, gateway: Gateway | None) -> Auth:
     if gateway is not None:
         return gateway.auth
     return "api-key" if host.endswith(_XIAOMI) else "bearer"  # e.g. a cluster that is new
+
+
+def serves_mimo(url: str) -> bool:
+    """Whether an address is known as MiMo's: the vendor's, Cloudsway's, or an emulator's here.
+
+    Args:
+        url: of a request, or a base URL.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return host.endswith(_XIAOMI) or parts.netloc in _DIALECTS or host in _hosts_of_mimo()
+
+
+@lru_cache(maxsize=1)
+def _hosts_of_mimo() -> frozenset[str]:
+    ours = [one for one in GATEWAYS.values() if one.dialect in (XIAOMI, CLOUDSWAY)]
+    return frozenset(urlsplit(one.base_url).hostname or "" for one in ours)
 
 
 def assign_dialect(base_url: str, dialect: Dialect | None) -> None:

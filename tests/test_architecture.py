@@ -42,12 +42,34 @@ MAY_IMPORT = {
     "_http": SHARED | {"_addresses", "_request", "_response", "_protocols", "_version"},
     "client": SHARED | {"_request", "_response", "_protocols", "_http", "_version"},
     "history": {"_request"},  # the public name of a private module
-    "doctor": SHARED | {"client", "_http", "_response", "testing", "speech", "_version"},
+    "doctor": SHARED
+    | {"client", "_http", "_response", "testing", "testing.emulator", "speech", "_version"},
     # The emulator must not agree with the client by sharing its code; it says where it listens.
-    "testing": {"models", "gateways", "dialects", "_redact"},
+    "testing.emulator": {"testing.fake_command", "models", "gateways", "dialects", "_redact"},
+    # What stands in the way of requests: it has to know where they leave, and where files are kept.
+    "testing.live": {"testing", "testing.emulator", "gateways", "_addresses", "_http"},
+    "testing.cassettes": {
+        *("testing", "testing.live", "testing.emulator", "gateways", "files", "_addresses"),
+        *("_redact", "_http"),
+    },
+    "testing.fake_command": {
+        *("testing", "testing.emulator", "testing.cassettes", "testing.live", "gateways"),
+        *("files", "_addresses", "_redact", "_http"),
+    },
+    "testing": {"testing.live", "testing.emulator", "testing.cassettes"},
     # It shows what the client would read, so it reads with the client's own code.
     "testing.cassette_tool": {
-        *("testing", "types", "errors", "models", "gateways", "files", "_redact", "_version"),
+        *(
+            "testing",
+            "testing.cassettes",
+            "types",
+            "errors",
+            "models",
+            "gateways",
+            "files",
+            "_redact",
+            "_version",
+        ),
         *("_protocols", "_response", "_http"),
     },
     "": {"client", "gateways", "errors", "models", "types", "_request", "_response"},

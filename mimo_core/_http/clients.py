@@ -25,6 +25,7 @@ READ_TIMEOUT = 600.0  # seconds: the longest silence; an unstreamed answer is si
 _MAX_CONNECTIONS = 1000  # httpx's default of 100 lets the 101st stream wait for a free one
 _TIMEOUTS = ("connect", "read", "write", "pool")  # httpx's names, in its order
 _END_OF_BODY = 0.5  # seconds from an answer's end to its body's
+OURS = "mimo_core"  # the extension by which cassettes know a request of this library
 _KEEPALIVE = 60.0  # seconds an idle connection is kept: an agent's tools take a while
 
 Timeout = float | tuple[float | None, ...] | Any
@@ -160,7 +161,7 @@ def own_request(
         "accept-encoding": http.headers["accept-encoding"],  # what httpx2 can decode here
         "connection": "keep-alive",
     }
-    extensions = {"timeout": dict(zip(_TIMEOUTS, timeout, strict=True))}
+    extensions = {"timeout": dict(zip(_TIMEOUTS, timeout, strict=True)), OURS: True}
     if content is None or isinstance(content, bytes):
         if content is not None:
             defaults["content-length"] = str(len(content))

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mimo_core._addresses import without_user
-from mimo_core._http.clients import Timeout, own_request, timeout_for
+from mimo_core._http.clients import OURS, Timeout, own_request, timeout_for
+from mimo_core._http.destination import destination, is_led
 from mimo_core._http.exchange import ChatCall, Exchange, ModelListCall
 from mimo_core._http.logs import keep_out_of_logs
 from mimo_core._http.options import RequestOptions, request_options
@@ -102,6 +103,7 @@ class ClientSettings:
         use_clients_own_timeout = http_client is not None and timeout is None
         self._timeout: Any = None if use_clients_own_timeout else timeout_for(timeout)
         self._clients = self._new_clients(direct=self.endpoint.is_loopback)
+        self._led_clients: Any = None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -155,13 +157,28 @@ class ClientSettings:
         if isinstance(content, LargeBody) and not hasattr(http, "__enter__"):
             content = content.asynchronous()
         timeout = call.limited(call.timeout or self._timeout)
+        url = destination(call.url, self._http_client)
         if self._http_client is None:
             timeout = timeout or self._timeout  # which a client of ours always has
-            return own_request(http, call.method, call.url, call.headers, content, timeout)
+            return own_request(http, call.method, url, call.headers, content, timeout)
         options = {} if timeout is None else {"timeout": timeout}
-        return http.build_request(
-            call.method, call.url, headers=call.headers, content=content, **options
+        request = http.build_request(
+            call.method, url, headers=call.headers, content=content, **options
         )
+        if hasattr(request, "extensions"):
+            request.extensions[OURS] = True
+        return request
+
+    def _all_clients(self) -> list[Any]:
+        return [clients for clients in (self._clients, self._led_clients) if clients is not None]
+
+    def _own_clients(self) -> Any:
+        """The clients of ours: while a test leads requests to its server, ones without proxies."""
+        if not is_led() or self.endpoint.is_loopback:
+            return self._clients
+        if self._led_clients is None:
+            self._led_clients = self._new_clients(direct=True)
+        return self._led_clients
 
 
 _FOREVER = 1e15  # seconds: a whole number may be larger than a float can be

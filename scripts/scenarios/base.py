@@ -22,7 +22,7 @@ import httpx2
 
 from mimo_core import MiMoClient, MiMoError
 from mimo_core.testing import Fault, Reply
-from mimo_core.testing.cassettes.contexts import environment
+from mimo_core.testing.live import environment
 
 PRO, FLASH = "mimo-v2.6-pro", "mimo-v2.6-flash"
 TEXT_ONLY = "mimo-v2.5-pro"

@@ -193,7 +193,7 @@ def test_it():
 
 
 def test_a_vcr_config_of_the_users_own(project: pytest.Pytester) -> None:
-    """Built upon ours, or quite without it."""
+    """Whatever it says: what MiMo's cassettes hold does not depend on it."""
     project.makepyfile(
         test_upon="""
 import pytest
@@ -223,9 +223,9 @@ def test_it(fake_mimo):
     project.runpytest_inprocess("-q").assert_outcomes(passed=2)
     ours = (project.path / "cassettes/test_upon/test_it.yaml").read_text()
     theirs = (project.path / "cassettes/test_without/test_it.yaml").read_text()
-    assert "kind: emulator" in ours
-    assert "provenance" not in theirs
-    assert "x-mine" in theirs
+    for text in (ours, theirs):
+        assert "kind: emulator" in text
+        assert "x-mine" not in text
 
 
 def test_a_failed_save_fails_the_test_and_leaves_nothing_patched(
@@ -299,13 +299,10 @@ def test_it(mimo_cassette, fake_mimo):
         with mimo_cassette(record_mode=mode):
             assert ChatMiMo().invoke("Hello").content
     assert len(fake_mimo.requests) == 1
-
-def test_config(vcr_config):
-    assert vcr_config
 """
     )
     done = run(project, "-p", "no:recording", "-p", "no:pytest_recording")
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_it_imports_next_to_nothing_until_it_is_asked(project: pytest.Pytester) -> None:

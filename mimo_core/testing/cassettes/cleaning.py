@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mimo_core.testing.cassettes.edits import Edit, json_of, pretty, rewrite
-from mimo_core.testing.cassettes.payloads import name_large, shorten
+from mimo_core.testing.cassettes.payloads import Shortened, name_large, shorten
 from mimo_core.testing.cassettes.redaction import (
     clean_text,
     clean_uri,
@@ -24,6 +24,9 @@ from mimo_core.testing.cassettes.redaction import (
 )
 from mimo_core.testing.cassettes.vcrpy import Request, decode_response
 from mimo_core.testing.errors import CassetteError
+
+Scrub = Callable[[str], str]
+"""A user's own redaction: what may stand in the file in the place of a text."""
 
 # What differs between two runs of the emulator without meaning anything.
 _EMULATOR_IDS = re.compile(rb'(?<=")((?:chatcmpl-|audio_|msg_)?)([0-9a-f]{24,32})(?=")')
@@ -50,7 +53,7 @@ def is_clean(request: object) -> bool:
     return isinstance(request, MiMoRequest) and request.secrets is not None
 
 
-def clean_request(request: Request) -> MiMoRequest:
+def clean_request(request: Request, scrub: Scrub | None = None) -> MiMoRequest:
     """vcrpy's `before_record_request`: the request without keys and large payloads.
 
     It is applied to the recorded requests and to the one that looks for its answer, so that both
@@ -58,6 +61,7 @@ def clean_request(request: Request) -> MiMoRequest:
 
     Args:
         request: a request as vcrpy represents it.
+        scrub: a user's own redaction of the body and the address.
 
     Returns:
         A new request; the same one if it has been cleaned before.
@@ -71,9 +75,11 @@ def clean_request(request: Request) -> MiMoRequest:
         body = name_large(body)
         payload = json_of(body)
         body = body if payload is None else pretty(payload)
+        body, _ = rewrite(body, [], _scrubbed(body, scrub, by_line=False))
+    uri = clean_uri(request.uri, secrets)
     cleaned = MiMoRequest(
         request.method,
-        clean_uri(request.uri, secrets),
+        uri if scrub is None else scrub(uri),
         body,
         request_headers(request.headers, secrets),
     )
@@ -83,7 +89,12 @@ def clean_request(request: Request) -> MiMoRequest:
 
 
 def clean_response(
-    response: Mapping[str, Any], secrets: frozenset[str], *, emulated: bool
+    response: Mapping[str, Any],
+    secrets: frozenset[str],
+    *,
+    emulated: bool,
+    scrub: Scrub | None = None,
+    keep_audio: bool = False,
 ) -> dict[str, Any]:
     """The answer without keys, decompressed, with large payloads shortened.
 
@@ -91,6 +102,8 @@ def clean_response(
         response: as vcrpy represents it. It is not changed.
         secrets: the keys of its request, and of the others in the file.
         emulated: whether the emulator made it: then ids and times of the moment are made steady.
+        scrub: a user's own redaction: of a body, or of each line of a stream.
+        keep_audio: leave large payloads as they came.
 
     Returns:
         A new response, whose body is text if it can be.
@@ -108,12 +121,14 @@ def clean_response(
     body = body.encode() if isinstance(body, str) else body
     pieces = held.get("pieces") or []
     body, pieces = rewrite(body, pieces, key_edits(body, secrets))
-    shortened = shorten(body)
+    streamed = _is_stream(answer["headers"])
+    body, pieces = rewrite(body, pieces, _scrubbed(body, scrub, by_line=streamed))
+    shortened = Shortened([], "") if keep_audio else shorten(body)
     body, pieces = rewrite(body, pieces, shortened.edits)
     if emulated:
         body, pieces = rewrite(body, pieces, _steady(body))
     answer["body"] = {"string": as_text(body)}
-    if len(pieces) > 1 and _is_stream(answer["headers"]):
+    if len(pieces) > 1 and streamed:
         answer["body"]["pieces"] = pieces  # the breaks in any other body mean nothing
     if broken := held.get("broken"):  # the words of an exception, which may quote the answer
         answer["body"]["broken"] = {k: clean_text(str(v), secrets) for k, v in broken.items()}
@@ -122,6 +137,29 @@ def clean_response(
     if shortened.note:
         answer["body"]["note"] = shortened.note
     return answer
+
+
+def _scrubbed(body: bytes, scrub: Scrub | None, *, by_line: bool) -> list[Edit]:
+    """The edits of a user's own redaction; a stream's lines one by one, so that its breaks stay.
+
+    Raises:
+        CassetteError: the redaction gives something else than a text.
+    """
+    edits: list[Edit] = []
+    if scrub is None:
+        return edits
+    start = 0
+    for line in body.splitlines(keepends=True) if by_line else [body]:
+        end = start + len(line)
+        text = line.decode("utf-8", "surrogateescape")
+        if not isinstance(kept := scrub(text), str):
+            raise CassetteError(
+                f"scrub gave {type(kept).__name__} for a text; it must give the text to keep."
+            )
+        if kept != text:
+            edits.append(Edit(start, end, kept.encode("utf-8", "surrogateescape")))
+        start = end
+    return edits
 
 
 def _decoded(answer: dict[str, Any]) -> dict[str, Any]:

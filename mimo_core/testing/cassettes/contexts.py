@@ -1,4 +1,4 @@
-"""Cassettes for MiMo traffic: `use_cassette` for programs, `vcr_settings` for vcrpy's users."""
+"""Cassettes for MiMo traffic: `use_cassette` for programs, `register` for vcrpy's users."""
 
 from __future__ import annotations
 
@@ -9,22 +9,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mimo_core.testing.cassettes.cleaning import clean_request
-from mimo_core.testing.cassettes.matching import MATCHER, mimo_request
+from mimo_core._http.destination import playing
+from mimo_core.testing.cassettes.cassette import MiMoCassette
+from mimo_core.testing.cassettes.cleaning import Scrub, clean_request
+from mimo_core.testing.cassettes.ignoring import MatchRule
+from mimo_core.testing.cassettes.matching import MATCHER, check_found, mimo_request
 from mimo_core.testing.cassettes.persister import MiMoPersister, published, read
 from mimo_core.testing.cassettes.provenance import Provenance
 from mimo_core.testing.cassettes.vcr_handlers import replaced_handlers
 from mimo_core.testing.cassettes.vcrpy import VCR, Cassette, CassetteContextDecorator
+from mimo_core.testing.decorators import context_decorator
 from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
 from mimo_core.testing.errors import CassetteError
+from mimo_core.testing.live import STAND_IN_KEY, all_requests_to, environment
 
 RECORD_MODES = ("none", "once", "new_episodes", "all", "rewrite")
-STAND_IN_KEY = "sk-not-a-key"
-"""What `MIMO_API_KEY` is set to while a cassette replays, if it is not set."""
 
 
 def vcr_settings() -> dict[str, Any]:
-    """What makes a cassette of vcrpy safe for MiMo traffic, once `register` has been called.
+    """What compares every request of a cassette as MiMo's are, once `register` has been called.
+
+    MiMo's own need no settings: they are cleaned and compared by our rules in any cassette of a
+    registered `vcr.VCR`.
 
     Returns:
         Keyword arguments for `VCR.use_cassette`.
@@ -33,32 +39,48 @@ def vcr_settings() -> dict[str, Any]:
 
 
 def register(vcr: Any, persister: MiMoPersister | None = None) -> Any:
-    """Teach a `vcr.VCR` what `vcr_settings` and our cassettes need.
+    """Teach a `vcr.VCR` to keep MiMo's exchanges as they may be kept.
 
     While a cassette of this `vcr` is open, vcrpy's handlers for httpx and httpx2 are replaced.
+    What is none of MiMo's is recorded and replayed as vcrpy does it. `use_cassette` takes three
+    further arguments, those of `mimo_core.testing.use_cassette`: `scrub`, `match`, `keep_audio`.
 
     Args:
         vcr: the `vcr.VCR`. It is changed.
-        persister: loads and saves its cassettes; None makes one.
+        persister: loads and saves its cassettes; None makes one, over the one that it has.
 
     Returns:
         The same `vcr`.
     """
+    base = vcr.persister
 
     def open_cassette(
-        path: Any = None, *, with_current_defaults: bool = False, **options: Any
+        path: Any = None,
+        *,
+        with_current_defaults: bool = False,
+        scrub: Scrub | None = None,
+        match: MatchRule | None = None,
+        keep_audio: bool = False,
+        **options: Any,
     ) -> Any:
         if callable(path):  # used as a decorator without arguments
             return open_cassette(**options)(path)
-        settings = partial(vcr.get_merged_config, path=path, **options)
+        loads = persister or MiMoPersister(
+            base=base, scrub=scrub, rule=match, keep_audio=keep_audio
+        )
+        settings = partial(_config, vcr, loads, path=path, **options)
         if with_current_defaults:
             settings = partial(dict, settings())
-        return _OpenCassette(Cassette, settings)
+        return _OpenCassette(MiMoCassette, settings)
 
     vcr.register_matcher(MATCHER, mimo_request)
-    vcr.register_persister(persister or MiMoPersister())
     vcr.use_cassette = open_cassette
     return vcr
+
+
+def _config(vcr: Any, persister: MiMoPersister, **options: Any) -> dict[str, Any]:
+    config: dict[str, Any] = vcr.get_merged_config(**options)
+    return {**config, "persister": persister}
 
 
 class _OpenCassette(CassetteContextDecorator):
@@ -67,13 +89,21 @@ class _OpenCassette(CassetteContextDecorator):
     def __enter__(self) -> Cassette:
         with ExitStack() as stack:
             stack.enter_context(replaced_handlers())
+            stack.enter_context(playing())
             cassette = super().__enter__()
-            self._handlers = stack.pop_all()
+            self._persister: MiMoPersister = cassette._persister  # type: ignore[assignment]
+            stack.enter_context(_stand_in_key(cassette))
+            self._held = stack.pop_all()
+        self._cassette = cassette
         return cassette
 
     def __exit__(self, *raised: Any) -> None:
-        with self._handlers:
+        with self._held:
             super().__exit__(*raised)
+        if not any(raised):
+            self._persister.check_saved()
+            if self._persister.rule is not None:
+                check_found(self._persister.rule, self._cassette.requests)
 
 
 def provenance_of(path: str | Path) -> Provenance | None:
@@ -91,7 +121,7 @@ def provenance_of(path: str | Path) -> Provenance | None:
     return Provenance.of(read(path), path)
 
 
-@contextmanager
+@context_decorator
 def use_cassette(
     path: str | Path,
     *,
@@ -99,8 +129,13 @@ def use_cassette(
     provenance: Provenance | None = None,
     note: str = "",
     emulate: Sequence[Reply | Fault | str] | None = None,
+    scrub: Scrub | None = None,
+    match: MatchRule | None = None,
+    keep_audio: bool = False,
 ) -> Iterator[Any]:
     """Everything said over HTTP in this context comes from the cassette, or goes into it.
+
+    It is a context manager, and a decorator of functions, coroutines, generators and methods.
 
     >>> with use_cassette("cassettes/vendor/chat_introduction.yaml"):
     ...     ChatMiMo().invoke("please introduce yourself")
@@ -114,7 +149,13 @@ def use_cassette(
         note: what the cassette shows.
         emulate: what a `FakeMiMo` answers if something is recorded without MIMO_API_KEY.
             A file that is missing is then recorded from the emulator, whatever the mode and
-            the key. Models have to be made in the context: MIMO_BASE_URL leads to the emulator.
+            the key, and whenever the models were made.
+        scrub: takes out what only you know to be secret: called with each address, body and line
+            of a stream, it gives the text that may stand in the file. Keys, cookies and request
+            ids are taken out in any case.
+        match: what may differ between a request and the recorded one, as `ignore` says it.
+        keep_audio: keep large base64 payloads of answers whole; else the first 740 bytes or so
+            are kept, and a replay plays these.
 
     Yields:
         vcrpy's cassette.
@@ -145,20 +186,21 @@ def use_cassette(
     if record_mode == "rewrite":
         record_mode = "all"
         settings["drop_unused_requests"] = True
-    persister = MiMoPersister(provenance, note=note)
+    persister = MiMoPersister(
+        provenance, note=note, whole=True, scrub=scrub, keep_audio=keep_audio, rule=match
+    )
     vcr = register(VCR(record_mode=record_mode), persister)
-    with (
-        emulator(emulate or ()) if emulated else stand_in_key(record_mode),
-        vcr.use_cassette(str(path), **settings) as cassette,
-    ):
-        yield cassette
-    persister.check_saved()
+    with ExitStack() as stack:
+        if emulated:
+            stack.enter_context(emulator(emulate or ()))
+        yield stack.enter_context(vcr.use_cassette(str(path), **settings))
 
 
 @contextmanager
-def stand_in_key(record_mode: str) -> Iterator[None]:
-    """Set MIMO_API_KEY to a stand-in while a cassette replays, unless it is set already."""
-    if record_mode != "none" or os.environ.get("MIMO_API_KEY"):
+def _stand_in_key(cassette: Cassette) -> Iterator[None]:
+    """Set MIMO_API_KEY to a stand-in while a cassette has answers to play, unless it is set."""
+    plays = cassette.record_mode == "none" or (cassette.data and cassette.record_mode != "all")
+    if not plays or os.environ.get("MIMO_API_KEY"):
         yield
         return
     with environment(MIMO_API_KEY=STAND_IN_KEY):
@@ -167,24 +209,8 @@ def stand_in_key(record_mode: str) -> Iterator[None]:
 
 @contextmanager
 def emulator(replies: Sequence[Reply | Fault | str]) -> Iterator[None]:
-    """A scripted `FakeMiMo`, to which the environment leads."""
-
+    """A scripted `FakeMiMo`, to which every request of this library is led."""
     with FakeMiMo() as mimo:
         mimo.queue(*replies)
-        with environment(MIMO_BASE_URL=mimo.named_base_url, MIMO_API_KEY=STAND_IN_KEY):
+        with all_requests_to(mimo):
             yield
-
-
-@contextmanager
-def environment(**values: str) -> Iterator[None]:
-    """Environment variables set, and put back afterwards."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from mimo_core.files import replacing
+from mimo_core.gateways import serves_mimo
 from mimo_core.testing.cassettes.cleaning import (
     MiMoRequest,
     as_text,
-    clean_request,
     clean_response,
     is_clean,
 )
@@ -35,21 +36,34 @@ from mimo_core.testing.cassettes.vcrpy import (
     FilesystemPersister,
     Request,
     convert_to_bytes,
+    convert_to_unicode,
     yamlserializer,
 )
 from mimo_core.testing.errors import CassetteError
 
 if TYPE_CHECKING:
+    from mimo_core.testing.cassettes.cleaning import Scrub
+    from mimo_core.testing.cassettes.ignoring import MatchRule
     from mimo_core.testing.cassettes.vcrpy import Serializer
+
+FOREIGN_MARK = "foreign"
+"""What stands beside an exchange of a file of ours that is none of MiMo's."""
 
 
 class MiMoPersister:
-    """Loads and saves cassettes for vcrpy.
+    """Loads and saves cassettes for vcrpy: MiMo's exchanges without keys, others as vcrpy does.
+
+    A file without any exchange of MiMo's is loaded and saved by the persister that was there.
 
     Args:
         provenance: for what is saved; None derives it from the hosts that answered.
         note: what the cassette shows, for a derived provenance.
-        extra_paths: further cassettes to play from, as pytest-recording has them.
+        base: the persister that was there; None for vcrpy's own.
+        whole: all that is said over HTTP is MiMo's, whatever the address.
+        scrub: a user's own redaction: given a body, an address or a line of a stream, the text
+            that may stand in the file. Ours comes before and after it.
+        keep_audio: keep sound as long as it came; else about 740 bytes of it are kept.
+        rule: what is left out when requests are compared.
 
     Attributes:
         error: why the last save failed. It is kept and not raised, because an exception at that
@@ -64,18 +78,31 @@ class MiMoPersister:
         provenance: Provenance | None = None,
         *,
         note: str = "",
-        extra_paths: Sequence[str] = (),
+        base: Any = None,
+        whole: bool = False,
+        scrub: Scrub | None = None,
+        keep_audio: bool = False,
+        rule: MatchRule | None = None,
     ) -> None:
         self._provenance = provenance
         self._note = note
-        self._extra_paths = extra_paths
+        self._base: Any = FilesystemPersister if base is None else base
+        self._extra_paths: Sequence[str] = getattr(base, "extra_paths", ())  # pytest-recording's
+        self.whole = whole
+        self.scrub = scrub
+        self.rule = rule
+        self._keep_audio = keep_audio
 
     def load_cassette(
         self, cassette_path: Any, serializer: Serializer
-    ) -> tuple[list[MiMoRequest], list[dict[str, Any]]]:
+    ) -> tuple[list[Request], list[dict[str, Any]]]:
         """Requests and responses of the cassette and of the further ones."""
-        paths = dict.fromkeys((str(cassette_path), *self._extra_paths))
-        loaded = [_load(Path(path), serializer) for path in paths if Path(path).is_file()]
+        named = dict.fromkeys((str(cassette_path), *self._extra_paths))
+        paths = [path for path in map(Path, named) if path.is_file()]
+        if not self.whole and not any(map(_has_provenance, paths)):
+            requests, responses = self._base.load_cassette(cassette_path, serializer)
+            return [_foreign(request) for request in requests], responses
+        loaded = [_load(path, serializer) for path in paths]
         if not loaded:
             raise CassetteNotFoundError
         return (
@@ -102,23 +129,23 @@ class MiMoPersister:
         self, path: Path, cassette_dict: dict[str, list[Any]], serializer: Serializer
     ) -> None:
         requests, responses = cassette_dict["requests"], cassette_dict["responses"]
-        if not all(map(is_clean, requests)):
-            # Recorded with a configuration of the user's own: vcrpy saves it as ever.
-            FilesystemPersister.save_cassette(path, cassette_dict, serializer)
+        if not any(map(is_clean, requests)):
+            self._base.save_cassette(path, cassette_dict, serializer)
             return
         # Any answer may repeat the key of another request of the file.
-        secrets = frozenset[str]().union(
-            *(clean_request(request).secrets or () for request in requests)
-        )
+        secrets = frozenset[str]().union(*(getattr(r, "secrets", None) or () for r in requests))
         interactions = [
-            _interaction(request, response, secrets)
+            self._interaction(request, response, secrets)
+            if is_clean(request)
+            else _others_interaction(request, response)
             for request, response in zip(requests, responses, strict=True)
         ]
         before = _document(path, serializer)
         old = Provenance.of(before, path)
         if old is not None and old.kind == "vendor" and self._provenance is None:
             raise published(path)
-        hosts = [host_of(interaction["request"]["uri"]) for interaction in interactions]
+        ours = [one for one in interactions if not one.get(FOREIGN_MARK)]
+        hosts = [host_of(interaction["request"]["uri"]) for interaction in ours]
         note = self._note or (old.note if old else "")
         new = self._provenance or Provenance.of_recording(hosts, note)
         if old == replace(new, date=old.date if old else "") and (
@@ -126,7 +153,28 @@ class MiMoPersister:
         ):
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(dump(new, interactions, serializer), encoding="utf-8", newline="\n")
+        with replacing(path) as file:
+            file.write(dump(new, interactions, serializer).encode())
+
+    def _interaction(
+        self, request: MiMoRequest, response: Mapping[str, Any], secrets: frozenset[str]
+    ) -> dict[str, Any]:
+        """One exchange as it stands in the file, without its own secrets and the given ones."""
+        emulated = EMULATOR_SERVER in response["headers"].get("server", [])
+        known = secrets | (request.secrets or frozenset())
+        answer = clean_response(
+            response, known, emulated=emulated, scrub=self.scrub, keep_audio=self._keep_audio
+        )
+        body = request.body
+        return {
+            "request": {
+                "method": request.method,
+                "uri": emulator_uri(request.uri) if emulated else request.uri,
+                "body": as_text(body) if body else body,
+                "headers": {name: [value] for name, value in request.headers.items()},
+            },
+            "response": answer,
+        }
 
 
 def published(path: Path) -> CassetteError:
@@ -167,38 +215,59 @@ def _document(path: Path, serializer: Serializer) -> dict[str, Any]:
     return document
 
 
-def _load(path: Path, serializer: Serializer) -> tuple[list[MiMoRequest], list[dict[str, Any]]]:
+def _has_provenance(path: Path) -> bool:
+    """Whether a file is one of ours. What cannot be read is the base's to complain about."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return any(line.startswith(("provenance:", '"provenance"')) for line in file)
+    except OSError:
+        return False
+
+
+def _load(path: Path, serializer: Serializer) -> tuple[list[Request], list[dict[str, Any]]]:
     document = _document(path, serializer)
     provenance = Provenance.of(document, path)
     # Without provenance it is somebody else's cassette: vcrpy's own default holds.
     match = provenance.match if provenance else FOREIGN
-    requests = [_recorded(one["request"], match) for one in document["interactions"]]
-    return requests, [convert_to_bytes(one["response"]) for one in document["interactions"]]
+    requests: list[Request] = []
+    responses: list[dict[str, Any]] = []
+    for number, one in enumerate(document["interactions"], start=1):
+        try:
+            foreign = bool(one.get(FOREIGN_MARK))
+            requests.append(Request(**one["request"]) if foreign else _recorded(one, match))
+            responses.append(convert_to_bytes(one["response"]))
+            _ = one["response"]["status"]["code"], one["response"]["headers"].items()
+            _ = one["response"]["body"]["string"]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CassetteError(
+                f"{path}: interaction {number} is not one ({type(error).__name__}: {error}). "
+                "Record it again."
+            ) from error
+    return requests, responses
 
 
-def _recorded(request: Mapping[str, Any], match: str) -> MiMoRequest:
+def _recorded(interaction: Mapping[str, Any], match: str) -> MiMoRequest:
     """A request of a file, as vcrpy represents it."""
-    recorded = MiMoRequest(**request)
+    recorded = MiMoRequest(**interaction["request"])
     recorded.match = match
     return recorded
 
 
-def _interaction(
-    request: Request, response: Mapping[str, Any], secrets: frozenset[str] = frozenset()
-) -> dict[str, Any]:
-    """One exchange as it stands in the file, without its own secrets and the given ones."""
-    sent = clean_request(request)
-    emulated = EMULATOR_SERVER in response["headers"].get("server", [])
-    answer = clean_response(response, secrets | (sent.secrets or frozenset()), emulated=emulated)
-    body = sent.body
+def _foreign(request: Request) -> Request:
+    """A request of a file that is not ours. MiMo's are compared as vcrpy compares by default."""
+    if not serves_mimo(request.uri):
+        return request
+    recorded = MiMoRequest(request.method, request.uri, request.body, request.headers)
+    recorded.match = FOREIGN
+    return recorded
+
+
+def _others_interaction(request: Request, response: Mapping[str, Any]) -> dict[str, Any]:
+    """An exchange that is none of MiMo's, as vcrpy would have written it."""
     return {
-        "request": {
-            "method": sent.method,
-            "uri": emulator_uri(sent.uri) if emulated else sent.uri,
-            "body": as_text(body) if body else body,
-            "headers": {name: [value] for name, value in sent.headers.items()},
-        },
-        "response": answer,
+        "request": convert_to_unicode(request._to_dict()),
+        "response": convert_to_unicode(response),
+        FOREIGN_MARK: True,
     }
 
 
@@ -252,6 +321,6 @@ def dump(
         return serializer.serialize(document)
     for interaction in readable:
         body = interaction["response"]["body"]
-        if "pieces" in body:
+        if isinstance(body, dict) and "pieces" in body:
             body["pieces"] = _Pieces(body["pieces"])
     return str(yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100))

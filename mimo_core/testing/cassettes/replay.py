@@ -15,8 +15,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mimo_core.testing.cassettes.command_runner import run
-from mimo_core.testing.cassettes.contexts import environment, provenance_of, use_cassette
+from mimo_core.testing.cassettes.contexts import provenance_of, use_cassette
 from mimo_core.testing.errors import CassetteError, NoRecordedAnswer
+from mimo_core.testing.live import environment
 
 _USAGE = "mimo-replay CASSETTE [--record] [--live-base-url URL] -- COMMAND…"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")

@@ -13,17 +13,22 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from mimo_core.testing.cassettes.cleaning import is_clean
+from mimo_core._addresses import is_loopback
+from mimo_core._http.clients import OURS
+from mimo_core.testing.cassettes.cassette import MiMoCassette, candidates_of
+from mimo_core.testing.cassettes.cleaning import MiMoRequest, is_clean
 from mimo_core.testing.cassettes.edits import split
-from mimo_core.testing.cassettes.matching import difference, endpoint_of, match_of
-from mimo_core.testing.cassettes.persister import MiMoPersister
+from mimo_core.testing.cassettes.matching import match_of, why_no_match
 from mimo_core.testing.cassettes.vcrpy import Cassette, Request, httpx_stubs
 from mimo_core.testing.errors import CassetteError, NoRecordedAnswer
+from mimo_core.testing.live import STAND_IN_KEY
 
 _vcr_handle_request = httpx_stubs._vcr_handle_request
 _vcr_handle_async_request = httpx_stubs._vcr_handle_async_request
 _PUBLISHED = ("question", "model")
 _CLOSED = "closed by the client"
+_NO_ANSWER = 0
+"""What stands for the status where the connection failed before there was one."""
 # The last bytes a complete answer ends in, in either protocol.
 _ENDINGS = (b"data: [DONE]", b'"type": "message_stop"', b'"type":"message_stop"')
 _lock = threading.RLock()
@@ -58,8 +63,12 @@ def _handle_request(cassette: Cassette, real: Any, transport: Any, request: Any,
         return _vcr_handle_request(cassette, real, transport, request, httpx)
     if (answer := _replayed(cassette, cleaned, request, httpx)) is not None:
         return answer
-    _ask_for_plain(request)
-    response = real(transport, request)
+    _prepare_to_send(cassette, request)
+    try:
+        response = real(transport, request)
+    except httpx.TransportError as error:
+        _keep_failure(cassette, cleaned, error)
+        raise
     return _recording(cassette, cleaned, response, httpx)
 
 
@@ -72,26 +81,42 @@ async def _handle_async_request(
         return await _vcr_handle_async_request(cassette, real, transport, request, httpx)
     if (answer := _replayed(cassette, cleaned, request, httpx)) is not None:
         return answer
-    _ask_for_plain(request)
-    response = await real(transport, request)
+    _prepare_to_send(cassette, request)
+    try:
+        response = await real(transport, request)
+    except httpx.TransportError as error:
+        _keep_failure(cassette, cleaned, error)
+        raise
     return _recording(cassette, cleaned, response, httpx)
 
 
 def _cleaned(cassette: Cassette, request: Any, body: bytes) -> Request | None:
     """The request as it would stand in our file.
 
-    None leaves it to vcrpy: the file is not ours, or its configuration does not clean requests.
+    None leaves it to vcrpy: the file is not ours, the request is none of MiMo's, or a filter of
+    the user's keeps it out.
     """
-    if not isinstance(cassette._persister, MiMoPersister):
+    if not isinstance(cassette, MiMoCassette):
         return None
-    sent = Request(request.method, str(request.url), body, dict(request.headers))
+    kind = MiMoRequest if OURS in request.extensions else Request
+    sent = kind(request.method, str(request.url), body, dict(request.headers))
     cleaned = cassette.filter_request(sent)
     return cleaned if is_clean(cleaned) else None
 
 
-def _ask_for_plain(request: Any) -> None:
-    """A compressed answer has breaks that say nothing, and hides keys from the redaction."""
+def _prepare_to_send(cassette: Cassette, request: Any) -> None:
+    """Ask for a plain answer: a compressed one has breaks that say nothing, and hides keys.
+
+    Raises:
+        CassetteError: the key is the one that stands in for a key while cassettes replay.
+    """
     request.headers["accept-encoding"] = "identity"
+    given = (request.headers.get(name, "") for name in ("api-key", "x-api-key", "authorization"))
+    if not is_loopback(request.url.host) and any(STAND_IN_KEY in value for value in given):
+        raise CassetteError(
+            f"{cassette._path} has no answer to this {request.method} {request.url.path}, and to "
+            "record one takes a key: set MIMO_API_KEY."
+        )
 
 
 # Replaying
@@ -114,6 +139,8 @@ def _replayed(cassette: Cassette, sent: Request, request: Any, httpx: Any) -> An
 def _response(answer: dict[str, Any], request: Any, httpx: Any) -> Any:
     held = answer["body"]
     body = held["string"] or b""
+    if answer["status"]["code"] == _NO_ANSWER:
+        raise _failure(held.get("broken") or {}, request, httpx)
     pieces = split(body.encode() if isinstance(body, str) else body, held.get("pieces"))
     reason = str(answer["status"].get("message") or "")
     return httpx.Response(
@@ -126,21 +153,20 @@ def _response(answer: dict[str, Any], request: Any, httpx: Any) -> Any:
 
 def _why_not(cassette: Cassette, sent: Request) -> str:
     """One line: what was asked, how the nearest recorded request differs, what to do."""
-    asked = f"{sent.method} {endpoint_of(sent)}"
     again = "Record it: pytest --record-mode=rewrite, or mimo-replay --record."
     if any(match_of(known) in _PUBLISHED for known in cassette.requests):
         again = "Its answers were published: ask for these, or record a cassette of your own."
-    if not cassette.data:
-        return f"{cassette._path} holds no recorded answers (asked: {asked}). {again}"
-    differences = [difference(sent, known, match_of(known)) for known in cassette.requests]
-    if None in differences:
-        times = differences.count(None)
-        return (
-            f"{cassette._path} holds {times} answer(s) to this {asked}, and all were given. {again}"
-        )
-    unplayed = [text for index, text in enumerate(differences) if not cassette.play_counts[index]]
-    nearest = (unplayed or differences)[0]
-    return f"{cassette._path} holds no answer to this {asked}: {nearest}. {again}"
+    rule = getattr(cassette._persister, "rule", None)
+    return f"{cassette._path} {why_no_match(sent, candidates_of(cassette), rule)}. {again}"
+
+
+def _failure(broken: dict[str, str], request: Any, httpx: Any) -> Exception:
+    """The exception of this HTTP library that was recorded."""
+    kind = getattr(httpx, broken.get("error", ""), None)
+    if not (isinstance(kind, type) and issubclass(kind, httpx.TransportError)):
+        kind = httpx.ReadError
+    failure: Exception = kind(broken.get("message", ""), request=request)
+    return failure
 
 
 class _Replayed:
@@ -157,15 +183,11 @@ class _Replayed:
     def _end(self) -> None:
         if self._broken is None:
             return
-        name, message = self._broken.get("error", ""), self._broken.get("message", "")
-        if name == _CLOSED:
+        if self._broken.get("error") == _CLOSED:
             raise CassetteError(
                 "The recording ends here: the client had closed the stream. Record it again."
             )
-        kind = getattr(self._httpx, name, None)
-        if not (isinstance(kind, type) and issubclass(kind, self._httpx.TransportError)):
-            kind = self._httpx.ReadError
-        raise kind(message, request=self._request)
+        raise _failure(self._broken, self._request, self._httpx)
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self._pieces
@@ -181,6 +203,15 @@ class _Replayed:
 
 
 # Recording
+
+
+def _keep_failure(cassette: Cassette, sent: Request, error: Exception) -> None:
+    """Keep that there was no answer, and why."""
+    broken = {"error": type(error).__name__, "message": str(error)}
+    answer: dict[str, Any] = {"status": {"code": _NO_ANSWER, "message": ""}, "headers": {}}
+    answer["body"] = {"string": b"", "broken": broken}
+    with _lock:
+        cassette.append(sent, answer)
 
 
 def _recording(cassette: Cassette, sent: Request, response: Any, httpx: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from types import TracebackType
     from typing import Protocol
 
@@ -28,18 +28,26 @@ if TYPE_CHECKING:
         ) -> None: ...
         @property
         def path(self) -> str: ...
+        def _to_dict(self) -> dict[str, Any]: ...
 
     class Cassette:
         """The exchanges of one file while it is open."""
 
         data: list[tuple[Request, dict[str, Any]]]
         play_counts: Mapping[int, int]
+        allow_playback_repeats: bool
+        record_mode: str
+        _match_on: tuple[object, ...]
         requests: list[Request]
         write_protected: bool
         _path: str
         _persister: object
 
+        def __init__(
+            self, path: Any, *, before_record_request: Any = None, **options: Any
+        ) -> None: ...
         def append(self, request: Request, response: Mapping[str, Any]) -> None: ...
+        def _responses(self, request: Request) -> Iterator[tuple[int, Mapping[str, Any]]]: ...
         def filter_request(self, request: Request) -> Request | None: ...
         def can_play_response_for(self, request: Request) -> bool: ...
         def play_response(self, request: Request) -> dict[str, Any]: ...
@@ -63,6 +71,7 @@ if TYPE_CHECKING:
         """A configuration of cassettes."""
 
         use_cassette: Callable[..., Any]
+        persister: Any
 
         cassette_library_dir: str | None
 
@@ -91,6 +100,11 @@ if TYPE_CHECKING:
         """Loads and saves cassettes in vcrpy's own form."""
 
         @staticmethod
+        def load_cassette(
+            cassette_path: Any, serializer: Serializer
+        ) -> tuple[list[Request], list[dict[str, Any]]]: ...
+
+        @staticmethod
         def save_cassette(
             cassette_path: Any, cassette_dict: Mapping[str, Any], serializer: Serializer
         ) -> None: ...
@@ -101,11 +115,15 @@ if TYPE_CHECKING:
         _vcr_handle_request: Callable[..., Any]
         _vcr_handle_async_request: Callable[..., Awaitable[Any]]
 
+    DEFAULT_MATCHERS: tuple[object, ...]
     yamlserializer: Serializer
     httpx_stubs: _HttpxStubs
 
     def decode_response(response: Mapping[str, Any]) -> dict[str, Any]:
         """Undo the compression of a response's body."""
+
+    def convert_to_unicode(response: Mapping[str, Any]) -> dict[str, Any]:
+        """A request or a response with its bytes as texts, where they are texts."""
 
     def convert_to_bytes(response: Mapping[str, Any]) -> dict[str, Any]:
         """A response with its texts as bytes."""
@@ -119,11 +137,15 @@ else:
     from vcr.request import Request
     from vcr.serialize import CASSETTE_FORMAT_VERSION
     from vcr.serializers import yamlserializer
-    from vcr.serializers.compat import convert_to_bytes
+    from vcr.serializers.compat import convert_to_bytes, convert_to_unicode
     from vcr.stubs import httpx_stubs
+
+    # What vcrpy compares by where nobody has said otherwise.
+    DEFAULT_MATCHERS = tuple(VCR().matchers[name] for name in VCR().match_on)
 
 __all__ = [
     "CASSETTE_FORMAT_VERSION",
+    "DEFAULT_MATCHERS",
     "VCR",
     "CannotOverwriteExistingCassetteException",
     "Cassette",
@@ -132,6 +154,7 @@ __all__ = [
     "FilesystemPersister",
     "Request",
     "convert_to_bytes",
+    "convert_to_unicode",
     "decode_response",
     "httpx_stubs",
     "yamlserializer",

@@ -1,0 +1,70 @@
+"""vcrpy's cassette, with MiMo's exchanges cleaned and matched by our rules, and no other ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from mimo_core.gateways import serves_mimo
+from mimo_core.testing.cassettes.cleaning import MiMoRequest, clean_request, is_clean
+from mimo_core.testing.cassettes.matching import Candidate, best_match, mimo_request
+from mimo_core.testing.cassettes.persister import MiMoPersister
+from mimo_core.testing.cassettes.provenance import EMULATOR_HOST, host_of
+from mimo_core.testing.cassettes.vcrpy import DEFAULT_MATCHERS, Cassette, Request
+
+Filter = Callable[[Request], Request | None]
+
+
+def is_mimo(request: Request) -> bool:
+    """Whether a request is MiMo's: of this library, or to an address that is known as MiMo's."""
+    if isinstance(request, MiMoRequest):
+        return True
+    return host_of(request.uri) == EMULATOR_HOST or serves_mimo(request.uri)
+
+
+def candidates_of(cassette: Cassette) -> list[Candidate]:
+    """The requests of a cassette, and which of them were answered."""
+    return [
+        Candidate(index, request, cassette.play_counts[index] > 0)
+        for index, request in enumerate(cassette.requests)
+    ]
+
+
+class MiMoCassette(Cassette):
+    """A cassette in which MiMo's exchanges are kept without keys, whatever its configuration says.
+
+    Everything else in it is vcrpy's own, byte for byte. Where it was opened by `use_cassette`, all
+    that is said in it is MiMo's.
+    """
+
+    _persister: MiMoPersister
+
+    def __init__(
+        self, path: Any, *, before_record_request: Filter | None = None, **options: Any
+    ) -> None:
+        super().__init__(path, before_record_request=self._filtered, **options)
+        self._users_filter = before_record_request or (lambda request: request)
+        self._matches_by_meaning = {mimo_request}.intersection(self._match_on) or (
+            tuple(self._match_on) == DEFAULT_MATCHERS
+        )
+
+    def _filtered(self, request: Request) -> Request | None:
+        """A user's filter first, which expects the request as it was sent; then ours."""
+        if is_clean(request):
+            return request
+        ours = self._persister.whole or is_mimo(request)
+        kept = self._users_filter(request)
+        if kept is None or not ours:
+            return kept
+        return clean_request(kept, scrub=self._persister.scrub)
+
+    def _responses(self, request: Request) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        filtered = self.filter_request(request)
+        if filtered is None or not is_clean(filtered) or not self._matches_by_meaning:
+            yield from super()._responses(request)
+            return
+        candidates = candidates_of(self)
+        rule, repeats = self._persister.rule, self.allow_playback_repeats
+        found = best_match(filtered, candidates, rule, allow_repeats=repeats)
+        if found is not None:
+            yield found, self.data[found][1]
