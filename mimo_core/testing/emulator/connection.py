@@ -7,7 +7,7 @@ import http.client
 import socket
 import struct
 import uuid
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
@@ -111,8 +111,8 @@ class Connection:
                 follow.
         """
         with contextlib.ExitStack() as stack:
-            if isinstance(answer.events, Generator):
-                stack.callback(answer.events.close)
+            if close := getattr(answer.events, "close", None):
+                stack.callback(close)
             try:
                 return self._deliver(answer, fault, request)
             except OSError as error:

@@ -97,7 +97,7 @@ class FakeMiMo:
         self._strict = strict
         self._log = log
         self._script = Script(respond, strict=strict)
-        self._listener = Listener(self._answer, name="FakeMiMo", host=host, port=port)
+        self._listener = Listener(self.handle, name="FakeMiMo", host=host, port=port)
 
     # Life
 
@@ -250,6 +250,11 @@ class FakeMiMo:
         """How many answers of the queue are left."""
         return len(self._script.queue)
 
+    @property
+    def problems(self) -> list[str]:
+        """What `assert_all_used` would say, one line each."""
+        return self._script.problems()
+
     def assert_all_used(self) -> None:
         """Fail where a scripted answer was not asked for, or the script failed.
 
@@ -260,7 +265,7 @@ class FakeMiMo:
         Raises:
             AssertionError: there is one of these.
         """
-        if problems := self._script.problems():
+        if problems := self.problems:
             asked = f"{len(self.requests)} request(s) received"
             raise AssertionError("\n  ".join([f"FakeMiMo's script ({asked}):", *problems]))
 
@@ -330,7 +335,8 @@ class FakeMiMo:
 
     # Serving
 
-    def _answer(self, received: WireRequest) -> tuple[HTTPAnswer, Fault]:
+    def handle(self, received: WireRequest) -> tuple[HTTPAnswer, Fault]:
+        """Note a request and decide what is answered; called in its connection's thread."""
         request = service.record(
             received.method,
             received.path,

@@ -78,7 +78,7 @@ class HTTPAnswer:
     headers: dict[str, str]
     body: bytes = b""
     events: Iterable[bytes] | None = None
-    """A generator is closed when the answer has ended, however it ended."""
+    """If it has a `close`, that is called when the answer has ended, however it ended."""
     comments: int = 0
     interval: float = 0.0
     is_emulators: bool = True
@@ -173,7 +173,8 @@ def rejected_answer(
 
 def log_line(request: ReceivedRequest, answer: HTTPAnswer) -> str:
     """A request and its answer in one line, an error with what the service says about it."""
-    what = f"{request.method} {request.path} {request.model}".rstrip()
+    path = request.path.partition("?")[0]  # what follows may hold a key
+    what = f"{request.method} {path} {request.model}".rstrip()
     stream = " stream" if request.stream else ""
     said = "" if answer.status < 400 else f" {answer.body.decode('utf-8', 'replace').strip()}"
     return f"{what}{stream} -> {answer.status}{said}"
