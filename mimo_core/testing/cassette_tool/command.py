@@ -135,6 +135,8 @@ def _html(options: argparse.Namespace) -> int:
         sys.stdout.write(page)
         return 0
     target = Path(options.output or Path(options.file).with_suffix(".html").name)
+    if target.exists() and target.samefile(options.file):
+        raise CassetteError(f"{target} is the cassette itself. Name another file with -o.")
     write_page(target, page, force=options.force)
     sys.stderr.write(f"mimo-cassette: {target}\n")
     return 0

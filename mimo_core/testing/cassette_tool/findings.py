@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -28,6 +29,11 @@ KINDS = ("key", "private", "provenance", "malformed", "model", "audio", "stream"
 cassette's `provenance`; a `malformed` interaction; a retired `model`; shortened `audio`; a
 `stream` that broke or cannot be read."""
 _XIAOMI = ".xiaomimimo.com"
+_SHORTEST = 8
+"""Characters; anything shorter is no key."""
+_STAND_IN = re.compile(
+    r"redacted|dummy|fake|test|example|placeholder|not-a-key|your-|your_|xxx|\*\*\*|filtered", re.I
+)
 
 
 class Finding(NamedTuple):
@@ -141,12 +147,24 @@ def _credentials(one: Interaction, secrets: frozenset[str]) -> Iterator[_Found]:
 
 
 def _holds_secret(name: str, values: list[str], side: str) -> bool:
+    if all(_is_stand_in(value) for value in values):
+        return False
     if side == "request":
         return bool(secrets_in({name: values}))
     if name.lower() == "set-cookie":
         return any(REDACTED not in value for value in values)
     kept = response_headers({name: values})
     return any(was != now for was, now in zip(values, kept.get(name.lower(), values), strict=True))
+
+
+def _is_stand_in(value: str) -> bool:
+    """`Bearer DUMMY`, `sk-not-a-key`: what people, and this kit, write in the place of a key."""
+    word = value.rpartition(" ")[2]
+    return len(word) < _SHORTEST or (_STAND_IN.search(word) is not None and _is_wordy(word))
+
+
+def _is_wordy(word: str) -> bool:
+    return not any(sign.isdigit() for sign in word)
 
 
 def _private(one: Interaction) -> Iterator[_Found]:

@@ -82,12 +82,9 @@ def _head(recording: Recording) -> RenderableType:
     given = f"; given to requests by {whose.match} match" if whose else ""
     lines.append(Text(counts + given, "dim"))
     if recording.hidden:
-        what = (
-            counted(recording.hidden, "credential or id")
-            if recording.hidden == 1
-            else (f"{recording.hidden} credentials or ids")
-        )
-        lines.append(Text(f"{what} in this file, hidden here: run mimo-cassette check", "bold red"))
+        places = counted(recording.hidden, "place")
+        said = f"credentials or request ids at {places}, hidden here: run mimo-cassette check"
+        lines.append(Text(said, "bold red"))
     return Group(*lines)
 
 
@@ -128,7 +125,7 @@ def _add_question(rows: Table, exchange: Exchange, full: bool) -> None:
 def _add_part(rows: Table, role: str, part: Part, full: bool) -> None:
     kind = part.kind
     label = role if kind in ("text", "data") else _LABELS[kind]
-    if role and role not in ("assistant", "tool") and kind != "text":
+    if kind == "media" and role and role != "assistant":
         label = role  # whose picture it is matters more than that it is one
     style = _ROLES.get(label, _STYLES.get(kind, ""))
     rows.add_row(_label(label, style), _of_part(part, full))
@@ -195,7 +192,7 @@ def delivery_of(answer: Answer) -> str:
         return ""
     events = sum(event.kind != "comment" for event in stream.events)
     comments = len(stream.events) - events
-    cut = sum(event.first != event.last for event in stream.events)
+    cut = sum(e.first != e.last and e.kind != "comment" for e in stream.events)
     pieces = counted(len(stream.pieces), "piece") if stream.has_pieces else "pieces not recorded"
     told = [f"{counted(events, 'event')} in {size(stream.size)}, {pieces}"]
     if comments:
