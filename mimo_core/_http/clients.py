@@ -289,7 +289,7 @@ class SyncClients:
         if client := self._clients.pop(os.getpid(), None):
             client.close()
 
-    def __del__(self) -> None:
+    def __del__(self, suppress: Any = suppress) -> None:
         with suppress(Exception):  # at the interpreter's end, parts of it are gone
             self.close()
 

@@ -25,11 +25,16 @@ if TYPE_CHECKING:
     from mimo_core.testing.emulator import Reply as Reply
     from mimo_core.testing.errors import CassetteError as CassetteError
     from mimo_core.testing.errors import NoRecordedAnswer as NoRecordedAnswer
+    from mimo_core.testing.live import LiveRequestRefused as LiveRequestRefused
+    from mimo_core.testing.live import block as block
+    from mimo_core.testing.plugin import fake_mimo_fixture as fake_mimo_fixture
 
 _MODULES = {
     "cassettes.contexts": ("provenance_of", "register", "use_cassette", "vcr_settings"),
     "errors": ("CassetteError", "NoRecordedAnswer"),
     "emulator": ("FakeMiMo", "Fault", "ReceivedRequest", "Reply"),
+    "live": ("LiveRequestRefused", "block"),
+    "plugin": ("fake_mimo_fixture",),
     "cassettes.ignoring": ("MatchRule", "ignore"),
     "cassettes.provenance": ("Provenance",),
 }
