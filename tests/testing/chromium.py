@@ -80,7 +80,7 @@ class Page:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._held:
-            data = self._read.read1(65536)  # type: ignore[attr-defined]  # a BufferedReader
+            data = self._read.read1(65536)
             assert data, "Chromium has ended"
             self._held += data
         message, _, self._held = self._held.partition(b"\0")

@@ -29,7 +29,7 @@ def hostile(path: Path) -> Path:
     for payload in PAYLOADS:
         text = payload.encode("utf-8", "replace").decode()
         call = {"id": text, "type": "function", "function": {"name": text, "arguments": text}}
-        messages = [
+        messages: list[dict[str, Any]] = [
             {"role": text, "content": text},
             {"role": "assistant", "content": payload, "tool_calls": [call]},
             {"role": "tool", "tool_call_id": text, "content": text},

@@ -24,6 +24,12 @@ from tests.testing.written_cassettes import (
 CASSETTES = Path(__file__).resolve().parents[2] / "cassettes"
 
 
+@pytest.fixture(autouse=True)
+def width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The width that it has where nothing says another; pytest-xdist says 80."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 class Terminal(io.StringIO):
     """An output that says that it is a terminal."""
 
