@@ -222,9 +222,18 @@ def test_a_lookahead_matches_nothing_that_could_be_ignored() -> None:
 
 
 def test_where_two_expressions_overlap_the_longer_counts() -> None:
-    rule = ignore(text=[r"\d+", r"\d+ km"])
-    assert first_difference({"a": "12 km"}, {"a": "7 km"}, rule) is None
-    assert first_difference({"a": "12 km"}, {"a": "7 mi"}, rule) is not None
+    rule = ignore(text=[r"\d+", r"\d+ (km|mi)"])
+    assert first_difference({"a": "12 km"}, {"a": "7 mi"}, rule) is None
+    assert first_difference({"a": "12 km"}, {"a": "7 ft"}, rule) is not None
+
+
+def test_ids_within_what_is_ignored_whole_do_not_count() -> None:
+    rule = ignore("messages[*].tool_calls", "messages[*].tool_call_id")
+    without = calls("new")
+    del without["messages"][1]["tool_calls"]
+    assert first_difference(without, calls("a"), rule) is None
+    rule = ignore("a", text=r"call_(?P<id>\d)")
+    assert first_difference({"a": "call_1, call_2", "b": "call_1"}, {"b": "call_3"}, rule) is None
 
 
 # Errors of what is never found

@@ -153,6 +153,12 @@ def test_tools_of_any_shape_are_compared(tools: Any) -> None:
     assert (differ(body, {"tools": [1]})) is not None
 
 
+def test_not_a_number_is_itself() -> None:
+    """Python reads and writes NaN in JSON, and it is unlike itself."""
+    assert first_difference({"a": float("nan")}, {"a": float("nan")}) is None
+    assert first_difference({"a": float("nan")}, {"a": 1.0}) == "a: recorded 1.0, sent nan"
+
+
 def test_another_services_nulls_are_compared() -> None:
     """Of a body that is not MiMo's nobody knows what changes the answer."""
     uri = "https://weather.example/ask"

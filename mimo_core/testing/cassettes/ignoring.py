@@ -224,7 +224,7 @@ def _matches(text: str, rule: MatchRule) -> Iterator[re.Match[str]]:
     found = (match for pattern in rule.texts for match in pattern.finditer(text))
     last = 0
     for match in sorted(found, key=lambda match: (match.start(), -match.end())):
-        if match.start() >= last and match.end() > match.start():
+        if match.start() >= last:
             yield match
             last = match.end()
 
