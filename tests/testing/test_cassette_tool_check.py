@@ -312,6 +312,7 @@ def test_the_line_of_the_interaction_is_named(tmp_path: Path, check: Checker) ->
     assert len(before["interactions"]) == 1
 
 
+@pytest.mark.slow  # processes of its own
 def test_many_files_are_checked_by_all_processors(
     tmp_path: Path, check: Checker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +17,8 @@ from mimo_core.testing.cassettes.persister import read
 from mimo_core.testing.errors import CassetteError
 
 _ENDINGS = (".yaml", ".yml")
-_MANY = 200
-"""From this number of files on, all processors work: to start them takes as long as 100 files."""
+_MANY = 500
+"""From this number of files on, all processors work: to start them takes as long as 200 files."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -84,7 +85,8 @@ def check(given: Iterable[str], ignored: frozenset[str] = frozenset()) -> Iterat
         for file in files:
             yield from look(file)
         return
-    with ProcessPoolExecutor() as pool:
+    # Not forked: a process with threads, pytest's for one, may not be.
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         for lines in pool.map(look, files, chunksize=32):
             yield from lines
 
