@@ -54,6 +54,14 @@ def test_a_result_of_another_call_is_seen() -> None:
     assert first_difference(swapped, swapped, IDS) is None
 
 
+def test_of_an_ids_places_one_is_told_that_differs() -> None:
+    def history(second: str) -> dict[str, Any]:
+        return {"a": {"id": "x"}, "b": {"id": "x"}, "c": {"id": second}, "d": {"id": "y"}}
+
+    told = first_difference(history("y"), history("x"), ignore("*.id"))
+    assert told == "a.id: the recorded id stands also at c.id, the sent one at b.id"
+
+
 def test_a_result_of_no_call_is_seen() -> None:
     lost = calls("new", "other", answers=("new", "third"))
     told = first_difference(lost, calls("a", "b"), IDS)

@@ -14,6 +14,7 @@ from mimo_core.testing import (
     NoRecordedAnswer,
     Provenance,
     Reply,
+    ignore,
     register,
     use_cassette,
     vcr_settings,
@@ -122,19 +123,20 @@ def test_large_payloads_are_told_apart_by_their_hash() -> None:
     assert "sha256" in (difference(request(one), request(other), "exact") or "")
 
 
+def interaction(body: Any, said: str = "x", uri: str = CHAT) -> dict[str, Any]:
+    answer = {"choices": [{"message": {"content": said}, "finish_reason": "stop"}]}
+    return {
+        "request": {"method": "POST", "uri": uri, "body": json.dumps(body), "headers": {}},
+        "response": {
+            "status": {"code": 200, "message": "OK"},
+            "headers": {"content-type": ["application/json"]},
+            "body": {"string": json.dumps(answer)},
+        },
+    }
+
+
 def write(path: Path, *bodies: Any, match: Any = "exact", kind: Any = "live") -> None:
-    answer = {"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}
-    interactions = [
-        {
-            "request": {"method": "POST", "uri": CHAT, "body": json.dumps(body), "headers": {}},
-            "response": {
-                "status": {"code": 200, "message": "OK"},
-                "headers": {"content-type": ["application/json"]},
-                "body": {"string": json.dumps(answer)},
-            },
-        }
-        for body in bodies
-    ]
+    interactions = [interaction(body) for body in bodies]
     path.write_text(dump(Provenance(kind, "a", "2026-01-01", "", match), interactions))
 
 
@@ -240,3 +242,47 @@ def test_record_modes(mode: str, tmp_path: Path) -> None:
     opened = use_cassette(tmp_path / "a.yaml", record_mode=mode)
     with pytest.raises(CassetteError, match="can be none, once"), opened:
         pass
+
+
+def asked(**changes: Any) -> dict[str, Any]:
+    return {"model": "m", "messages": [{"role": "user", "content": "on 2026-01-01"}], **changes}
+
+
+def test_what_a_rule_ignores_is_answered(tmp_path: Path) -> None:
+    path = tmp_path / "one.yaml"
+    write(path, asked(), asked(temperature=1), asked())
+    rule = ignore("temperature", text=r"\d{4}-\d\d-\d\d")
+    with use_cassette(path, match=rule):
+        ask("on 2027-05-06")
+        with MiMoClient() as client:
+            client.chat(asked(temperature=0.5))
+        with pytest.raises(NoRecordedAnswer, match="recorded 'on …', sent 'at …'"):
+            ask("at 2027-05-06")
+    with use_cassette(path), pytest.raises(NoRecordedAnswer, match="sent 'on 2027-05-06'"):
+        ask("on 2027-05-06")
+
+
+def test_a_rule_that_matches_nothing_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "one.yaml"
+    write(path, asked())
+    told = r"match=ignore\('tempreature'\) is found in no request"
+    with pytest.raises(CassetteError, match=told), use_cassette(path, match=ignore("tempreature")):
+        ask("on 2026-01-01")
+
+
+def test_two_gateways_keep_their_answers(tmp_path: Path) -> None:
+    path = tmp_path / "two.yaml"
+    hosts = ("https://api.xiaomimimo.com/v1", "https://genaiapi.cloudsway.net/v1/ai/abc")
+    answers = [interaction(asked(), host, f"{host}/chat/completions") for host in hosts]
+    path.write_text(dump(Provenance("live", "two", "2026-01-01"), answers))
+    with use_cassette(path):
+        for host in reversed(hosts):
+            with MiMoClient(base_url=host) as client:
+                assert client.chat(asked())["choices"][0]["message"]["content"] == host
+    told = r"of several hosts .*, none of third\.example"
+    with (
+        use_cassette(path),
+        MiMoClient(base_url="https://third.example/v1") as client,
+        pytest.raises(NoRecordedAnswer, match=told),
+    ):
+        client.chat(asked())

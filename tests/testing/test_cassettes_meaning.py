@@ -240,6 +240,12 @@ def test_a_difference_is_one_short_line(before: str, after: str, one: str, two: 
         assert told.isprintable()
 
 
+def test_two_texts_with_little_in_common_are_not_shown_to_their_end() -> None:
+    one, two = "a" * 100 + "END", "b" * 100 + "END"
+    told = first_difference({"a": one}, {"a": two})
+    assert told == f'a: ⟨recorded: "{"b" * 40}…", sent: "{"a" * 40}…"⟩'
+
+
 def test_a_missing_message_is_named() -> None:
     one, two = {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}
     assert first_difference({"messages": [one, two]}, {"messages": [one]}) == (
