@@ -35,6 +35,10 @@ class MiMoCassette(Cassette):
 
     Everything else in it is vcrpy's own, byte for byte. Where it was opened by `use_cassette`, all
     that is said in it is MiMo's.
+
+    Attributes:
+        matches_by_meaning: whether MiMo's requests are compared by our rules; where a project says
+            `match_on`, they are compared by that.
     """
 
     _persister: MiMoPersister
@@ -44,7 +48,7 @@ class MiMoCassette(Cassette):
     ) -> None:
         super().__init__(path, before_record_request=self._filtered, **options)
         self._users_filter = before_record_request or (lambda request: request)
-        self._matches_by_meaning = {mimo_request}.intersection(self._match_on) or (
+        self.matches_by_meaning = {mimo_request}.intersection(self._match_on) or (
             tuple(self._match_on) == DEFAULT_MATCHERS
         )
 
@@ -60,7 +64,7 @@ class MiMoCassette(Cassette):
 
     def _responses(self, request: Request) -> Iterator[tuple[int, Mapping[str, Any]]]:
         filtered = self.filter_request(request)
-        if filtered is None or not is_clean(filtered) or not self._matches_by_meaning:
+        if filtered is None or not is_clean(filtered) or not self.matches_by_meaning:
             yield from super()._responses(request)
             return
         candidates = candidates_of(self)

@@ -182,7 +182,7 @@ def use_cassette(
             and not provenance
         ):
             raise published(path)
-    settings = vcr_settings()
+    settings: dict[str, Any] = {"match_on": (MATCHER,)}
     if record_mode == "rewrite":
         record_mode = "all"
         settings["drop_unused_requests"] = True

@@ -156,6 +156,8 @@ def _why_not(cassette: Cassette, sent: Request) -> str:
     again = "Record it: pytest --record-mode=rewrite, or mimo-replay --record."
     if any(match_of(known) in _PUBLISHED for known in cassette.requests):
         again = "Its answers were published: ask for these, or record a cassette of your own."
+    if not getattr(cassette, "matches_by_meaning", True):
+        return f"{cassette._path} holds no further answer that its match_on lets pass. {again}"
     rule = getattr(cassette._persister, "rule", None)
     return f"{cassette._path} {why_no_match(sent, candidates_of(cassette), rule)}. {again}"
 

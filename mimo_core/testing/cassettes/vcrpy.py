@@ -76,7 +76,11 @@ if TYPE_CHECKING:
         cassette_library_dir: str | None
 
         def __init__(
-            self, *, record_mode: str = ..., cassette_library_dir: str | None = ...
+            self,
+            *,
+            record_mode: str = ...,
+            cassette_library_dir: str | None = ...,
+            **defaults: Any,
         ) -> None: ...
         def get_merged_config(self, **options: Any) -> dict[str, Any]: ...
         def register_matcher(
