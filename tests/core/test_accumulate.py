@@ -52,6 +52,13 @@ def test_a_field_beside_the_usual_ones_is_kept(usual: dict[str, Any]) -> None:
     assert len(whole.get("tool_calls") or ()) == len(usual.get("tool_calls", ()))
 
 
+@pytest.mark.parametrize(
+    "usual", [{"content": "x"}, {"reasoning_content": "x"}, {"tool_calls": [CALL]}]
+)
+def test_one_field_beside_a_usual_one_is_kept(usual: dict[str, Any]) -> None:
+    assert message({**usual, "refusal": "no"})["refusal"] == "no"
+
+
 def test_an_empty_delta_adds_nothing() -> None:
     assert message({}, {"content": None}, {"content": ""}, {"role": "assistant"}) == {
         "role": "assistant",

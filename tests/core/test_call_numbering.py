@@ -121,6 +121,10 @@ def test_a_call_whose_index_is_another_one_here_is_looked_at() -> None:
         ([piece(None, "a", None, "x"), piece(None, None, "f")], [0, 0]),
         ([piece(0, "a", "f", "x"), piece(1, "b", "g"), piece(None, "a", arguments="y")], [0, 1, 0]),
         ([piece(arguments="x"), piece(arguments="y")], [0, 0]),
+        (
+            [piece(None, None, "f"), piece(None, "a"), piece(None, "b", "g"), piece(None, "a")],
+            [0, 0, 1, 0],
+        ),
     ],
 )
 def test_which_call_a_piece_belongs_to(pieces: list[Any], expected: list[int]) -> None:
@@ -132,6 +136,7 @@ def test_which_call_a_piece_belongs_to(pieces: list[Any], expected: list[int]) -
     [
         ([piece(0, "a", "f"), piece(1, "a")], "'a' goes on under another index"),
         ([piece(0, "a", "f"), piece(0, "b")], "two calls share the index 0"),
+        ([piece(0, None, "f"), piece(0, "a"), piece(0, "b")], "two calls share the index 0"),
         ([piece(0, "a", "f"), piece(0, None, "g")], "a call of 'f' goes on as one of 'g'"),
         ([piece(0, "a", "f"), piece(0, "a", "g")], "a call of 'f' goes on as one of 'g'"),
         ([piece(0, "a", "f", [1])], "arguments are of type list, not a text"),
@@ -236,6 +241,7 @@ def test_the_calls_of_a_whole_message_get_an_id_each_and_texts() -> None:
         ('"a"' + "[" * (MAX_DEPTH + 1), True),
         ("[]" + "[" * (MAX_DEPTH + 1), True),
         ("]" + "[" * (MAX_DEPTH + 1), False),
+        ('[]"a"' * (MAX_DEPTH + 1), False),
         ("", False),
     ],
 )

@@ -274,7 +274,7 @@ def test_an_error_holds_what_the_answer_said() -> None:
     assert error.response.status_code == 400
     assert error.response.text == body
     assert "set-cookie" not in error.response.headers
-    assert error.response.headers["location"] == "https://example.org/a"
+    assert error.response.headers["location"] == "example.org/a"
     assert error.response.headers["refresh"] == "https://example.org/a"
 
 

@@ -247,6 +247,11 @@ def test_brackets_may_be_about_200_deep(text: str, most: int) -> None:
         parse_json(payload)
 
 
+def test_what_no_parser_can_follow_is_nested_too_deeply() -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        parse_json(b'["\\ud800",' + b"[" * 100_000)
+
+
 def test_objects_within_each_other_are_counted_too() -> None:
     payload = b'{"a":' * 201 + b'"\\ud800"' + b"}" * 201
     with pytest.raises(ValueError, match=r"recursion limit|nested too deeply"):
@@ -383,6 +388,31 @@ def test_events_are_read_as_events_where_a_bare_body_may_come(pieces: list[bytes
     assert [chunk["choices"][0]["delta"]["content"] for chunk in chunks] == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"\xef", b"data: 1\n\n"],
+        [b" ", said("a"), said("b")],
+        [b"\n ", said("a"), said("b")],
+        [b"", said("a")],
+    ],
+)
+def test_where_a_bare_body_may_come_events_are_no_others(pieces: list[bytes]) -> None:
+    plain, careful = decoder(), decoder(whole=lambda body: pytest.fail("it is no bare body"))
+    for piece in pieces:
+        assert careful.feed(piece) == plain.feed(piece)
+        assert careful.stage is plain.stage
+
+
+def test_what_looks_like_an_event_in_a_bare_body_is_none() -> None:
+    stream = decoder(whole=lambda body: WHOLE)
+    for piece in (b"{\ndata: 5\n\n", b"\ndata: 5\n\n}"):
+        assert stream.feed(piece) == []
+    assert stream.stage is WAITING
+    assert stream.close()
+    assert stream.stage is COMPLETE
+
+
 def test_where_no_bare_body_may_come_it_is_no_answer() -> None:
     stream = decoder()
     stream.feed(b"{}")
@@ -394,7 +424,7 @@ def test_where_no_bare_body_may_come_it_is_no_answer() -> None:
 def test_a_stream_may_be_as_large_as_the_limit(more: int) -> None:
     stream = decoder(limits=Limits(answer=100))
     stream.feed(b"\n" * 60)
-    stream.feed(b"\n" * (40 + more))
+    assert stream.feed(b"\n" * (40 + more)) == []
     assert (stream.stage is FAILED) is bool(more)
     with pytest.raises(StreamInterruptedError, match=r"limits: answer" if more else "no answer"):
         stream.close()
