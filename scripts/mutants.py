@@ -203,6 +203,15 @@ def kept(file: Path | None) -> Reached | None:
     return reached
 
 
+def killed_before(log: Path | None, names: set[str]) -> list[Verdict]:
+    """The mutants that an earlier run killed: of use while no code was changed since."""
+    if log is None:
+        return []
+    verdicts = [Verdict(**json.loads(line)) for line in log.read_text().splitlines()]
+    killed = {one.name: one for one in verdicts if one.killed_by is not None}
+    return [verdict for name, verdict in killed.items() if name in names]
+
+
 def report(found: list[Verdict], total: int, listed: set[str], known: set[str]) -> int:
     """Print the figures. Returns 1 where too many survived, or the list is not true."""
     say = sys.stdout.write
@@ -235,6 +244,7 @@ def main() -> int:
     options.add_argument("--only", default="", help="modules whose path begins like this")
     options.add_argument("--jobs", type=int, default=2)
     options.add_argument("--reached", type=Path, help="a file that keeps who reaches what")
+    options.add_argument("--resume", type=Path, help="an earlier log: what it killed stays killed")
     options.add_argument("--log", type=Path, help="a file for every verdict, as JSON lines")
     given = options.parse_args()
     for name in _WARM.split():
@@ -251,8 +261,9 @@ def main() -> int:
         if reached.failed:
             sys.stderr.write(f"These fail without a change: {', '.join(reached.failed)}\n")
             return 2
-        tasks = [task(mutant, reached) for mutant in chosen]
-        found = []
+        found = killed_before(given.resume, {mutant.name for mutant in chosen})
+        done = {verdict.name for verdict in found}
+        tasks = [task(mutant, reached) for mutant in chosen if mutant.name not in done]
         for verdict in verdicts(given.jobs, tree, reached, given.tests, tasks):
             found.append(verdict)
             if given.log is not None:
