@@ -268,6 +268,13 @@ def test_a_stream_without_its_end_is_said(given: dict[str, Any], says: str, chec
     assert says in text
 
 
+def test_a_failure_before_an_answer_is_said(check: Checker) -> None:
+    broken = {"error": "ConnectError", "message": "refused"}
+    assert check(interaction(asked(), "", status=0, broken=broken)) == [
+        ("remark", "stream", "interaction 1: no answer came: ConnectError: refused.")
+    ]
+
+
 def test_an_answer_that_is_none(check: Checker) -> None:
     ((level, kind, text),) = check(interaction(asked(), "{}"))
     assert (level, kind) == ("remark", "stream")

@@ -121,7 +121,7 @@ def test_a_time_line_by_time(tmp_path: Path) -> None:
     assert stream is not None
     line = timeline_of(stream)
     assert (line.unit, line.end) == ("ms", 400)
-    assert [round(box.x) for box in line.pieces] == [250, 750, 999]
+    assert [round(box.x) for box in line.pieces] == [250, 750, 998]
     assert [round(box.width) for box in line.events] == [500, 250, 1]
     assert line.pieces[0].title.endswith("; after 100 ms")
 

@@ -125,6 +125,16 @@ def test_where_a_stream_broke(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Send the request again" not in out
 
 
+def test_a_connection_that_failed_before_an_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = {"error": "ConnectTimeout", "message": "timed out"}
+    path = write(tmp_path / "a.yaml", interaction(asked(), "", status=0, broken=broken))
+    out = shown(path, capsys=capsys)
+    assert "answer no answer" in out
+    assert "broken no answer came: ConnectTimeout: timed out" in out
+
+
 def test_a_stream_that_ends_early_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     out = shown(CASSETTES / "errors" / "stream_ends_early.yaml", capsys=capsys)
     assert "error The stream broke before the answer was complete" in out

@@ -37,11 +37,13 @@ def answer_of(one: Interaction, question: Question) -> Answer:
         one.status,
         one.reason,
         content_type,
-        broken=_broken(one.broken),
+        broken=_broken(one),
         note=one.note,
         raw=text_of(one.body),
         headers=tuple(headers.items()),
     )
+    if one.status == 0:
+        return base
     is_stream = content_type == "text/event-stream"
     fields: dict[str, Any] = {}
     if is_stream:
@@ -141,10 +143,11 @@ def _said(error: MiMoError) -> str:
     return f"{line})" if hint else str(error).removesuffix(" Send the request again.")
 
 
-def _broken(broken: Mapping[str, str]) -> str:
-    if not broken:
+def _broken(one: Interaction) -> str:
+    if not one.broken:
         return ""
-    name, message = broken.get("error", ""), broken.get("message", "")
+    name, message = one.broken.get("error", ""), one.broken.get("message", "")
     if name == CLOSED:
         return "the client closed the stream here"
-    return f"the connection broke here: {name}: {message}".rstrip(": ")
+    what = "the connection broke here" if one.status else "no answer came"
+    return f"{what}: {name}: {message}".rstrip(": ")

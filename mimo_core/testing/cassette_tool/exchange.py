@@ -127,7 +127,7 @@ class Answer:
     """A recorded response.
 
     Attributes:
-        status: the HTTP status.
+        status: the HTTP status; 0 where the connection failed before there was one.
         reason: the words beside it.
         content_type: without parameters.
         parts: the assembled answer; for anything but a model's answer its text.
@@ -157,6 +157,16 @@ class Answer:
     raw: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     message: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def outcome(self) -> str:
+        """Status and reason in words."""
+        return f"{self.status} {self.reason}".rstrip() if self.status else "no answer"
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether it is an answer and not a refusal or a failure; it may have broken off."""
+        return 200 <= self.status < 300 and not self.error
 
 
 @dataclass(frozen=True)

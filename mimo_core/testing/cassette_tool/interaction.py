@@ -37,8 +37,8 @@ def interaction_of(found: Any, where: str = "interaction") -> Interaction:
     """
     request, response = _part(found, "request", where), _part(found, "response", where)
     status, body = _part(response, "status", where), response.get("body")
-    if not isinstance(body, Mapping):
-        raise CassetteError(f"{where} is malformed: response.body is not a mapping. Correct it.")
+    if not isinstance(body, Mapping):  # a foreign client's text
+        body = {"string": body}
     code = status.get("code")
     if not isinstance(code, int) or isinstance(code, bool):
         raise CassetteError(f"{where} is malformed: status.code is not a number. Correct it.")

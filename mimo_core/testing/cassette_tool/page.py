@@ -149,7 +149,7 @@ def _by_time(stream: StreamView) -> Timeline:
     ends = [*times[1:], end]
     scale = _WIDTH / end
     pieces = [
-        _box(at, at, scale, f"{_of_piece(piece, stream.events)}; after {at} ms", "piece", n)
+        _box(at, at + 2 / scale, scale, f"{_of_piece(piece, stream.events)}; after {at} ms", "", n)
         for n, (piece, at) in enumerate(zip(stream.pieces, times, strict=True), 1)
     ]
     events: list[Box] = []
@@ -161,7 +161,10 @@ def _by_time(stream: StreamView) -> Timeline:
             events.append(
                 _box(start, start + share, scale, _of_event(event), event.kind, event.number)
             )
-    says = "A place is the time at which a piece came, in ms after the request."
+    says = (
+        "A piece stands where it came, in ms after the request; its events fill the time until the "
+        "next piece."
+    )
     return Timeline(pieces, events, "ms", end, says)
 
 

@@ -142,9 +142,8 @@ def _of_part(part: Part, full: bool) -> Text:
 
 
 def _add_answer(rows: Table, question: Question, answer: Answer, full: bool) -> None:
-    fine = 200 <= answer.status < 300 and not answer.error
-    style = "green" if fine else "bold red"
-    status = Text(line(f"{answer.status} {answer.reason}"), style)
+    style = "green" if answer.is_fine else "bold red"
+    status = Text(line(answer.outcome), style)
     status.append(f" · {line(answer.content_type)}" if answer.content_type else "", "dim")
     if question.model and answer.model not in ("", question.model):
         status.append(f" · answered by {line(answer.model)}", "yellow")
