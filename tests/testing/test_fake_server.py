@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
 
@@ -162,12 +163,26 @@ async def test_200_concurrent_streams(mimo: FakeMiMo) -> None:
     assert len(mimo.requests) == 200
 
 
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_clients_of_any_event_loop(mimo: FakeMiMo, backend: str) -> None:
+    """It is threads and sockets: what runs in the test does not matter."""
+    pytest.importorskip(backend)
+
+    async def ask() -> int:
+        async with httpx2.AsyncClient(verify=False) as client:
+            return (await client.post(url(mimo), json=REQUEST)).status_code
+
+    assert anyio.run(ask, backend=backend) == 200
+
+
 def test_log() -> None:
     lines: list[str] = []
     with FakeMiMo(log=lines.append) as mimo:
         post(url(mimo), json=STREAM)
         post(url(mimo), json=REQUEST | {"messages": []})
+        post(url(mimo) + "?key=secret", json=REQUEST)
     assert lines[0] == "POST /v1/chat/completions mimo-v2.5-pro stream -> 200"
+    assert lines[2] == "POST /v1/chat/completions mimo-v2.5-pro -> 200"
     assert lines[1].startswith("POST /v1/chat/completions mimo-v2.5-pro -> 400 {")
 
 

@@ -40,6 +40,8 @@ class WireRequest:
     """Names in lower case."""
     body: bytes
     version: str = "HTTP/1.1"
+    fields: tuple[tuple[str, str], ...] = ()
+    """The headers as they came, those included whose names come more than once."""
 
     @property
     def is_old(self) -> bool:
@@ -77,7 +79,8 @@ class Connection:
             headers = {name.lower(): value for name, value in fields.items()}
             if headers.get("expect", "").lower() == "100-continue" and parts[2] != "HTTP/1.0":
                 self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            return WireRequest(parts[0], parts[1], headers, self._body(headers), parts[2])
+            body = self._body(headers)
+            return WireRequest(parts[0], parts[1], headers, body, parts[2], tuple(fields.items()))
         except (OSError, ValueError, http.client.HTTPException):
             return None
 

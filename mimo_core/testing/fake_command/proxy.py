@@ -89,10 +89,13 @@ class RecordProxy:
             return error_answer(400, body), NO_FAULT
         url = self.target(received.path)
         sent = Request(received.method, url, received.body, dict(received.headers))
-        headers = _passed_on(received.headers.items())
-        headers.append(("accept-encoding", "identity"))
-        request = httpx2.Request(received.method, url, headers=headers, content=received.body)
+        headers = [*_passed_on(received.fields), ("accept-encoding", "identity")]
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         what = f"{received.method} {received.path.partition('?')[0]}"
+        try:
+            request = httpx2.Request(received.method, url, headers=raw, content=received.body)
+        except httpx2.InvalidURL as error:
+            return error_answer(400, error_body("400", f"mimo-fake: {error}")), NO_FAULT
         try:
             response = self._client.send(request, stream=True)
         except httpx2.TransportError as error:
