@@ -65,6 +65,16 @@ def test_serves_until_it_is_stopped(how: signal.Signals, module: str) -> None:
 
 
 @pytest.mark.slow
+def test_it_serves_on_when_nobody_reads_what_it_says() -> None:
+    """As in `mimo-fake | head`."""
+    with program() as (process, said):
+        assert process.stdout is not None
+        process.stdout.close()
+        url = f"{said['chat completions']}/chat/completions"
+        assert [httpx2.post(url, json=BODY).status_code for _ in range(3)] == [200, 200, 200]
+
+
+@pytest.mark.slow
 def test_keys_models_and_a_lenient_backend() -> None:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     asked = {"role": "assistant", "content": "", "tool_calls": [call]}

@@ -13,7 +13,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from mimo_core.testing import CassetteError, FakeMiMo, Fault, Reply, provenance_of
+from mimo_core import MiMoClient
+from mimo_core.testing import CassetteError, FakeMiMo, Fault, Reply, provenance_of, use_cassette
 from mimo_core.testing.cassettes.persister import read
 from mimo_core.testing.emulator.listener import Listener
 from mimo_core.testing.fake_command.proxy import RecordProxy, refused_target
@@ -284,6 +285,15 @@ def test_answers_without_a_body(mimo: FakeMiMo, path: Path) -> None:
     assert "broken" not in recording.interactions[0]["response"]["body"]
 
 
+def test_an_answer_that_has_no_body_says_nothing_of_its_length(path: Path) -> None:
+    answer = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"
+    with server(answer) as (upstream, _), Recording(upstream, path) as recording:
+        got = request("DELETE", f"{recording.url}/v1/files/a")
+    assert got.status_code == 204
+    assert "transfer-encoding" not in got.headers
+    assert "content-length" not in got.headers
+
+
 def test_headers_of_the_connection_stay_on_it(path: Path) -> None:
     answer = b"HTTP/1.1 200 OK\r\nconnection: close, x-hop\r\nx-hop: 1\r\nx-end: 2\r\n"
     answer += b"content-length: 2\r\nset-cookie: a=1\r\nset-cookie: b=2\r\n\r\n{}"
@@ -354,6 +364,23 @@ def test_a_replay_may_repeat(mimo: FakeMiMo, path: Path) -> None:
         answers = [post(f"{url}{CHAT}", json=BODY).json() for _ in range(4)]
     said = [answer["choices"][0]["message"]["content"] for answer in answers]
     assert said == ["one", "two", "one", "one"]
+
+
+def test_pythons_cassettes_and_the_proxys_are_the_same(mimo: FakeMiMo, path: Path) -> None:
+    mimo.queue("recorded", Reply("streamed in pieces", chunk_size=4))
+
+    def conversation(url: str) -> tuple[str | None, str | None, int]:
+        with MiMoClient(api_key=KEY, base_url=f"xiaomi+{url}/v1") as client:
+            plain = client.chat(BODY)["choices"][0]["message"]["content"]
+            stream = client.stream(BODY)
+            chunks = len(list(stream))
+            return plain, stream.response["choices"][0]["message"]["content"], chunks
+
+    with Recording(mimo.root_url, path) as recording:
+        said = conversation(recording.url)
+    assert said[:2] == ("recorded", "streamed in pieces")
+    with use_cassette(path):
+        assert conversation("http://127.0.0.1:9") == said
 
 
 def test_a_published_answer_is_served() -> None:

@@ -134,14 +134,15 @@ class Connection:
         if answer.events is None:
             if not bodiless:
                 framing["content-length"] = str(self._length(answer, fault))
-        elif not request.is_old:
+        elif not (request.is_old or bodiless):
             framing["transfer-encoding"] = "chunked"
-        self._send(_head(answer, framing))
+        head = _head(answer, framing)
         if request.method == "HEAD" or bodiless:
-            return keeps_open
-        if answer.events is None:
-            self._send_body(answer, fault)
+            self._send(head)
+        elif answer.events is None:
+            self._send_body(head, answer, fault)
         else:
+            self._send(head)
             self._send_stream(answer, answer.events, fault, chunked=not request.is_old)
         return keeps_open
 
@@ -150,11 +151,15 @@ class Connection:
         length = len(answer.body) + len(_BOM) * fault.bom
         return length // 2 if fault.cut is not None and fault.clean else length
 
-    def _send_body(self, answer: HTTPAnswer, fault: Fault) -> None:
+    def _send_body(self, head: bytes, answer: HTTPAnswer, fault: Fault) -> None:
         body = (_BOM if fault.bom else b"") + answer.body
         half = fault.cut is not None or fault.hang_after is not None
         if fault.cut is not None and fault.clean:
             body, half = body[: len(body) // 2], False
+        if not (half or fault.byte_by_byte or fault.first_event_latency or fault.cut):
+            self._send(head + body)  # at once: each write wakes the client
+            return
+        self._send(head)
         self._wait(fault.first_event_latency)
         if fault.cut == "before_first_event":
             raise Cut

@@ -281,7 +281,7 @@ class FakeMiMo:
     def reset(self) -> None:
         """Forget the requests, the queue, the rules and the disconnects.
 
-        Connections stay open, and so does `respond`: between two tests of a longer-lived fixture.
+        `respond` and open connections stay. For fixtures that live longer than one test.
         """
         self._script.clear()
         with self._listener.changed:

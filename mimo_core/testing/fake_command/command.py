@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from mimo_core._addresses import is_loopback
 from mimo_core.testing.emulator import FakeMiMo
@@ -242,11 +243,16 @@ def _replay(options: argparse.Namespace, stopped: threading.Event) -> int:
 
 def say(line: str) -> None:
     """One line on stdout."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    _write(sys.stdout, line)
 
 
 def complain(line: str) -> None:
     """One line on stderr."""
-    sys.stderr.write(f"{PROGRAM}: {line}\n")
-    sys.stderr.flush()
+    _write(sys.stderr, f"{PROGRAM}: {line}")
+
+
+def _write(stream: TextIO, line: str) -> None:
+    # Whoever reads it may have gone (`mimo-fake | head`); the requests are answered all the same.
+    with contextlib.suppress(BrokenPipeError):
+        stream.write(line + "\n")
+        stream.flush()
