@@ -135,6 +135,7 @@ def test_a_proxy_records_and_a_replay_answers(mimo: FakeMiMo, tmp_path: Path) ->
         ("--cassette a.yaml", "--cassette has no effect with the emulator"),
         ("--repeat", "--repeat has no effect with the emulator"),
         ("--replay a.yaml --script b.yaml", "--script has no effect with --replay"),
+        ("--replay a.yaml --extra model", "--extra has no effect with --replay"),
         ("--replay a.yaml --overwrite", "--overwrite has no effect with --replay"),
         ("--port 70000", "--port is a number from 0 to 65535"),
         ("--extra corse", "no extra named 'corse'; there are: cors, model, count_tokens"),
@@ -153,7 +154,10 @@ def test_options_that_do_not_fit(
     ("arguments", "says"),
     [
         ("--script none.yaml", "none.yaml cannot be read: No such file or directory"),
-        ("--replay none.yaml", "There is no cassette none.yaml. Record it, or correct the path."),
+        (
+            "--replay none.yaml --extra cors",
+            "There is no cassette none.yaml. Record it, or",
+        ),
         ("--record-proxy gpu7:8000 --cassette a.yaml", "the URL of a server is needed"),
         ("--record-proxy http://gpu7:8000 --cassette a.yaml", "go to gpu7 unencrypted"),
     ],

@@ -68,7 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--lenient", action="store_true", help="accept histories without reasoning or content")
     add("--no-web-search", action="store_true", help="a key without the web search plugin")
     names = ", ".join(EXTRAS)
-    add("--extra", action="append", help=f"serve what the service may lack: {names}, all")
+    add(
+        "--extra",
+        action="append",
+        help=f"serve what the service may lack: {names}, all; cors also with --replay",
+    )
     add(
         "--control",
         action=argparse.BooleanOptionalAction,
@@ -102,6 +106,8 @@ def _refuse_what_does_not_fit(options: argparse.Namespace) -> None:
     for name in foreign:
         if getattr(options, name) not in (None, False):
             here = f"--{mode.replace('_', '-')}" if mode else "the emulator"
+            if (mode, name, options.extra) == ("replay", "extra", ["cors"]):
+                continue  # the one extra that a replay has, too
             error(f"--{name.replace('_', '-')} has no effect with {here}")
     if mode == "record_proxy" and options.cassette is None:
         error("--record-proxy needs --cassette FILE, the file to write")
@@ -224,7 +230,8 @@ def _replay(options: argparse.Namespace, stopped: threading.Event) -> int:
     from mimo_core.testing.fake_command.replay import Replay
 
     try:
-        replay = Replay(options.replay, repeat=options.repeat, log=say)
+        cors = bool(options.extra)
+        replay = Replay(options.replay, repeat=options.repeat, log=say, cors=cors)
     except CassetteError as error:
         complain(str(error))
         return 2

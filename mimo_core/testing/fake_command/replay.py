@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mimo_core.testing.cassettes.persister import MiMoPersister, read
 from mimo_core.testing.cassettes.provenance import Provenance
 from mimo_core.testing.cassettes.vcrpy import Request, yamlserializer
 from mimo_core.testing.emulator.connection import Cut, WireRequest
+from mimo_core.testing.emulator.extras import cors_headers, is_preflight
 from mimo_core.testing.emulator.faults import Fault, error_body
 from mimo_core.testing.emulator.listener import LOOPBACK, NO_FAULT
 from mimo_core.testing.emulator.server import NOT_SCRIPTED
@@ -34,16 +36,20 @@ class Replay:
     Args:
         path: the cassette.
         repeat: when the answers to a request have been given, give the first one again.
+        cors: let pages in browsers ask; cassettes do not hold the headers for it.
         log: called with one line for each request and its answer.
 
     Raises:
         CassetteError: there is no such cassette, or it cannot be read.
     """
 
-    def __init__(self, path: Path, *, repeat: bool, log: Callable[[str], None]) -> None:
+    def __init__(
+        self, path: Path, *, repeat: bool, log: Callable[[str], None], cors: bool = False
+    ) -> None:
         self.provenance = Provenance.of(read(path), path)
         self._path = path
         self._repeat = repeat
+        self._cors = cors
         self._log = log
         loaded = MiMoPersister(whole=True).load_cassette(path, yamlserializer)
         self._requests, self._answers = loaded
@@ -57,6 +63,16 @@ class Replay:
 
     def handle(self, received: WireRequest) -> tuple[HTTPAnswer, Fault]:
         """The recorded answer, or 418 with how the nearest recorded request differs."""
+        if not self._cors:
+            return self._play(received)
+        if is_preflight(received.method, received.headers):
+            answer, fault = HTTPAnswer(204, {}), NO_FAULT
+        else:
+            answer, fault = self._play(received)
+        allowed = cors_headers(received.method, received.headers)
+        return replace(answer, headers=answer.headers | allowed), fault
+
+    def _play(self, received: WireRequest) -> tuple[HTTPAnswer, Fault]:
         uri = f"http://{LOOPBACK}{received.path}"
         sent = clean_request(Request(received.method, uri, received.body, dict(received.headers)))
         with self._lock:
