@@ -216,7 +216,8 @@ def test_a_path_of_the_server_is_put_before_unless_it_is_there(path: Path) -> No
 def test_a_request_cannot_name_another_host(mimo: FakeMiMo, path: Path) -> None:
     with Recording(mimo.root_url, path) as recording:
         where = recording.url.removeprefix("http://").split(":")
-        for target in (b"http://other.example/v1/models", b"@other.example/v1/models"):
+        other = b"other.example/v1/models"
+        for target in (b"http://" + other, b"@" + other, b"/\x01"):  # the last is no address
             with socket.create_connection((where[0], int(where[1])), timeout=5) as client:
                 client.sendall(b"GET %s HTTP/1.1\r\nconnection: close\r\n\r\n" % target)
                 assert client.recv(100).startswith(b"HTTP/1.1 400")
