@@ -123,6 +123,13 @@ def test_what_stands_for_a_key_is_none(value: str, check: Checker) -> None:
     assert check(interaction(asked(), answered(), sent_headers={"api-key": [value]})) == []
 
 
+def test_a_word_does_not_make_a_key_a_stand_in(check: Checker) -> None:
+    sent = {"api-key": ["test-0123456789abcdef"]}
+    assert [kind for _, kind, _ in check(interaction(asked(), answered(), sent_headers=sent))] == [
+        "key"
+    ]
+
+
 def test_what_else_the_recorder_leaves_out(check: Checker) -> None:
     found = check(
         interaction(

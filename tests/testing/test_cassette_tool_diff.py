@@ -65,6 +65,22 @@ def test_the_order_of_independent_requests_does_not_matter(diff: Files) -> None:
     assert [line[:5] for line in lines] == ["= 1→2", "= 2→1"]
 
 
+def test_two_gateways_are_told_apart_and_another_one_is_as_good(diff: Files) -> None:
+    """The same host first; any host where the question is asked at no other place."""
+
+    def at(host: str, text: str) -> dict[str, Any]:
+        uri = f"https://{host}/v1/chat/completions"
+        return interaction(question(text), answered(f"{text} {host}"), uri=uri)
+
+    one, two = at("a.example", "one?"), at("b.example", "one?")
+    assert diff([one, two], [two, one])[0] == 0
+    moved = [at("c.example", "two?"), at("c.example", "one?")]
+    code, lines = diff([at("a.example", "one?"), at("a.example", "two?")], moved)
+    assert code == 1
+    assert [line[:8] for line in lines if line[0] == "~"] == ["~ 1→2. P", "~ 2→1. P"]
+    assert not any("request:" in line for line in lines)
+
+
 def test_the_same_question_asked_twice_keeps_its_order(diff: Files) -> None:
     old = [interaction(asked(), answered("a")), interaction(asked(), answered("b"))]
     assert diff(old, old)[0] == 0

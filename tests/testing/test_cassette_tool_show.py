@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,14 @@ def test_where_a_stream_broke(capsys: pytest.CaptureFixture[str]) -> None:
     assert "5 events in 1 kB, 6 pieces; 1 comment; broke after 1 kB" in out
     assert "broken the connection broke here: RemoteProtocolError: peer closed" in out
     assert "Send the request again" not in out
+
+
+def test_an_error_event_is_said_though_the_stream_was_closed_then(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = shown(CASSETTES / "errors" / "error_in_stream.yaml", capsys=capsys)
+    assert re.search(r"\n +error \S+", out)
+    assert "broken the client closed the stream here" in out
 
 
 def test_a_connection_that_failed_before_an_answer(
