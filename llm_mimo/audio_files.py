@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from typing import Any, BinaryIO
 
 from llm_mimo.errors import InputError, file_error
 
+_HEAD = 4096  # bytes that tell what a file is
 _FORMATS = {".wav": "wav", ".mp3": "mp3", ".pcm": "pcm"}
 _ENDINGS = {"wav": "wav", "mp3": "mp3", "pcm": "pcm", "pcm16": "pcm"}
 _made_here: set[str] = set()  # the real paths of the files that this process has written
@@ -120,13 +122,42 @@ def _checked_path(output: str) -> Path:
 
 def _refuse_what_may_be_no_recording(path: Path) -> None:
     """`-o output ~/.bashrc` is a slip, or what a model was made to suggest."""
-    if path.suffix.lower() in _FORMATS or os.path.realpath(path) in _made_here:
+    if os.path.realpath(path) in _made_here or not (path.is_file() or path.is_block_device()):
         return
-    if path.is_file() or path.is_block_device():
+    if path.suffix.lower() not in _FORMATS:
         raise InputError(
             f"The output {path} exists and has no ending of audio, so it was not overwritten: name "
             "it .wav, .mp3 or .pcm, remove it first, or use: llm mimo speak TEXT -o FILE --force"
         )
+    if not _may_hold_sound(path):
+        raise InputError(
+            f"The output {path} exists and holds no sound, so it was not overwritten: choose "
+            "another name, remove it first, or use: llm mimo speak TEXT -o FILE --force"
+        )
+
+
+def _may_hold_sound(path: Path) -> bool:
+    """Whether a file that is called a recording may be one: by its first bytes, PCM by not being
+    text. An empty file is nobody's loss; one that cannot be read cannot be written either.
+    """
+    from mimo_core.audio import audio_format
+
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return True
+    if path.suffix.lower() != ".pcm":
+        return not head or audio_format(head) is not None
+    return not head or b"\0" in head or not _is_text(head)
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _checked_format(path: Path | None, format: str | None) -> str:

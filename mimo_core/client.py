@@ -130,7 +130,7 @@ class MiMoClient(ClientSettings):
                 with closing(http.send(self._request(http, call), **_options(http))) as response:
                     decoder = call.decoder(response.status_code, response.headers)
                     waiting: float | None = None
-                    for data in body_of(response):
+                    for data in body_of(response, call.received):
                         if chunks := decoder.feed(data):
                             yield from chunks
                             waiting = None
@@ -165,7 +165,7 @@ class MiMoClient(ClientSettings):
             try:
                 with closing(http.send(self._request(http, call), **_options(http))) as response:
                     reader = call.reader(response.status_code)
-                    for data in body_of(response):
+                    for data in body_of(response, call.received):
                         reader.feed(data)
                         if self._deadline is not None:
                             call.check_deadline()
@@ -238,7 +238,7 @@ class AsyncMiMoClient(ClientSettings):
                 ) as response:
                     decoder = call.decoder(response.status_code, response.headers)
                     waiting: float | None = None
-                    async for data in abody_of(response):
+                    async for data in abody_of(response, call.received):
                         if chunks := decoder.feed(data):
                             for chunk in chunks:
                                 yield chunk
@@ -277,7 +277,7 @@ class AsyncMiMoClient(ClientSettings):
                     await http.send(self._request(http, call), **_options(http))
                 ) as response:
                     reader = call.reader(response.status_code)
-                    async for data in abody_of(response):
+                    async for data in abody_of(response, call.received):
                         reader.feed(data)
                         if self._deadline is not None:
                             call.check_deadline()

@@ -20,11 +20,14 @@ class Limits(NamedTuple):
     event: int = 64 * _MB
     """Bytes of one event of a stream. (Ten minutes of speech in one event are 38 MB.)"""
     answer: int = 512 * _MB
-    """Bytes of a whole answer, streamed or not, after its compression was undone."""
+    """Bytes of a whole answer, streamed or not; of a compressed one, before and after."""
     error: int = 64 * 1024
     """Bytes of a refusal that are read; what follows is left."""
     waiting: float = 600.0
     """Seconds in which a stream may send comments and no event."""
+    body: int = 64 * _MB
+    """Bytes of an answer that is not streamed: it is parsed at once, and may take thirty times its
+    size in memory."""
 
 
 def limits_from(given: Limits | Mapping[str, Any] | None) -> Limits:

@@ -5,6 +5,7 @@ Both clients are thin shells around this class; whatever they would otherwise do
 
 from __future__ import annotations
 
+import reprlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
@@ -37,11 +38,15 @@ from mimo_core.errors import (
     NotFoundError,
 )
 from mimo_core.gateways import Endpoint
-from mimo_core.limits import Limits
+from mimo_core.limits import Limits, size_text
 from mimo_core.types import ChatRequest, ChatResponse
 
 Answer = TypeVar("Answer")
 _LIMITS = Limits()
+_EARLY = 0.05  # seconds by which a timer of the HTTP client may end before our clock says so
+_PREVIEW = reprlib.Repr()  # of an answer that cannot be used, however large it is
+_PREVIEW.maxdict, _PREVIEW.maxlist, _PREVIEW.maxstring = 8, 3, 300
+_HEAD_TOO_LARGE = "Receive buffer too long"  # h11's words for 100 kB
 _FIELDS = frozenset(ChatRequest.__annotations__)
 
 
@@ -73,6 +78,7 @@ class Exchange(Generic[Answer]):
         self._endpoint = endpoint
         self._max_retries = max_retries
         self._attempt = 0
+        self._compressed = 0
         self._secrets = options.secrets
         self.headers = {"accept": "application/json", **options.headers}
         self.url = ""
@@ -93,10 +99,26 @@ class Exchange(Generic[Answer]):
         left = max(self._ends - time.monotonic(), 0.001)
         return tuple(left if t is None else min(t, left) for t in timeout or (None,) * 4)
 
+    def received(self, count: int) -> None:
+        """So many bytes of a compressed answer have arrived. Raises where they are too many."""
+        self._compressed += count
+        if self._compressed > self._limits.answer:
+            raise InvalidResponseError(
+                f"The answer is larger than {size_text(self._limits.answer)} while it is "
+                "compressed, so it was not read further. If it is meant to be, raise limits "
+                "(answer)."
+            )
+        self.check_deadline()
+
     def check_deadline(self) -> None:
         """Raise where the exchange has taken longer than it may, all its attempts together."""
         if self._ends is not None and time.monotonic() > self._ends:
             raise self._late(f"the deadline of {self._deadline:g} s is over", "deadline")
+
+    def _is_late(self, cause: Exception, kinds: ClientErrors) -> bool:
+        """Whether a timeout of the HTTP client was what the deadline had left of it."""
+        slow = isinstance(cause, (*kinds.silent, *kinds.not_connected_in_time))
+        return slow and self._ends is not None and time.monotonic() > self._ends - _EARLY
 
     def _late(self, reason: str, code: str) -> MiMoError:
         return APITimeoutError(f"{self._endpoint.base_url}: {reason}.", code=code)
@@ -108,7 +130,12 @@ class Exchange(Generic[Answer]):
             cause: an error of the family, or what the HTTP client raised.
             kinds: the client's classes of exceptions.
         """
-        error = cause if isinstance(cause, MiMoError) else self._transport_error(cause, kinds)
+        if isinstance(cause, MiMoError):
+            error = cause
+        elif self._is_late(cause, kinds):
+            error = self._late(f"the deadline of {self._deadline:g} s is over", "deadline")
+        else:
+            error = self._transport_error(cause, kinds)
         scrub_exceptions(cause, self._secrets)  # e.g. a status line that echoes the key
         return error.without(self._secrets)
 
@@ -143,13 +170,18 @@ class Exchange(Generic[Answer]):
         )
 
     def _unusable(self, payload: dict[str, Any], lacks: str) -> InvalidResponseError:
-        shown = without_keys(str(payload), self._secrets)[:200]
+        shown = without_keys(_PREVIEW.repr(payload), self._secrets)[:200]
         return InvalidResponseError(f"The answer holds no {lacks}: {shown}. Check base_url.")
 
     def _transport_error(self, cause: Exception, kinds: ClientErrors) -> MiMoError:
         """The error for an exception of the HTTP client."""
         reason = without_keys(str(cause) or type(cause).__name__, self._secrets).rstrip(".")
         host = self._endpoint.base_url
+        if _HEAD_TOO_LARGE in reason:
+            return InvalidResponseError(
+                f"The answer of {host} has a head, a trailer or a chunk's head of more than "
+                "100 kB, which no limit allows. Check base_url."
+            )
         if isinstance(cause, kinds.not_connected_in_time):
             return APITimeoutError(
                 f"No connection to {host} in time. Check the network or raise timeout.",

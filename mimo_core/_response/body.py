@@ -21,7 +21,7 @@ class BodyReader:
         has_enough: reading on is useless: the rest of a refusal, or of an answer without end.
     """
 
-    __slots__ = ("_is_answer", "_limits", "_pieces", "_size", "has_enough")
+    __slots__ = ("_is_answer", "_largest", "_limit", "_pieces", "_size", "has_enough")
 
     def __init__(self, *, is_answer: bool, limits: Limits = _LIMITS) -> None:
         """
@@ -30,7 +30,8 @@ class BodyReader:
             limits: the most that is read.
         """
         self._is_answer = is_answer
-        self._limits = limits
+        self._largest = min(limits.body, limits.answer) if is_answer else limits.error
+        self._limit = "body" if limits.body < limits.answer else "answer"
         self._pieces: list[bytes] = []
         self._size = 0
         self.has_enough = False
@@ -39,8 +40,7 @@ class BodyReader:
         """Take the next piece."""
         self._pieces.append(data)
         self._size += len(data)
-        largest = self._limits.answer if self._is_answer else self._limits.error
-        self.has_enough = self._size > largest
+        self.has_enough = self._size > self._largest
 
     def body(self) -> bytes:
         """What has been read: the whole body, or the beginning of a refusal.
@@ -50,11 +50,11 @@ class BodyReader:
         """
         if self._is_answer and self.has_enough:
             raise InvalidResponseError(
-                f"The answer is larger than {size_text(self._limits.answer)}, so it was not read "
-                "further. If it is meant to be, raise limits (answer)."
+                f"The answer is larger than {size_text(self._largest)}, so it was not read "
+                f"further. If it is meant to be, raise limits ({self._limit})."
             )
         body = b"".join(self._pieces)
-        return body if self._is_answer else body[: self._limits.error]
+        return body if self._is_answer else body[: self._largest]
 
 
 class BodyDecoder:

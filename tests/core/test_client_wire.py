@@ -16,7 +16,7 @@ from mimo_core import (
     MiMoClient,
     collect,
 )
-from mimo_core._http.clients import own_request
+from mimo_core._http.clients import OURS, own_request
 from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
 from tests.conftest import KEY
 from tests.core.helpers import Connect, Request, failed, streamed, text_of
@@ -143,7 +143,7 @@ def test_a_request_of_ours_is_the_one_that_build_request_makes(
             method, url, headers=headers, content=content, timeout=httpx2.Timeout(timeout)
         )
     assert (ours.method, ours.url) == (theirs.method, theirs.url)
-    assert ours.extensions == theirs.extensions
+    assert ours.extensions == {**theirs.extensions, OURS: True}
     assert sorted(ours.headers.multi_items()) == sorted(theirs.headers.multi_items())
     if isinstance(content, bytes):
         assert ours.read() == content == theirs.read()

@@ -127,6 +127,34 @@ def test_what_is_small_while_it_is_compressed(connect: Connect, hello: Request) 
     assert "larger than 2 MB" in str(error)
 
 
+def test_compressed_bytes_that_hold_nothing(connect: Connect, hello: Request) -> None:
+    nothing = gzip.compress(b"") * 500
+    head = HEAD.format(200, "application/json", "content-encoding: gzip\r\n")
+    with serving(saying(head, then=nothing)) as url:
+        large = failed(lambda: connect(base_url=url, limits={"answer": 500_000}).chat(hello))
+        _, late = streamed(connect(base_url=url, deadline=0.3, max_retries=0), hello)
+    assert type(large) is InvalidResponseError
+    assert "larger than 488 kB while it is compressed" in str(large)
+    assert "the deadline of 0.3 s is over" in str(late)
+
+
+def test_a_whole_answer_has_a_limit_of_its_own(connect: Connect, hello: Request) -> None:
+    """It is parsed at once, so that it takes many times its size in memory."""
+    endless = saying(HEAD.format(200, "application/json", ""), b'{"a": "', then=b"x" * 65_536)
+    with serving(endless) as url:
+        error = failed(lambda: connect(base_url=url, limits={"body": 500_000}).chat(hello))
+    assert "raise limits (body)" in str(error)
+    assert Limits().body < Limits().answer
+
+
+def test_of_a_large_answer_that_is_none_little_is_shown(connect: Connect, hello: Request) -> None:
+    body = json.dumps({"choices": "x", "filler": [{"a": ["b"] * 9}] * 20_000})
+    head = HEAD.format(200, "application/json", f"content-length: {len(body)}\r\n")
+    with serving(saying(head, body.encode())) as url:
+        error = failed(lambda: connect(base_url=url).chat(hello))
+    assert len(str(error)) < 400
+
+
 def test_of_a_refusal_the_beginning_is_read(connect: Connect, hello: Request) -> None:
     endless = saying(HEAD.format(500, "text/plain", ""), b"overloaded ", then=b"x" * 65_536)
     with serving(endless) as url:
@@ -189,10 +217,29 @@ def test_a_deadline_holds_for_a_whole_answer(connect: Connect, hello: Request) -
     assert "the deadline of 0.3 s is over" in str(error)
 
 
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\n"], ids=["silence", "half a head"])
+def test_a_deadline_is_named_where_it_ended_a_silence(
+    said: bytes, connect: Connect, hello: Request
+) -> None:
+    def wait(connection: socket.socket) -> None:
+        connection.sendall(said)
+        while connection.recv(65_536):  # until the client has gone
+            pass
+
+    with serving(wait) as url:
+        driver = connect(base_url=url, deadline=0.3)
+        error = failed(lambda: driver.chat(hello))
+        _, of_a_stream = streamed(driver, hello)
+    assert type(error) is type(of_a_stream) is APITimeoutError
+    for one in (error, of_a_stream):
+        assert "the deadline of 0.3 s is over" in str(one)
+        assert one.code == "deadline"
+
+
 def test_a_deadline_leaves_no_time_for_another_attempt(connect: Connect, hello: Request) -> None:
     with serving(saying(HEAD.format(503, "text/plain", "content-length: 4\r\n"), b"busy")) as url:
         started = time.monotonic()
-        error = failed(lambda: connect(base_url=url, deadline=0.2, max_retries=9).chat(hello))
+        error = failed(lambda: connect(base_url=url, deadline=0.35, max_retries=9).chat(hello))
     assert type(error) is ServerError
     assert time.monotonic() - started < 4
 

@@ -75,9 +75,22 @@ class TestSpeechModels:
         assert len(names) == len(list(Path().iterdir())) == 3
 
     def test_an_existing_file_is_overwritten(self, run: Any, mimo: FakeMiMo) -> None:
-        Path("a.wav").write_bytes(b"old")
+        Path("a.wav").write_bytes(wav_header(4) + b"old.")
         run.ok("-m", "mimo-v2.5-tts", "Hello", "-o", "output", "a.wav")
         assert _is_wav(Path("a.wav").read_bytes())
+
+    @pytest.mark.parametrize("name", ["notes.wav", "notes.mp3", "notes.pcm"])
+    def test_what_is_called_a_recording_and_is_none_is_kept(
+        self, run: Any, mimo: FakeMiMo, name: str
+    ) -> None:
+        path = Path("mine.txt")
+        path.write_text("notes: mine")
+        Path(name).symlink_to(path)
+        error = run.fails("mimo", "speak", "Hello", "-o", name)
+        assert "exists and holds no sound" in error
+        assert path.read_text() == "notes: mine"
+        assert not mimo.requests
+        run.ok("mimo", "speak", "Hello", "-o", name, "--force")
 
     @pytest.mark.parametrize("name", ["notes", ".bashrc", "notes.txt"])
     def test_what_may_be_no_recording_is_kept(
@@ -211,7 +224,7 @@ class TestSpeak:
         run.ok("mimo", "speak", "Hello", "-o", "a.pcm")
         assert Path("a.pcm").read_bytes() == PCM
 
-    @pytest.mark.parametrize("old", [None, b"an old recording"])
+    @pytest.mark.parametrize("old", [None, b"\x00\x01 an old recording"])
     def test_a_broken_stream_leaves_what_was_there(
         self, run: Any, mimo: FakeMiMo, old: bytes | None
     ) -> None:

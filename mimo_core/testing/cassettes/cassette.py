@@ -39,6 +39,7 @@ class MiMoCassette(Cassette):
     Attributes:
         matches_by_meaning: whether MiMo's requests are compared by our rules; where a project says
             `match_on`, they are compared by that.
+        sent: what was asked while it was open, where a rule says how it is compared.
     """
 
     _persister: MiMoPersister
@@ -47,6 +48,7 @@ class MiMoCassette(Cassette):
         self, path: Any, *, before_record_request: Filter | None = None, **options: Any
     ) -> None:
         super().__init__(path, before_record_request=self._filtered, **options)
+        self.sent: list[Request] = []
         self._users_filter = before_record_request or (lambda request: request)
         self.matches_by_meaning = {mimo_request}.intersection(self._match_on) or (
             tuple(self._match_on) == DEFAULT_MATCHERS
@@ -69,6 +71,18 @@ class MiMoCassette(Cassette):
             return
         candidates = candidates_of(self)
         rule, repeats = self._persister.rule, self.allow_playback_repeats
+        if rule is not None:
+            self.sent.append(filtered)
         found = best_match(filtered, candidates, rule, allow_repeats=repeats)
         if found is not None:
             yield found, self.data[found][1]
+
+    def _rerecorded_interactions(self) -> list[tuple[Request, dict[str, Any]]]:
+        """What mode `all` saves: an exchange that was recorded anew takes the old one's place."""
+        rule = self._persister.rule
+        if rule is None or not self.matches_by_meaning or self.drop_unused_requests:
+            return super()._rerecorded_interactions()
+        loaded, recorded = self.data[: self._loaded_count], self.data[self._loaded_count :]
+        candidates = [Candidate(number, one) for number, (one, _) in enumerate(loaded)]
+        replaced = {best_match(request, candidates, rule) for request, _ in recorded}
+        return [one for number, one in enumerate(loaded) if number not in replaced] + recorded
