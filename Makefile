@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal -q
 export UV_COMPILE_BYTECODE = 1
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test test-fast fuzz mutants soak foreign litellm lock audit secrets audit-packages workflows build sbom lint types coverage test-core-1.8 record drift tables bench bench-compare bench-short clean
+.PHONY: demo test test-fast fuzz mutants soak foreign litellm lock audit secrets audit-packages workflows build sbom lint types coverage test-core-1.7 node record drift tables bench bench-compare bench-short clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -145,14 +145,17 @@ coverage: $(VENV)/installed
 	$(PYTEST) --cov --cov-report=term
 	$(BIN)/coverage report --include='mimo_core/*' --fail-under=95
 
-# langchain-core 1.8 wants a newer certifi than every index has: hence the override.
-test-core-1.8:
-	$(PYTHON) -m venv .venv-1.8
-	.venv-1.8/bin/pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'
-	echo 'certifi>=2026.10.18' > .venv-1.8/override.txt
-	.venv-1.8/bin/uv pip install --quiet --python .venv-1.8/bin/python --override .venv-1.8/override.txt \
-		'langchain-core==1.8.1' 'langchain==1.5.0' --editable '.[all]' --group dev
-	.venv-1.8/bin/python -m pytest -n auto -q tests/langchain
+# The other end of the range: what is locked, and tested by `make test`, is langchain-core 1.8.
+test-core-1.7:
+	$(PYTHON) -m venv .venv-1.7
+	.venv-1.7/bin/pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'
+	.venv-1.7/bin/uv pip install --quiet --python .venv-1.7/bin/python \
+		'langchain-core==1.7.2' 'langchain==1.4.7' --editable '.[all]' --group dev
+	.venv-1.7/bin/python -m pytest -n auto -q tests/langchain
+
+# Clients of another language (node 20, npm): the AI SDK, openai's and Anthropic's packages.
+node: $(VENV)/installed
+	MIMO_NODE=1 $(BIN)/python -m pytest -q tests/testing/test_fake_node.py
 
 # With MIMO_API_KEY: against the service (provenance live). Without: against the emulator.
 record: $(VENV)/installed
@@ -184,4 +187,4 @@ $(VENV)/bench-installed: $(VENV)/installed requirements/bench.lock
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-1.8 .venv-litellm .venv-foreign .venv-release dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) .venv-1.7 .venv-litellm .venv-foreign .venv-release dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mimo_core.testing.emulator import ReceivedRequest as ReceivedRequest
     from mimo_core.testing.emulator import RecordedRequest as RecordedRequest
     from mimo_core.testing.emulator import Reply as Reply
+    from mimo_core.testing.emulator import Rule as Rule
     from mimo_core.testing.errors import CassetteError as CassetteError
     from mimo_core.testing.errors import NoRecordedAnswer as NoRecordedAnswer
     from mimo_core.testing.live import LiveRequestRefused as LiveRequestRefused
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "cassettes.contexts": ("provenance_of", "register", "use_cassette", "vcr_settings"),
     "errors": ("CassetteError", "NoRecordedAnswer"),
-    "emulator": ("FakeMiMo", "Fault", "ReceivedRequest", "Reply"),
+    "emulator": ("FakeMiMo", "Fault", "ReceivedRequest", "Reply", "Rule"),
     "live": ("LiveRequestRefused", "block"),
     "plugin": ("fake_mimo_fixture",),
     "cassettes.ignoring": ("MatchRule", "ignore"),

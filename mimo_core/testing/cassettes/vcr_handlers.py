@@ -18,6 +18,7 @@ from mimo_core._http.clients import OURS
 from mimo_core.testing.cassettes.cassette import MiMoCassette, candidates_of
 from mimo_core.testing.cassettes.cleaning import MiMoRequest, is_clean
 from mimo_core.testing.cassettes.edits import split
+from mimo_core.testing.cassettes.endings import CLOSED, NO_ANSWER, is_whole
 from mimo_core.testing.cassettes.matching import match_of, why_no_match
 from mimo_core.testing.cassettes.vcrpy import Cassette, Request, httpx_stubs
 from mimo_core.testing.errors import CassetteError, NoRecordedAnswer
@@ -26,11 +27,6 @@ from mimo_core.testing.live import STAND_IN_KEY
 _vcr_handle_request = httpx_stubs._vcr_handle_request
 _vcr_handle_async_request = httpx_stubs._vcr_handle_async_request
 _PUBLISHED = ("question", "model")
-_CLOSED = "closed by the client"
-_NO_ANSWER = 0
-"""What stands for the status where the connection failed before there was one."""
-# The last bytes a complete answer ends in, in either protocol.
-_ENDINGS = (b"data: [DONE]", b'"type": "message_stop"', b'"type":"message_stop"')
 _lock = threading.RLock()
 _open_cassettes = 0
 
@@ -139,7 +135,7 @@ def _replayed(cassette: Cassette, sent: Request, request: Any, httpx: Any) -> An
 def _response(answer: dict[str, Any], request: Any, httpx: Any) -> Any:
     held = answer["body"]
     body = held["string"] or b""
-    if answer["status"]["code"] == _NO_ANSWER:
+    if answer["status"]["code"] == NO_ANSWER:
         raise _failure(held.get("broken") or {}, request, httpx)
     pieces = split(body.encode() if isinstance(body, str) else body, held.get("pieces"))
     reason = str(answer["status"].get("message") or "")
@@ -185,7 +181,7 @@ class _Replayed:
     def _end(self) -> None:
         if self._broken is None:
             return
-        if self._broken.get("error") == _CLOSED:
+        if self._broken.get("error") == CLOSED:
             raise CassetteError(
                 "The recording ends here: the client had closed the stream. Record it again."
             )
@@ -210,7 +206,7 @@ class _Replayed:
 def _keep_failure(cassette: Cassette, sent: Request, error: Exception) -> None:
     """Keep that there was no answer, and why."""
     broken = {"error": type(error).__name__, "message": str(error)}
-    answer: dict[str, Any] = {"status": {"code": _NO_ANSWER, "message": ""}, "headers": {}}
+    answer: dict[str, Any] = {"status": {"code": NO_ANSWER, "message": ""}, "headers": {}}
     answer["body"] = {"string": b"", "broken": broken}
     with _lock:
         cassette.append(sent, answer)
@@ -263,8 +259,8 @@ class _Recording:
         await self._stream.aclose()
 
     def _keep_closed(self) -> None:
-        complete = any(ending in b"".join(self._pieces[-2:]) for ending in _ENDINGS)
-        self._keep(None if complete else {"error": _CLOSED})
+        complete = is_whole(self._pieces)
+        self._keep(None if complete else {"error": CLOSED})
 
     def _keep(self, broken: dict[str, str] | None = None) -> None:
         """Put the answer into the cassette, once."""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from mimo_core._addresses import carries_credentials, is_plain_url
+from mimo_core.testing.cassettes.endings import CLOSED, NO_ANSWER, is_whole
 from mimo_core.testing.cassettes.vcrpy import Request
 from mimo_core.testing.emulator.connection import Cut, WireRequest
 from mimo_core.testing.emulator.faults import Fault, error_body
@@ -30,11 +31,6 @@ _OF_THE_CONNECTION = frozenset(
     }
 )
 _BODILESS = (204, 304)
-# The cassettes' words for what a client has left, and for an answer that never came.
-_CLOSED = "closed by the client"
-_NO_ANSWER = 0
-# The last bytes a complete answer ends in, in either protocol.
-_ENDINGS = (b"data: [DONE]", b'"type": "message_stop"', b'"type":"message_stop"')
 _TIMEOUT = httpx2.Timeout(600.0, connect=30.0)  # seconds; a model may think for minutes
 
 
@@ -119,7 +115,7 @@ class RecordProxy:
 
     def _keep_failure(self, sent: Request, error: Exception) -> None:
         broken = {"error": type(error).__name__, "message": str(error)}
-        status = {"code": _NO_ANSWER, "message": ""}
+        status = {"code": NO_ANSWER, "message": ""}
         body = {"string": b"", "broken": broken}
         self._recorder.add(sent, {"status": status, "headers": {}, "body": body})
 
@@ -148,8 +144,8 @@ class _Body:
     def close(self) -> None:
         """The answer has been sent, or nobody waits for it any more."""
         empty = self._sent.method == "HEAD" or self._response.status_code in _BODILESS
-        whole = empty or any(ending in b"".join(self._pieces[-2:]) for ending in _ENDINGS)
-        self._keep(None if whole else {"error": _CLOSED})
+        whole = empty or is_whole(self._pieces)
+        self._keep(None if whole else {"error": CLOSED})
         self._response.close()
 
     def _keep(self, broken: dict[str, str] | None = None) -> None:

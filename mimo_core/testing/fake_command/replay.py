@@ -10,6 +10,7 @@ from typing import Any
 
 from mimo_core.testing.cassettes.cleaning import clean_request
 from mimo_core.testing.cassettes.edits import split
+from mimo_core.testing.cassettes.endings import NO_ANSWER
 from mimo_core.testing.cassettes.matching import Candidate, best_match, why_no_match
 from mimo_core.testing.cassettes.persister import MiMoPersister, read
 from mimo_core.testing.cassettes.provenance import Provenance
@@ -21,7 +22,6 @@ from mimo_core.testing.emulator.listener import LOOPBACK, NO_FAULT
 from mimo_core.testing.emulator.server import NOT_SCRIPTED
 from mimo_core.testing.emulator.service import HTTPAnswer, error_answer
 
-_NO_ANSWER = 0
 _AGAIN = "Record it: mimo-fake --record-proxy URL --cassette FILE"
 # What was true of the recorded message only.
 _FRAMING = ("transfer-encoding", "content-length", "connection", "content-encoding")
@@ -97,7 +97,7 @@ class Replay:
 
 def _recorded(answer: dict[str, Any]) -> tuple[HTTPAnswer, Fault]:
     status = answer["status"]["code"]
-    if status == _NO_ANSWER:
+    if status == NO_ANSWER:
         return HTTPAnswer(502, {}), Fault(cut="before_headers")
     held = answer["body"]
     body = held["string"] or b""
