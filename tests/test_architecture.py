@@ -56,7 +56,11 @@ MAY_IMPORT = {
         *("testing", "testing.emulator", "testing.cassettes", "testing.live", "gateways"),
         *("files", "_addresses", "_redact", "_http"),
     },
-    "testing": {"testing.live", "testing.emulator", "testing.cassettes"},
+    "testing": {
+        *("testing.live", "testing.emulator", "testing.cassettes", "testing.fault_report"),
+    },
+    # It puts faults into the emulator's answers, and looks at what the client makes of them.
+    "testing.fault_report": {"testing.emulator", "testing.live", "errors", "files", "_http"},
     # It shows what the client would read, so it reads with the client's own code.
     "testing.cassette_tool": {
         *(

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from mimo_core.testing.fault_report import options as fault_options
+
 if TYPE_CHECKING:
     from mimo_core.testing.emulator import FakeMiMo
 
@@ -34,12 +36,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type="bool",
         default=True,
     )
+    fault_options.add(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # Registered here and not as part of this module: of two plugins' fixtures of one name the
     # later plugin's counts.
     config.pluginmanager.register(Fixtures(), "mimo-fixtures")
+    fault_options.register(config)
     if not config.getini("mimo_live"):
         from mimo_core.testing.live import block, environment
 
