@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mimo_core.testing import CassetteError, FakeMiMo, provenance_of
+from mimo_core import MiMoClient
+from mimo_core.testing import CassetteError, FakeMiMo, provenance_of, use_cassette
 from mimo_core.testing.cassettes.command_runner import run
 from mimo_core.testing.cassettes.replay import main
 
@@ -192,3 +193,23 @@ def test_provenance_of_a_cassette_without_one(
     assert provenance_of(path) is None
     assert main([str(path), "--", "-m", "this"]) == 0
     assert "does not say whose answers" in capsys.readouterr().err
+
+
+def test_sound_that_was_cut_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MIMO_LIVE", raising=False)
+    path = tmp_path / "spoken.yaml"
+    asked = {
+        "model": "mimo-v2.5-tts",
+        "messages": [{"role": "assistant", "content": "A text to be spoken. " * 20}],
+        "audio": {"voice": "Chloe", "format": "wav"},
+    }
+    with use_cassette(path, emulate=["_"]), MiMoClient() as client:
+        client.chat(asked)
+    program = tmp_path / "program.py"
+    program.write_text("import os; print('children:', os.environ['MIMO_LIVE'])")
+    assert main([str(path), "--", str(program)]) == 0
+    said = capsys.readouterr()
+    assert "not whole in it: 1 base64 payload(s) shortened from" in said.err
+    assert said.out == "children: false\n"

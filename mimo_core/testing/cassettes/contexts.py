@@ -122,6 +122,22 @@ def provenance_of(path: str | Path) -> Provenance | None:
     return Provenance.of(read(path), path)
 
 
+def shortened_in(path: str | Path) -> list[str]:
+    """What is not whole in a cassette: notes on sound that was cut when it was recorded.
+
+    Args:
+        path: the YAML file.
+
+    Returns:
+        A line for each such answer.
+
+    Raises:
+        CassetteError: the file is missing or is not a cassette.
+    """
+    bodies = [(one.get("response") or {}).get("body") or {} for one in read(path)["interactions"]]
+    return [str(body["note"]) for body in bodies if "shortened" in str(body.get("note", ""))]
+
+
 @context_decorator
 def use_cassette(
     path: str | Path,

@@ -2,7 +2,7 @@
 
 Runs a Python console command with its HTTP answered from a cassette, for demonstrations, bug
 reports and shell tests. The command runs in this process; what it starts as further processes
-speaks to the network as ever.
+may not ask MiMo.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mimo_core.testing.cassettes.command_runner import run
-from mimo_core.testing.cassettes.contexts import provenance_of, use_cassette
+from mimo_core.testing.cassettes.contexts import provenance_of, shortened_in, use_cassette
 from mimo_core.testing.errors import CassetteError, NoRecordedAnswer
 from mimo_core.testing.live import environment
 
@@ -42,8 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             whose = provenance_of(cassette) or "it does not say whose answers it has"
             say(f"replaying {cassette}: {whose}")
+            for note in dict.fromkeys(shortened_in(cassette)):
+                say(f"not whole in it: {note}")
         mode = "rewrite" if options.record else "none"
         where = {"MIMO_BASE_URL": options.live_base_url} if options.live_base_url else {}
+        if not options.record:
+            where["MIMO_LIVE"] = "false"  # for what the command starts as further processes
         with environment(**where), use_cassette(cassette, record_mode=mode):
             code = run(command)
         if options.record:
