@@ -34,8 +34,13 @@ def test_nobody_else_writes_it_down(path: Path) -> None:
 
 
 @pytest.mark.slow  # it builds a distribution
-@pytest.mark.parametrize("name", ["langchain-mimo", "llm-mimo"])
-def test_the_names_to_install_bring_exactly_this_version(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [("langchain-mimo", "langchain"), ("llm-mimo", "llm"), ("pytest-mimo", "testing")],
+)
+def test_the_names_to_install_bring_exactly_this_version(
+    name: str, extra: str, tmp_path: Path
+) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT / "distributions" / name, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
@@ -43,5 +48,10 @@ def test_the_names_to_install_bring_exactly_this_version(name: str, tmp_path: Pa
         (metadata,) = (n for n in archive.namelist() if n.endswith("METADATA"))
         said = archive.read(metadata).decode()
     assert f"Version: {__version__}\n" in said
-    extra = name.removesuffix("-mimo")
     assert f"Requires-Dist: mimo-plugins[{extra}]=={__version__}\n" in said
+    if extra == "testing":
+        assert "Classifier: Framework :: Pytest\n" in said
+    else:
+        both = f"mimo-plugins[{extra},testing]=={__version__}; extra == 'testing'"
+        assert f"Requires-Dist: {both}\n" in said
+        assert "Provides-Extra: testing\n" in said
