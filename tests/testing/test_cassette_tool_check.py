@@ -310,6 +310,7 @@ def test_a_missing_path(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_folder_holds_other_files_too(tmp_path: Path, check: Checker) -> None:
     write(tmp_path / "deep" / "b.yaml", interaction(asked(), answered(KEY)))
+    write(tmp_path / ".venv" / "c.yaml", interaction(asked(), answered(KEY)))
     (tmp_path / "compose.yaml").write_text("services: {}\n")
     (tmp_path / "notes.txt").write_text("interactions: none")
     code, lines = check.run(str(tmp_path))

@@ -40,7 +40,7 @@ def files_in(given: Iterable[str]) -> Iterator[str]:
 
     Args:
         given: files, taken as cassettes whatever they hold; and folders, of whose YAML files
-            those are taken that have interactions.
+            those are taken that have interactions. Hidden folders in them are passed over.
 
     Raises:
         CassetteError: there is no such file.
@@ -48,11 +48,18 @@ def files_in(given: Iterable[str]) -> Iterator[str]:
     for name in given:
         path = Path(name)
         if path.is_dir():
-            yield from sorted(str(one) for one in path.rglob("*") if _is_cassette(one))
+            yield from sorted(str(one) for one in _below(path) if _is_cassette(one))
         elif path.is_file():
             yield name
         else:
             raise CassetteError(f"There is no file or folder {name}. Correct the path.")
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """The files below a folder, but for hidden folders: environments and repositories are large."""
+    for here, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(here, name) for name in names)
 
 
 def _is_cassette(path: Path) -> bool:
