@@ -84,7 +84,7 @@ def all_mutants(package: Path, only: str) -> list[Mutant]:
 def equivalents(text: str) -> set[str]:
     """The mutants that tests/mutants.md lists as equivalent."""
     _, _, section = text.partition("\n## Equivalent mutants")
-    return set(re.findall(r"^- `(.+?)`", section.split("\n## ")[0], re.MULTILINE))
+    return set(re.findall(r"^- `{1,2} ?(.+?) ?`{1,2}$", section.split("\n## ")[0], re.MULTILINE))
 
 
 def task(mutant: Mutant, reached: Reached) -> Task:

@@ -11,7 +11,7 @@ from pathlib import Path
 import coverage
 import pytest
 
-PATIENCE = 8.0
+PATIENCE = 3.0
 """Seconds of tests that one mutant may cost. What only slower tests notice counts as unnoticed."""
 AT_IMPORT = ""
 """The context of what runs before the first test."""

@@ -41,6 +41,7 @@ class Broken:
         ('{"a": NaN}', '{"_raw": "{\\"a\\": NaN}"}'),
         ('{"a": 1e999}', '{"_raw": "{\\"a\\": 1e999}"}'),
         ('{"a": 1E999}', '{"_raw": "{\\"a\\": 1E999}"}'),
+        ('{"a": "\n", "b": 1.5}', '{"a": "\\n", "b": 1.5}'),
         ('{"a": 1e9}', '{"a": 1e9}'),
         ('{"e": "E"}', '{"e": "E"}'),
     ],
@@ -122,6 +123,7 @@ def test_large_media_in_the_order_of_the_body() -> None:
     assert len(encoded) == len(expected)
     assert b"".join(encoded) == expected  # once more
     assert max(map(len, encoded)) == 64 * 1024
+    assert [type(part) for part in encoded._parts] == [bytes, str, bytes, str, bytes]
 
 
 async def test_the_same_for_an_asynchronous_client() -> None:

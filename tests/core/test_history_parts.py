@@ -92,7 +92,8 @@ def test_what_a_model_and_a_server_take() -> None:
     assert "mimo-v2-flash does not take image input, and messages[3] holds some. Use mimo-" in str(
         error
     )
-    assert str(error).endswith(", or remove it from the history.")
+    able = [m.id for m in MODELS.values() if m.kind == "chat" and "image" in m.inputs]
+    assert f"Use {', '.join(able)}, or remove it from the history." in str(error)
     video = {"type": "video_url", "video_url": {"url": URL}}
     gone = part_error(video, OMNI, OLLAMA)
     assert isinstance(gone, UnsupportedInputError)

@@ -123,6 +123,10 @@ def test_a_field_has_its_shape(name: str, bad: Any) -> None:
     refused(f"^{name} ", name, SELF_HOSTED, **{"tools": [TOOL], name: bad})
 
 
+def test_a_choice_has_its_shape_without_tools_too() -> None:
+    refused("^tool_choice is 5; it can be", "tool_choice", tool_choice=5)
+
+
 def test_fields_of_the_right_shape() -> None:
     body = prepared(response_format={"type": "json_object"}, stream_options={}, tools=(TOOL,))
     assert body["response_format"] == {"type": "json_object"}
