@@ -98,6 +98,7 @@ def _with_another(draw: st.DrawFn, text: str) -> str:
     return json.dumps(put(payload, draw(st.sampled_from(places(payload))), draw(values)))
 
 
+@pytest.mark.slow  # sixty cassettes in every view
 @given(damaged())
 def test_any_damage_is_shown_or_refused_in_a_line(document: dict[str, Any]) -> None:
     for finding in findings_in(document, "a.yaml"):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from mimo_core._version import __version__
 from mimo_core.files import replacing
@@ -63,6 +64,21 @@ def page_of(recording: Recording) -> str:
     Returns:
         HTML, with its style and its script in it. Whatever the cassette holds is text.
     """
+    style, script = _resource("page.css"), _resource("page.js")
+    page = _template().render(
+        recording=recording,
+        name=_shown_path(recording.path),
+        style=_Trusted(style),
+        script=_Trusted(script),
+        policy=_policy(style, script),
+        version=__version__,
+    )
+    # A lone surrogate, which JSON can spell, cannot be written.
+    return page.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+@cache
+def _template() -> Template:
     # `autoescape` for all: there is no other kind of template here.
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -75,17 +91,7 @@ def page_of(recording: Recording) -> str:
         "fold": folded,
         "timeline_of": timeline_of,
     }
-    style, script = _resource("page.css"), _resource("page.js")
-    page = environment.from_string(_resource("page.html.jinja")).render(
-        recording=recording,
-        name=_shown_path(recording.path),
-        style=_Trusted(style),
-        script=_Trusted(script),
-        policy=_policy(style, script),
-        version=__version__,
-    )
-    # A lone surrogate, which JSON can spell, cannot be written.
-    return page.encode("utf-8", "backslashreplace").decode("utf-8")
+    return environment.from_string(_resource("page.html.jinja"))
 
 
 def _shown_path(path: str) -> str:
