@@ -354,6 +354,11 @@ def test_the_end_may_come_twice() -> None:
     ]
 
 
+def test_arguments_that_came_with_their_call_are_given_out_once() -> None:
+    chunks = translated(OPEN, stop(), ended("tool_use"), ended("tool_use"))
+    assert chunks.count((arguments(0, '{"y": 2}'), None)) == 1
+
+
 # The protocols
 
 
