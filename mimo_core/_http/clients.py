@@ -26,6 +26,7 @@ _MAX_CONNECTIONS = 1000  # httpx's default of 100 lets the 101st stream wait for
 _TIMEOUTS = ("connect", "read", "write", "pool")  # httpx's names, in its order
 _END_OF_BODY = 0.5  # seconds from an answer's end to its body's
 OURS = "mimo_core"  # the extension by which cassettes know a request of this library
+_PROXIED = frozenset({"http", "https", "all"})  # the names under which httpx2 looks for proxies
 _KEEPALIVE = 60.0  # seconds an idle connection is kept: an agent's tools take a while
 
 Timeout = float | tuple[float | None, ...] | Any
@@ -129,7 +130,8 @@ def _transport(name: str, context: ssl.SSLContext, limits: httpx2.Limits, *, dir
     not tested)."""
     from urllib.request import getproxies
 
-    if not direct and getproxies():
+    # Of the rest (NO_PROXY, FTP_PROXY), httpx2 makes no proxy either.
+    if not direct and not _PROXIED.isdisjoint(getproxies()):
         return None
     if name == "Client":
         from mimo_core._http.network.socket_backend import SocketTransport
@@ -244,7 +246,7 @@ def body_of(response: Any, received: Received) -> Iterator[bytes]:
     """
     if _is_plain(response):
         return iter(response.stream)
-    response.stream = _counting(type(response))(response.stream, received)
+    response.stream = _counting(_package(response))(response.stream, received)
     return iter(response.iter_bytes())
 
 
@@ -252,7 +254,7 @@ def abody_of(response: Any, received: Received) -> AsyncIterator[bytes]:
     """The same, asynchronously."""
     if _is_plain(response):
         return aiter(response.stream)
-    response.stream = _counting(type(response))(response.stream, received)
+    response.stream = _counting(_package(response))(response.stream, received)
     return aiter(response.aiter_bytes())
 
 
@@ -280,10 +282,14 @@ class _Counting:
         await self._stream.aclose()
 
 
+def _package(response: Any) -> str:
+    return type(response).__module__.partition(".")[0]
+
+
 @lru_cache(maxsize=4)
-def _counting(response: type) -> Any:
+def _counting(package: str) -> Any:
     """`_Counting` as a class of the response's HTTP library, which checks for its own."""
-    http = sys.modules[response.__module__.partition(".")[0]]
+    http = sys.modules[package]
     bases = [getattr(http, name, object) for name in ("SyncByteStream", "AsyncByteStream")]
     return type("CountingStream", (_Counting, *bases), {})
 
@@ -358,7 +364,13 @@ class AsyncClients:
         ] = {}
 
     async def get(self) -> httpx2.AsyncClient:
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError as error:
+            raise InvalidRequestError(
+                "AsyncMiMoClient runs on asyncio and uvloop; elsewhere (trio) use MiMoClient in a "
+                "thread, or give http_client=httpx2.AsyncClient()."
+            ) from error
         held = self._held.get(loop)
         if held is None:
             for other in list(self._held):

@@ -20,6 +20,7 @@ from typing import Any
 
 import httpcore2
 import httpx2
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from mimo_core._http.network import head_arrived, pool_options
 from mimo_core._http.network.asyncio_protocol import READ_SIZE, Protocol
@@ -61,6 +62,7 @@ class AsyncioBackend(httpcore2.AnyIOBackend):
         """
         loop = asyncio.get_running_loop()
         local = (local_address, 0) if local_address else None
+        protocol: Protocol | None = None
         try:
             async with asyncio.timeout(timeout):
                 infos = _interleave_families(
@@ -71,10 +73,17 @@ class AsyncioBackend(httpcore2.AnyIOBackend):
                 )
             for option in (_NO_DELAY, *(socket_options or ())):
                 protocol.transport.get_extra_info("socket").setsockopt(*option)
-        except TimeoutError as error:
-            raise httpcore2.ConnectTimeout(str(error)) from error
-        except OSError as error:
-            raise httpcore2.ConnectError(str(error)) from error
+            # A scope of anyio's that has ended says so at a checkpoint only: later, httpcore2's
+            # pool would lose the connection's place for ever.
+            await checkpoint_if_cancelled()
+        except BaseException as error:
+            if protocol is not None:
+                protocol.transport.abort()
+            if isinstance(error, TimeoutError):
+                raise httpcore2.ConnectTimeout(str(error)) from error
+            if isinstance(error, OSError):
+                raise httpcore2.ConnectError(str(error)) from error
+            raise
         return TCPStream(protocol)
 
     def _attempt(

@@ -7,6 +7,7 @@ import select
 from typing import Any
 
 READ_SIZE = 16 * 1024  # bytes read at once, and what may lie unread before reading is paused
+_PIECE_COSTS = 1024  # bytes that could be written in the time that a small piece takes
 _CLOSED = "the connection has been closed"
 
 
@@ -82,6 +83,7 @@ class Protocol(asyncio.BufferedProtocol):
         self._arrived = bytearray()
         self._reading = True
         self._sending = True
+        self._held_on = 0  # what was written without letting others run
         self._readable, self._writable = ReadyEvent(loop), ReadyEvent(loop)
         self.ended = self.lost = False
         self.error: Exception | None = None
@@ -106,7 +108,9 @@ class Protocol(asyncio.BufferedProtocol):
         """Hand `data` to the system, all of it."""
         if not self.lost:
             self.transport.write(data)
-            if len(data) > READ_SIZE or self.transport.is_closing():
+            self._held_on += len(data) + _PIECE_COSTS
+            if self._held_on > READ_SIZE or self.transport.is_closing():
+                self._held_on = 0
                 await asyncio.sleep(0)  # a large body lets others run, and a failure be told
         while not (self._sending or self.lost):
             await self._writable.wait(timeout)

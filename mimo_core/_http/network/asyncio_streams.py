@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import httpcore2
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from mimo_core._http.network import HeadBudget, shorter
 from mimo_core._http.network.asyncio_protocol import READ_SIZE, Protocol
@@ -28,11 +29,13 @@ class TCPStream(httpcore2.AsyncNetworkStream):
         """The most that a read waits, until something is written: the next request."""
         self._limit = seconds
 
+    def limited(self, timeout: float | None) -> float | None:
+        """A read's timeout within the limit on all of them."""
+        return timeout if self._limit is None else shorter(timeout, self._limit)
+
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if self._limit is not None:
-            timeout = shorter(timeout, self._limit)
         try:
-            data = await self._protocol.read(max_bytes, timeout)
+            data = await self._protocol.read(max_bytes, self.limited(timeout))
             self.head.spend(len(data))
             return data
         except TimeoutError as error:
@@ -65,6 +68,7 @@ class TCPStream(httpcore2.AsyncNetworkStream):
         try:
             async with asyncio.timeout(timeout):
                 await stream.handshake()
+            await checkpoint_if_cancelled()  # as at the end of `connect_tcp`
         except BaseException as error:
             await self.aclose()
             if isinstance(error, TimeoutError):
@@ -80,6 +84,11 @@ class TCPStream(httpcore2.AsyncNetworkStream):
             return self._protocol.has_news()
         names = {"client_addr": "sockname", "server_addr": "peername", "socket": "socket"}
         return transport.get_extra_info(names[info]) if info in names else None
+
+
+def _left(ends: float | None) -> float | None:
+    """The seconds until then, or none."""
+    return None if ends is None else max(ends - asyncio.get_running_loop().time(), 0.0)
 
 
 class TLSStream(httpcore2.AsyncNetworkStream):
@@ -104,10 +113,11 @@ class TLSStream(httpcore2.AsyncNetworkStream):
         await self._run(self._ssl.do_handshake, None)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        ends = self._ends(self._tcp.limited(timeout))
         if not self._incoming.pending and not self._ssl.pending():  # else a try would be in vain
-            await self._receive(timeout)
+            await self._receive(ends)
         try:
-            return await self._run(lambda: self._ssl.read(max_bytes), timeout)
+            return await self._run(lambda: self._ssl.read(max_bytes), ends)
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
             return b""
         except ssl.SSLError as error:
@@ -117,7 +127,7 @@ class TLSStream(httpcore2.AsyncNetworkStream):
         if not buffer:
             return
         try:
-            await self._run(lambda: self._ssl.write(buffer), timeout)
+            await self._run(lambda: self._ssl.write(buffer), self._ends(timeout))
         except ssl.SSLError as error:
             raise httpcore2.WriteError(str(error)) from error
 
@@ -127,28 +137,33 @@ class TLSStream(httpcore2.AsyncNetworkStream):
     def get_extra_info(self, info: str) -> Any:
         return self._ssl if info == "ssl_object" else self._tcp.get_extra_info(info)
 
-    async def _run(self, operation: Callable[[], Result], timeout: float | None) -> Result:
+    @staticmethod
+    def _ends(timeout: float | None) -> float | None:
+        """When an operation is to end, however many pieces it takes; by the loop's clock."""
+        return None if timeout is None else asyncio.get_running_loop().time() + timeout
+
+    async def _run(self, operation: Callable[[], Result], ends: float | None) -> Result:
         """`operation`, as often as it takes until the other side has said all that it needs."""
         while True:
             try:
                 result = operation()
             except ssl.SSLWantReadError:
-                await self._send(timeout)
-                await self._receive(timeout)
+                await self._send(ends)
+                await self._receive(ends)
             except ssl.SSLError:
                 with suppress(httpcore2.NetworkError, httpcore2.TimeoutException):
-                    await self._send(timeout)  # tells the other side why
+                    await self._send(ends)  # tells the other side why
                 raise
             else:
-                await self._send(timeout)
+                await self._send(ends)
                 return result
 
-    async def _send(self, timeout: float | None) -> None:
+    async def _send(self, ends: float | None) -> None:
         if self._outgoing.pending:
-            await self._tcp.write(self._outgoing.read(), timeout)
+            await self._tcp.write(self._outgoing.read(), _left(ends))
 
-    async def _receive(self, timeout: float | None) -> None:
-        if data := await self._tcp.read(READ_SIZE, timeout):
+    async def _receive(self, ends: float | None) -> None:
+        if data := await self._tcp.read(READ_SIZE, _left(ends)):
             self._incoming.write(data)
         else:
             self._incoming.write_eof()

@@ -6,8 +6,10 @@ read: 2 µs of the 14 that a read costs. Everything but `read` is httpcore2's ow
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import httpcore2
@@ -66,6 +68,10 @@ class _Stream(httpcore2.NetworkStream):
         self._stream.write(buffer, timeout)
 
     def close(self) -> None:
+        # A thread that waits in `recv` is not woken by closing alone. (An SSLSocket's own
+        # `shutdown` takes away what that thread is using.)
+        with suppress(OSError):
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
         self._stream.close()
 
     def start_tls(
