@@ -139,6 +139,7 @@ def test_the_title_of_a_page() -> None:
     assert _title("<p>a</p></title") == ""
     assert _title("</title><title>b") == ""
     assert _title("no tag") == ""
+    assert _title("<title</title") == ""
     assert _title("İ<title>b</title>") == ""  # one letter, and two in lower case
     assert _title("x<title>b</title>") == "b"
     assert _without_tags("a<b>c</b>d<e") == "a c d "
@@ -304,6 +305,7 @@ def test_the_key_that_an_answer_repeats_is_hidden() -> None:
         ({"error": {"message": "x", "type": "overloaded_error"}}, ServerError, 503, "x (code 503)"),
         ({"error": {"message": "x", "type": "?"}}, ServerError, None, "x (sent after HTTP 200)"),
         ({"error": "x"}, ServerError, None, "x (sent after HTTP 200)"),
+        ({"error": "failed to parse tools"}, InvalidRequestError, None, "failed to parse tools ("),
         ({"error": 5}, ServerError, None, '{"error": 5} (sent after HTTP 200)'),
         ({"error": {"message": "é", "code": 429}}, RateLimitError, 429, "é (code 429)"),
     ],
@@ -317,7 +319,7 @@ def test_an_error_in_an_answer(payload: Any, kind: Any, status: int | None, line
     assert (error.request_id, error.retry_after) == ("r2", 3.0)
     assert error.response is not None
     assert error.response.status_code == 200
-    assert json.loads(error.response.text) == payload
+    assert error.response.text == json.dumps(payload, ensure_ascii=False)
 
 
 def test_hints_of_the_address_win() -> None:
