@@ -319,11 +319,9 @@ def test_it(request):
     assert ours == {"mimo_core", "mimo_core.testing", "mimo_core.testing.plugin"} | faults
 """
     )
-    others = [
-        option
-        for name in ("asyncio", "anyio", "langsmith_plugin", "hypothesispytest", "socket", "cov")
-        for option in ("-p", f"no:{name}")
-    ]
+    libraries = ("asyncio", "anyio", "langsmith_plugin", "hypothesispytest", "socket", "cov")
+    mockers = ("pytest_httpx", "respx")  # they import httpx
+    others = [option for name in libraries + mockers for option in ("-p", f"no:{name}")]
     ini = INI.replace("asyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n", "")
     project.makefile(".ini", pytest=ini)
     done = run(project, *others)

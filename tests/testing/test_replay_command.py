@@ -180,9 +180,11 @@ def test_a_script_on_the_path(
     assert capsys.readouterr().out == "mine ['--', 'x']\n"
 
 
-def test_it_is_installed_as_a_command() -> None:
+def test_it_is_installed_as_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     (script,) = entry_points(group="console_scripts", name="mimo-replay")
-    assert script.load() is main
+    with pytest.raises(SystemExit):
+        script.load()([])
+    assert capsys.readouterr().err.startswith("usage: mimo-replay CASSETTE")
 
 
 def test_provenance_of_a_cassette_without_one(
