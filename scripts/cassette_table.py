@@ -16,6 +16,7 @@ BEGIN, END = "<!-- table: make tables -->\n", "<!-- end of table -->\n"
 KINDS = {
     "vendor": "published",
     "emulator": "**emulator**",
+    "source": "transcribed",
     "live": "live",
 }
 

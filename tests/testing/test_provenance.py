@@ -128,3 +128,9 @@ def test_no_provenance_is_none(tmp_path: Path) -> None:
 def test_the_emulators_address_has_no_port() -> None:
     where = emulator_uri("https://127.0.0.1:3999/v1/models?a=1")
     assert where == "http://emulator.localhost/v1/models?a=1"
+
+
+def test_what_was_transcribed_was_answered_by_nobody() -> None:
+    whose = Provenance("source", "ollama v0.14, openai.go", "2026-11-20")
+    assert "has not answered" in str(whose)
+    assert "recorded" not in str(whose)

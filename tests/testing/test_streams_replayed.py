@@ -1,6 +1,7 @@
 """Streams in cassettes: with the breaks of the wire, lazily, and broken where they broke."""
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +22,9 @@ from mimo_core.testing import (
     Reply,
     use_cassette,
 )
+from mimo_core.testing.cassettes.persister import read
+from tests.conftest import KEY
+from tests.core.peer import Peer
 
 REQUEST = {
     "model": "mimo-v2.5-pro",
@@ -251,3 +255,28 @@ def test_plain_answers_have_no_pieces(tmp_path: Path) -> None:
             client.chat(body)
     held = yaml.safe_load(path.read_text())["interactions"][0]["response"]["body"]
     assert held.keys() == {"string"}
+
+
+def test_a_live_stream_keeps_when_its_pieces_came(tmp_path: Path) -> None:
+    """The emulator's times would differ at each recording, so they are left out."""
+    path = tmp_path / "timed.yaml"
+    event = b'data: {"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": %s}]}\n\n'
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(head)
+        for piece in (event % b"null", event % b'"stop"', b"data: [DONE]\n\n"):
+            time.sleep(0.05)
+            connection.sendall(piece)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65_536):
+            pass
+
+    with Peer(answer) as peer, use_cassette(path, record_mode="all"):
+        with MiMoClient(KEY, base_url=f"http://127.0.0.1:{peer.port}/v1") as client:
+            list(client.stream({"model": "any", "messages": [{"role": "user", "content": "a"}]}))
+    body = read(path)["interactions"][0]["response"]["body"]
+    assert len(body["times"]) == len(body["pieces"])
+    assert body["times"] == sorted(body["times"])
+    assert body["times"][-1] - body["times"][0] >= 90  # milliseconds

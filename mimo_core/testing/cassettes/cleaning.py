@@ -130,6 +130,9 @@ def clean_response(
     answer["body"] = {"string": as_text(body)}
     if len(pieces) > 1 and streamed:
         answer["body"]["pieces"] = pieces  # the breaks in any other body mean nothing
+        times = held.get("times") or []
+        if len(times) == len(pieces) and not emulated:  # the emulator's would never be the same
+            answer["body"]["times"] = times
     if broken := held.get("broken"):  # the words of an exception, which may quote the answer
         answer["body"]["broken"] = {k: clean_text(str(v), secrets) for k, v in broken.items()}
     if held.get("note"):

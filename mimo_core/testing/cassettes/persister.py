@@ -321,6 +321,7 @@ def dump(
         return serializer.serialize(document)
     for interaction in readable:
         body = interaction["response"]["body"]
-        if isinstance(body, dict) and "pieces" in body:
-            body["pieces"] = _Pieces(body["pieces"])
+        for name in ("pieces", "times") if isinstance(body, dict) else ():
+            if name in body:
+                body[name] = _Pieces(body[name])
     return str(yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100))

@@ -94,6 +94,8 @@ class Provenance:
             return f"answers published by {self.source} ({self.date})"
         if self.kind == "emulator":
             return f"answers made by {self.source} ({self.date})"
+        if self.kind == "source":
+            return f"answers transcribed from {self.source}, which has not answered ({self.date})"
         return f"answers recorded live at {self.source} ({self.date})"
 
 

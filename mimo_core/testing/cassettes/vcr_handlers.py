@@ -8,6 +8,7 @@ pieces through, and that leave every cassette which is not ours to vcrpy.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -60,12 +61,13 @@ def _handle_request(cassette: Cassette, real: Any, transport: Any, request: Any,
     if (answer := _replayed(cassette, cleaned, request, httpx)) is not None:
         return answer
     _prepare_to_send(cassette, request)
+    began = time.monotonic()
     try:
         response = real(transport, request)
     except httpx.TransportError as error:
         _keep_failure(cassette, cleaned, error)
         raise
-    return _recording(cassette, cleaned, response, httpx)
+    return _recording(cassette, cleaned, response, httpx, began)
 
 
 async def _handle_async_request(
@@ -78,12 +80,13 @@ async def _handle_async_request(
     if (answer := _replayed(cassette, cleaned, request, httpx)) is not None:
         return answer
     _prepare_to_send(cassette, request)
+    began = time.monotonic()
     try:
         response = await real(transport, request)
     except httpx.TransportError as error:
         _keep_failure(cassette, cleaned, error)
         raise
-    return _recording(cassette, cleaned, response, httpx)
+    return _recording(cassette, cleaned, response, httpx, began)
 
 
 def _cleaned(cassette: Cassette, request: Any, body: bytes) -> Request | None:
@@ -212,16 +215,17 @@ def _keep_failure(cassette: Cassette, sent: Request, error: Exception) -> None:
         cassette.append(sent, answer)
 
 
-def _recording(cassette: Cassette, sent: Request, response: Any, httpx: Any) -> Any:
-    response.stream = _kinds(httpx)[0](cassette, sent, response)
+def _recording(cassette: Cassette, sent: Request, response: Any, httpx: Any, began: float) -> Any:
+    response.stream = _kinds(httpx)[0](cassette, sent, response, began)
     return response
 
 
 class _Recording:
     """A response's body on its way to the reader; what passes goes into the cassette."""
 
-    def __init__(self, cassette: Cassette, sent: Request, response: Any) -> None:
+    def __init__(self, cassette: Cassette, sent: Request, response: Any, began: float) -> None:
         self._cassette = cassette
+        self._began = began
         self._sent = sent
         self._stream = response.stream
         self._answer: dict[str, Any] | None = {
@@ -229,11 +233,17 @@ class _Recording:
             "headers": _headers(response),
         }
         self._pieces: list[bytes] = []
+        self._times: list[int] = []  # ms after the request, of each piece that is not empty
+
+    def _take(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        if piece:
+            self._times.append(round((time.monotonic() - self._began) * 1000))
 
     def __iter__(self) -> Iterator[bytes]:
         try:
             for piece in self._stream:
-                self._pieces.append(piece)
+                self._take(piece)
                 yield piece
         except Exception as error:
             self._keep({"error": type(error).__name__, "message": str(error)})
@@ -243,7 +253,7 @@ class _Recording:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             async for piece in self._stream:
-                self._pieces.append(piece)
+                self._take(piece)
                 yield piece
         except Exception as error:
             self._keep({"error": type(error).__name__, "message": str(error)})
@@ -269,6 +279,7 @@ class _Recording:
             return
         body: dict[str, Any] = {"string": b"".join(self._pieces)}
         body["pieces"] = [len(piece) for piece in self._pieces if piece]
+        body["times"] = self._times
         if broken is not None:
             body["broken"] = broken
         answer["body"] = body
