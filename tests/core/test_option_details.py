@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from mimo_core._http.options import RequestOptions, request_options
 from mimo_core._http.retry import delay_before_retry
+from mimo_core._redact import Secret
 from mimo_core.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -128,3 +130,17 @@ def test_a_key_among_the_headers_is_the_only_one_and_is_a_secret() -> None:
     assert dict(plain.over(theirs).headers) == {"api-key": "zyxwvu987654", "x": "2"}
     assert "abcdef123456" not in repr(mine)
     assert RequestOptions().over(mine).authenticates
+
+
+def test_a_secret_in_a_query_is_sent_as_its_text_and_shown_nowhere() -> None:
+    options = request_options(None, {"api_key": SecretStr("abcdef 123456")}, "extra")
+    assert options.query_string == "?api_key=abcdef+123456"
+    assert {secret.get_secret_value() for secret in options.secrets if isinstance(secret, Secret)}
+    assert "abcdef" not in repr(options)
+
+
+def test_a_credential_that_is_no_text_is_not_shown() -> None:
+    with pytest.raises(InvalidRequestError, match=r"api_key is a bytes; it must be a text\.$") as e:
+        request_options(None, {"api_key": b"abcdef123456"}, "extra")
+    assert e.value.param == "extra_query"
+    assert "abcdef" not in str(e.value)
