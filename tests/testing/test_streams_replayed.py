@@ -273,9 +273,13 @@ def test_a_live_stream_keeps_when_its_pieces_came(tmp_path: Path) -> None:
         while connection.recv(65_536):
             pass
 
-    with Peer(answer) as peer, use_cassette(path, record_mode="all"):
-        with MiMoClient(KEY, base_url=f"http://127.0.0.1:{peer.port}/v1") as client:
-            list(client.stream({"model": "any", "messages": [{"role": "user", "content": "a"}]}))
+    asked = {"model": "any", "messages": [{"role": "user", "content": "a"}]}
+    with (
+        Peer(answer) as peer,
+        use_cassette(path, record_mode="all"),
+        MiMoClient(KEY, base_url=f"http://127.0.0.1:{peer.port}/v1") as client,
+    ):
+        list(client.stream(asked))
     body = read(path)["interactions"][0]["response"]["body"]
     assert len(body["times"]) == len(body["pieces"])
     assert body["times"] == sorted(body["times"])
