@@ -36,6 +36,7 @@ def frame(version: int, bitrate: int, rate: int, padding: int = 0) -> bytes:
         (b"RIFF\x00\x00\x00\x00AVI ", None),
         (b"RIFX\x00\x00\x00\x00WAVE", None),
         (b"ID3", "mp3"),
+        (b"ID3\x04\x00", "mp3"),
         (FRAME, "mp3"),
         (FRAME[:4], "mp3"),
         (FRAME[:3], None),
