@@ -221,7 +221,7 @@ def make_audio_block(audio: Mapping[str, Any], *, streamed: bool) -> dict[str, A
         streamed: whether it is one chunk's.
     """
     data = audio.get("data")
-    if not isinstance(data, str) or not data:
+    if not data:
         return None
     if not streamed:
         return {"type": "audio", "base64": data, "mime_type": _find_mime_type(data, audio)}
