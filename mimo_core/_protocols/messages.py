@@ -11,6 +11,8 @@ from typing import Any
 
 from mimo_core._protocols.messages_events import EventTranslator, response_of
 from mimo_core._protocols.messages_request import messages_body
+from mimo_core._response.accumulate import ContradictionError
+from mimo_core._response.ending import unreadable
 from mimo_core.gateways import Endpoint
 from mimo_core.types import ChatResponse
 
@@ -35,8 +37,8 @@ class Messages:
     def response(self, payload: dict[str, Any]) -> ChatResponse | None:
         try:
             return response_of(payload)
-        except (AttributeError, TypeError):  # blocks that hold something else than they say
-            return None
+        except ContradictionError as error:
+            raise unreadable(error) from error
 
     def translator(self) -> EventTranslator:
         return EventTranslator()

@@ -10,7 +10,8 @@ import json
 from typing import Any, cast
 
 from mimo_core._response.accumulate import ContradictionError, response_from
-from mimo_core._response.gate import readable_count
+from mimo_core._response.ending import reason_said
+from mimo_core._response.gate import check_block, check_input, readable_count
 from mimo_core.types import (
     COMPLETE_REASONS,
     ChatChunk,
@@ -43,22 +44,22 @@ _COUNTS = (
 def response_of(payload: dict[str, Any]) -> ChatResponse | None:
     """A whole answer in the inner shape, or None where `payload` is not an answer.
 
-    A field of a wrong type stays in it: the gate says which.
+    A field of a wrong type in what both protocols have stays in it: the gate says which.
 
     Raises:
-        TypeError: a block does not say what it is.
+        ContradictionError: a block is not what it says. None is left out: what it was to say is
+            not known.
     """
     content = payload.get("content")
     if not isinstance(content, list) or not (content or payload.get("stop_reason")):
         return None
     usage = _Counts()
     usage.add(payload.get("usage"))
-    blocks = [block for block in content if isinstance(block, dict)]
-    if not all(isinstance(block.get("type"), str) for block in blocks):
-        raise TypeError("a content block does not say what it is")
-    message = _message(blocks)
+    for block in content:
+        check_block(block, starts=False)
+    message = _message(content)
     finish_reason = _finish_reason(payload.get("stop_reason"))
-    if finish_reason not in COMPLETE_REASONS and _ends_with_a_call(blocks):
+    if finish_reason not in COMPLETE_REASONS and _ends_with_a_call(content):
         _cut_last_call(message)
     return response_from(message, finish_reason, usage.usage(), _envelope(payload))
 
@@ -66,21 +67,15 @@ def response_of(payload: dict[str, Any]) -> ChatResponse | None:
 def _message(blocks: list[dict[str, Any]]) -> Message:
     thinking = [block for block in blocks if block.get("type") == "thinking"]
     calls = [_tool_call(block) for block in blocks if block.get("type") == "tool_use"]
-    texts = [block.get("text") for block in blocks if block.get("type") == "text"]
-    message: Message = {"role": "assistant", "content": _joined(texts)}
-    if (reasoning := _joined([block.get("thinking") for block in thinking])) != "":
+    texts = [block["text"] for block in blocks if block.get("type") == "text"]
+    message: Message = {"role": "assistant", "content": "".join(texts)}
+    if reasoning := "".join(block["thinking"] for block in thinking):
         message["reasoning_content"] = reasoning
     if signature := _one_signature([block.get("signature") for block in thinking]):
         message["reasoning_signature"] = signature
     if calls:
         message["tool_calls"] = calls
     return message
-
-
-def _joined(texts: list[Any]) -> str:
-    """The texts as one; one that is no text is given in its place, for the gate to refuse."""
-    wrong = [text for text in texts if not isinstance(text, str | None)]
-    return cast("str", wrong[0]) if wrong else "".join(text or "" for text in texts)
 
 
 def _tool_call(block: dict[str, Any]) -> ToolCall:
@@ -93,8 +88,10 @@ def _tool_call(block: dict[str, Any]) -> ToolCall:
 
 def _ends_with_a_call(blocks: list[dict[str, Any]]) -> bool:
     """Whether the last thing said was a call. (Servers were seen to put the thinking last.)"""
-    said = [b for b in blocks if b.get("type") == "tool_use" or (b.get("text") or "").strip()]
-    return bool(said) and said[-1].get("type") == "tool_use"
+    said = [
+        b for b in blocks if b["type"] == "tool_use" or (b["type"] == "text" and b["text"].strip())
+    ]
+    return bool(said) and said[-1]["type"] == "tool_use"
 
 
 def _cut_last_call(message: Message) -> None:
@@ -105,11 +102,9 @@ def _cut_last_call(message: Message) -> None:
 
 
 def _arguments(value: Any) -> str:
-    """An `input` as a text. What can be none (a list, a number) stays, for the gate to refuse."""
-    if not value and not isinstance(value, dict):
-        return ""
-    usable = isinstance(value, dict | str)
-    return json.dumps(value, ensure_ascii=False) if usable else cast("str", value)
+    """An `input` as a text. Raises `ContradictionError` where it is none."""
+    check_input(value)
+    return json.dumps(value, ensure_ascii=False) if value or isinstance(value, dict) else ""
 
 
 def _one_signature(signatures: list[Any]) -> str | None:
@@ -118,10 +113,10 @@ def _one_signature(signatures: list[Any]) -> str | None:
 
 
 def _finish_reason(stop_reason: Any) -> str | None:
-    """In the inner words. What is no text stays, for the gate to refuse."""
-    if not isinstance(stop_reason, str):
-        return cast("str | None", stop_reason)
-    return _FINISH_REASONS.get(stop_reason, stop_reason) or None
+    """In the inner words; None where it is not said. Raises `ContradictionError`."""
+    if stop_reason is None:
+        return None
+    return _FINISH_REASONS.get(_checked(stop_reason, "stop_reason"), reason_said(stop_reason))
 
 
 def _envelope(message: dict[str, Any]) -> dict[str, Any]:
@@ -165,6 +160,20 @@ class _Counts:
             details = {"cached_tokens": read, "cache_creation_tokens": created}
             usage["prompt_tokens_details"] = details
         return usage
+
+
+def _checked(piece: Any, what: str) -> Any:
+    """A piece that is a text. No server is known that sends a piece without one."""
+    if not isinstance(piece, str):
+        raise ContradictionError(f"{what} is {piece!r:.40}, not a text")
+    return piece
+
+
+def _check_nothing_said(content: Any) -> None:
+    """What stands in the start of a message would be lost: its blocks come as events."""
+    for block in content or ():
+        if block.get("text") or block.get("thinking") or block.get("type") == "tool_use":
+            raise ContradictionError("its start holds a part of the answer already")
 
 
 class _OpenCall:
@@ -219,6 +228,7 @@ class EventTranslator:
             return self._end(event)
         if kind == "message_start":
             message = event["message"]
+            _check_nothing_said(message.get("content"))
             self._counts.add(message.get("usage"))
             self._envelope |= _envelope(message)
             # No piece of an answer yet: what fails now can still be tried again.
@@ -230,7 +240,8 @@ class EventTranslator:
         return []  # a ping, or one that nobody foresaw
 
     def _start(self, block: dict[str, Any], index: Any) -> list[ChatChunk]:
-        kind = block.get("type")
+        check_block(block, starts=True)
+        kind = block["type"]
         if index in self._in_call:
             raise ContradictionError(f"two content blocks share the index {index!r}")
         self._ignored.discard(index)
@@ -249,25 +260,24 @@ class EventTranslator:
             return [self._chunk({"tool_calls": [call]})]
         if kind == "thinking":
             self._signatures.append([block.get("signature") or ""])
-            return self._text("reasoning_content", block.get("thinking"))
+            return self._text("reasoning_content", block.get("thinking") or "")
         if kind == "text":
-            return self._text("content", block.get("text"))
-        if not isinstance(kind, str):
-            raise ContradictionError(f"a content block is of the type {kind!r:.40}")
+            return self._text("content", block.get("text") or "")
         self._ignored.add(index)
         return []
 
     def _delta(self, delta: dict[str, Any], index: Any) -> list[ChatChunk]:
         kind = delta.get("type")
         if kind == "text_delta":
-            self._ends_with_call = self._ends_with_call and not (delta.get("text") or "").strip()
+            if self._ends_with_call:
+                self._ends_with_call = not str(delta.get("text")).strip()
             return self._text("content", delta.get("text"))
         if kind == "thinking_delta":
             return self._text("reasoning_content", delta.get("thinking"))
         if kind == "signature_delta" and self._signatures:
-            self._signatures[-1].append(delta.get("signature") or "")
-        if kind == "input_json_delta" and (piece := delta.get("partial_json")) not in (None, ""):
-            return self._add_arguments(index, piece)
+            self._signatures[-1].append(_checked(delta.get("signature") or "", "signature"))
+        if kind == "input_json_delta":
+            return self._add_arguments(index, delta.get("partial_json"))
         if not isinstance(kind, str):
             raise ContradictionError(f"a delta is of the type {kind!r:.40}")
         return []
@@ -275,8 +285,8 @@ class EventTranslator:
     def _add_arguments(self, index: Any, piece: Any) -> list[ChatChunk]:
         """A piece of a call's arguments. One that belongs to no open call may not be dropped: what
         is left would look like a call without arguments."""
-        if not isinstance(piece, str):
-            raise ContradictionError(f"partial_json is {piece!r:.40}, not a text")
+        if not _checked(piece, "partial_json"):
+            return []
         if call := self._in_call.get(index):
             call.streamed = True
             return [self._arguments(call, piece)]
@@ -341,8 +351,10 @@ class EventTranslator:
             {"tool_calls": [{"index": call.index, "function": {"arguments": piece}}]}
         )
 
-    def _text(self, name: str, text: str | None) -> list[ChatChunk]:
-        return [] if text is None or text == "" else [self._chunk(cast("Message", {name: text}))]
+    def _text(self, name: str, text: Any) -> list[ChatChunk]:
+        if text:  # of a wrong type: the gate says so
+            return [self._chunk(cast("Message", {name: text}))]
+        return [] if text == "" else [_checked(text, f"a piece of {name}")]
 
     def _chunk(self, delta: Message, finish_reason: str | None = None) -> ChatChunk:
         if self._role and delta:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from mimo_core._request.body import encode_body
 from mimo_core._request.history import adapt_messages
 from mimo_core._request.thinking import switch_thinking
 from mimo_core.dialects import XIAOMI, Dialect
@@ -47,6 +48,8 @@ def prepare(
     - The messages are adapted to `protocol` and `dialect` as `history.adapt_messages` says.
     - At Xiaomi the model's id is in lower case and without `[1m]`, which is a client's habit.
 
+    A mapping of the caller's whose own methods raise is not caught: the exception is his.
+
     Args:
         request: a `ChatRequest`.
         protocol: on which it will be sent.
@@ -54,9 +57,15 @@ def prepare(
             reference bind Xiaomi's hosts only.
 
     Raises:
-        InvalidRequestError: a value is out of its range, a name is misspelt, `messages` is empty.
+        InvalidRequestError: `request` is no mapping, a value is out of its range, a name is
+            misspelt, `messages` is empty.
         UnsupportedInputError: the history holds media that the model does not take.
     """
+    if not isinstance(request, Mapping):
+        raise InvalidRequestError(
+            f"request is {quoted(request)}; it must be a dict with 'model' and 'messages'.",
+            param="request",
+        )
     body = {key: value for key, value in request.items() if value is not None}
     extra = body.pop("extra_body", {})
     if not isinstance(extra, Mapping) or not all(isinstance(name, str) for name in extra):
@@ -67,6 +76,8 @@ def prepare(
         value = extra.pop(name)  # it wins, as with OpenAI's clients
         if value is not None:
             body[name] = value
+    if extra:
+        _check_extra(extra)
     if dialect.is_vendors:
         _check_names(body)
         if protocol == "messages":
@@ -98,6 +109,14 @@ def prepare(
             body[dialect.max_tokens] = body.pop("max_completion_tokens")
     body.update(extra)
     return body
+
+
+def _check_extra(extra: dict[str, Any]) -> None:
+    """Here, because later nobody knows where a field came from."""
+    try:
+        encode_body(extra)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"extra_body: {error}", param="extra_body") from error
 
 
 def _check_names(body: dict[str, Any]) -> None:

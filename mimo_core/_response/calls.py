@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import Any, cast
 from uuid import uuid4
 
@@ -42,6 +43,7 @@ def with_own_ids(message: Message) -> Message:
 
 MAX_DEPTH = 200
 """Brackets within each other, in an event and in a call's arguments. No honest answer has more."""
+_DIGITS = re.compile("[0-9]+")
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
 
 
@@ -60,6 +62,33 @@ def is_too_deep(arguments: str) -> bool:
         if depth > MAX_DEPTH:
             return True
     return False
+
+
+def unreadable_arguments(arguments: str) -> str | None:
+    """Why no host is to parse the arguments of a call; None where each can.
+
+    Python's json does not only refuse these two kinds, it raises other exceptions than for what is
+    no JSON (`RecursionError`, `ValueError`), which hosts do not expect.
+
+    Args:
+        arguments: the text that a model wrote, be it JSON or not.
+
+    Returns:
+        The reason, to be read after "the arguments of a call".
+    """
+    if is_too_deep(arguments):
+        return f"are nested more than {MAX_DEPTH} deep"
+    longest = sys.get_int_max_str_digits()  # 4300, or 0 for any number
+    if 0 < longest < len(arguments) and any(
+        len(found[0]) > longest for found in _DIGITS.finditer(arguments)
+    ):
+        try:
+            json.loads(arguments, strict=False)
+        except json.JSONDecodeError:
+            return None
+        except ValueError:
+            return f"hold a number of more than {longest} digits"
+    return None
 
 
 class _Call:

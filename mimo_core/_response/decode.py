@@ -6,13 +6,14 @@ Pure: the clients feed what they read and pass on what they get.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_core import from_json
 
 from mimo_core._response.accumulate import ContradictionError
 from mimo_core._response.calls import MAX_DEPTH
+from mimo_core._response.gate import says_failure
 from mimo_core._response.normalise import ChunkNormaliser, as_chunks
 from mimo_core._response.repair import ToolCallRepair
 from mimo_core._response.sse import EventTooLargeError, SSEParser
@@ -31,45 +32,47 @@ ErrorEvent = Callable[[dict[str, Any]], MiMoError]
 """Makes the error for an `{"error": …}` event."""
 
 
+class TooDeepError(ValueError):
+    """More brackets within each other than any honest answer has."""
+
+    def __init__(self) -> None:
+        super().__init__(f"nested deeper than {MAX_DEPTH}")
+
+
 def parse_json(payload: bytes) -> Any:
     """JSON, fast; and what the fast parser refuses (lone surrogates), slowly.
 
-    Raises `ValueError` on anything else, and on more than 200 brackets within each other, which no
-    honest answer has.
+    Raises:
+        TooDeepError: there are more than 200 brackets within each other.
+        ValueError: it is not JSON.
     """
     try:
         return from_json(payload)
     except ValueError as error:
         if "recursion limit" in str(error):
-            raise
+            raise TooDeepError from error
     try:
         parsed = json.loads(payload)
     except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+        raise TooDeepError from error
     if _is_deeper_than(parsed, MAX_DEPTH):
-        raise ValueError("nested too deeply")
+        raise TooDeepError
     return parsed
 
 
-def _parsed_or_none(payload: bytes) -> Any:
-    try:
-        return parse_json(payload)
-    except ValueError:
-        return None
-
-
 def _is_deeper_than(value: Any, depth: int) -> bool:
-    level = [value]
-    for _ in range(depth):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not level:
-            return False
-    return True
+    """Whether a value holds lists and objects within each other that deep. Nothing is copied."""
+    open_: list[Iterator[Any]] = [iter((value,))]
+    while open_:
+        for inner in open_[-1]:
+            if isinstance(inner, dict | list) and inner:
+                if len(open_) > depth:
+                    return True
+                open_.append(iter(inner.values() if isinstance(inner, dict) else inner))
+                break
+        else:
+            open_.pop()
+    return False
 
 
 class StreamDecoder:
@@ -209,11 +212,15 @@ class StreamDecoder:
                     return self._complete(chunks)
                 event = self._event(payload)
                 if translate is None:
+                    if not event.get("choices") and says_failure(event):
+                        raise self._error_event(event)
                     add(cast("ChatChunk", event), chunks)
                     continue
                 pieces = translate(event)
                 if pieces is None:
                     return self._complete(chunks)
+                if not pieces and says_failure(event):
+                    raise self._error_event(event)
                 for chunk in pieces:
                     add(chunk, chunks)
             if chunks:
@@ -241,11 +248,20 @@ class StreamDecoder:
         try:
             event = from_json(payload)  # and slowly what this one refuses
         except ValueError:
-            event = _parsed_or_none(payload)
-            self._normaliser.expect_halves()
+            event = self._slowly(payload)
         if type(event) is not dict:
             shown = payload[:80].decode("utf-8", "replace")
             raise self.interrupted(f"an event is not JSON ({shown!r})")
         if event.get("error"):
             raise self._error_event(event)
         return event
+
+    def _slowly(self, payload: bytes) -> Any:
+        """What the fast parser refused; None where it is not JSON."""
+        self._normaliser.expect_halves()
+        try:
+            return parse_json(payload)
+        except TooDeepError as error:
+            raise self.interrupted(f"an event is {error}") from error
+        except ValueError:
+            return None

@@ -2,7 +2,7 @@
 
 Behind it no code asks again. A field that nobody reads passes with whatever it holds. A wrong count
 of `usage` costs that count; anything else that is wrong costs the answer, for nobody can tell what
-it was to say.
+it was to say. What ends an answer is in `ending`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from mimo_core._response.accumulate import ContradictionError
+from mimo_core._response.ending import check_whole
 from mimo_core.types import FAILED_REASONS, Usage
 
 _Check = Callable[[Any, str], None]
@@ -34,18 +35,25 @@ def check_choice(choice: Any, holder: str) -> None:
 
     Raises:
         ContradictionError: it is not what this code reads; the text says where.
+        InvalidResponseError: a whole answer does not say that it is complete.
     """
     _object(choice, "a choice")
     _index(choice.get("index"), "a choice's index")
     message = choice.get(holder)
     if message is None and (other := choice.get("message")):
         raise ContradictionError(f"a choice holds {_kind(other)} 'message' in place of 'delta'")
+    if not message and choice.get("text"):  # some send both
+        raise ContradictionError(f"a choice holds 'text' in place of {holder!r}")
+    if error := choice.get("error"):
+        raise ContradictionError(f"a choice holds an error: {error!r:.200}")
     if message is not None:
         _fields(message, _MESSAGE, holder)
     reason = choice.get("finish_reason")
     _text(reason, "finish_reason")
     if reason and reason.lower() in FAILED_REASONS:
         raise ContradictionError(f"the server gave up, with the finish reason {reason!r}")
+    if holder == "message":
+        check_whole(choice)
 
 
 def check_no_choices(choices: Any) -> None:
@@ -61,19 +69,60 @@ def check_no_choices(choices: Any) -> None:
         raise _wrong(choices, "choices", "a list")
 
 
-def check_others(choices: list[Any]) -> None:
-    """Check that what stands beside the first choice may be left out: it is another one.
+def says_failure(event: dict[str, Any]) -> bool:
+    """Whether an event in which nothing of an answer stands says that the server failed.
+
+    Seen of servers beside `error`: `{"object": "error", "message": …}` (vLLM until 0.10),
+    `{"detail": …}` (FastAPI), `{"code": 500, "message": …}`, `{"errors": […]}`. An event that says
+    of itself what else it is (`{"type": "ping"}`) may hold any of these.
 
     Args:
-        choices: of one event.
+        event: of a stream, of either protocol.
+    """
+    kind = event.get("type")
+    if kind == "error" or event.get("object") == "error":
+        return True
+    return type(kind) is not str and any(event.get(name) for name in _FAILURES)
+
+
+_FAILURES = ("message", "msg", "detail", "errors", "error_message", "error_msg", "code")
+
+
+def check_block(block: Any, *, starts: bool) -> None:
+    """Check one content block of the messages protocol. One of an unknown type may hold anything.
+
+    Args:
+        block: off the wire.
+        starts: whether it is the start of a streamed one, whose text may come in pieces only. No
+            server is known that leaves the text of a whole one out (Ollama, llama.cpp and vLLM do
+            not, by their sources of November 2026).
 
     Raises:
-        ContradictionError: it is a piece of the first one.
+        ContradictionError: it is not what this code reads.
     """
-    for other in choices[1:]:
-        _object(other, "a choice")
-        if other.get("index") == choices[0].get("index"):
-            raise ContradictionError("an event holds two pieces of one choice")
+    _object(block, "a content block")
+    kind = block.get("type")
+    if type(kind) is not str:
+        raise ContradictionError(f"a content block is of the type {kind!r:.40}")
+    if kind in ("text", "thinking"):  # each has its text under its own name
+        text = block.get(kind)
+        if not isinstance(text, str) and not (starts and text is None):
+            raise _wrong(text, f"the {kind!r} of a content block", "a text")
+    if kind == "thinking":
+        _text(block.get("signature"), "the 'signature' of a content block")
+
+
+def check_input(given: Any) -> None:
+    """Check the arguments of a call of the messages protocol.
+
+    Args:
+        given: what stands there; an empty list is PHP's empty object.
+
+    Raises:
+        ContradictionError: it can be none.
+    """
+    if given and not isinstance(given, dict | str):
+        raise _wrong(given, "the 'input' of a tool call", "an object")
 
 
 def readable_usage(usage: Any) -> Usage | None:

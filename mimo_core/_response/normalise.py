@@ -11,13 +11,14 @@ from mimo_core._response.accumulate import (
     chunk_from,
     response_from,
 )
-from mimo_core._response.calls import MAX_DEPTH, CallNumbering, is_too_deep
-from mimo_core._response.gate import check_choice, check_no_choices, check_others, readable_usage
+from mimo_core._response.calls import CallNumbering, unreadable_arguments
+from mimo_core._response.ending import ending_problem, reason_said, says_something
+from mimo_core._response.gate import check_choice, check_no_choices, readable_usage
 from mimo_core._response.letters import LetterJoiner
 from mimo_core._response.reasoning import adopt_reasoning
 from mimo_core._response.repair import ToolCallRepair, ToolCallStream
 from mimo_core.errors import StreamInterruptedError
-from mimo_core.types import CUT_REASONS, ChatChunk, ChatResponse, ChunkChoice, Message, Usage
+from mimo_core.types import COMPLETE_REASONS, ChatChunk, ChatResponse, ChunkChoice, Message, Usage
 
 
 class ChunkNormaliser:
@@ -33,6 +34,7 @@ class ChunkNormaliser:
         "_ended_with",
         "_envelope",
         "_finish_reason",
+        "_goes_on",
         "_letters",
         "_numbering",
         "_opened_with",
@@ -51,6 +53,7 @@ class ChunkNormaliser:
         self._envelope: Mapping[str, Any] = {}
         self._opened_with: dict[str, Any] = {}  # id and model: some leave them out at the end
         self._finish_reason: str | None = None
+        self._goes_on = False  # after the finish reason
         self._ended_with: str | None = None
         self._usage: Usage | None = None
 
@@ -67,18 +70,25 @@ class ChunkNormaliser:
             return
         choice = choices[0]
         if len(choices) > 1:
-            check_others(choices)
-            chunk["choices"] = [choice]
+            raise ContradictionError("an event holds two choices, where one was asked for")
         delta, reason = choice.get("delta"), choice.get("finish_reason")
         # `is`: False and 0.0 equal the number 0, and are not what hosts may get
-        if reason is None and choice.get("index") is self._choice and self._is_usual(delta):
+        if (
+            reason is None
+            and choice.get("index") is self._choice
+            and self._finish_reason is None
+            and "error" not in choice
+            and self._is_usual(delta)
+        ):
             self._pass_on(chunk, delta, out)
             return
         check_choice(choice, "delta")
         self._check_number(choice.get("index"))
+        if self._finish_reason is not None and says_something(delta):
+            self._goes_on = True
         if reason is not None:
             choice["finish_reason"] = None  # some servers send "" with each event
-        if reason:
+        if reason := reason_said(reason):
             self._end_with(reason)
             if not delta or not any(v for k, v in delta.items() if k != "role"):
                 return
@@ -131,8 +141,9 @@ class ChunkNormaliser:
         self._choice = number
 
     def _end_with(self, reason: str) -> None:
-        """Some say twice why an answer ended. That it was cut is never taken back."""
-        if reason != "null" and self._finish_reason not in CUT_REASONS:
+        """Some say twice why an answer ended. That it is not complete is never taken back."""
+        self._goes_on = False
+        if self._finish_reason is None or self._finish_reason in COMPLETE_REASONS:
             self._finish_reason = reason
 
     def end(self, *, said: bool) -> list[ChatChunk]:
@@ -143,30 +154,38 @@ class ChunkNormaliser:
                 just ended. Only then can a call without arguments be one that takes none.
 
         Raises:
-            StreamInterruptedError: no finish reason has come.
+            StreamInterruptedError: no finish reason has come, or what ended is not an answer.
         """
-        if self._finish_reason is None:
-            raise self.interrupted("it ended without a finish reason")
         chunks: list[ChatChunk] = []
         self._add_halves(chunks)
         rest: Message = {}
         if self._repair is not None:
             ended_with = self._finish_reason if said else None
             rest = self._repair.rest(ended_with, self._numbering.doubtful)
+            self._repair = None  # nothing is held back any more
         if rest:
             self._arrived.add(rest)
             chunks.append(self._chunk(rest, None))
-        for call in self._arrived.calls():
-            if is_too_deep((call.get("function") or {}).get("arguments") or ""):
-                raise self.interrupted(
-                    f"the arguments of a call are nested more than {MAX_DEPTH} deep"
-                )
+        if problem := self._problem():
+            raise self.interrupted(problem)
         if rest.get("tool_calls") and self._finish_reason == "stop":
             self._finish_reason = "tool_calls"
         self._ended_with = self._finish_reason
         last = self._chunk({}, self._finish_reason)
         last["usage"] = self._usage
         return [*chunks, last]
+
+    def _problem(self) -> str | None:
+        """Why what has arrived is no complete answer; None where it is."""
+        if problem := ending_problem(self._finish_reason, self._arrived.message):
+            return problem
+        if self._goes_on:
+            return "it goes on after its finish reason, and does not say it again"
+        for call in self._arrived.calls():
+            arguments = (call.get("function") or {}).get("arguments") or ""
+            if problem := unreadable_arguments(arguments):
+                return f"the arguments of a call {problem}"
+        return None
 
     def _chunk(self, delta: Message, finish_reason: str | None) -> ChatChunk:
         choice: ChunkChoice = {"index": 0, "delta": delta, "finish_reason": finish_reason}

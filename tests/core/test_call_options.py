@@ -76,10 +76,11 @@ def test_a_key_in_a_header_of_one_call_is_not_repeated_in_errors(
 
 def test_parameters_of_the_url(connect: Connect, hello: Request) -> None:
     asked = []
+    choice = {"message": {"content": "Hi"}, "finish_reason": "stop"}
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         asked.append(str(request.url))
-        return httpx2.Response(200, json={"choices": [{"message": {"content": "Hi"}}]})
+        return httpx2.Response(200, json={"choices": [choice]})
 
     with httpx2.Client(transport=httpx2.MockTransport(answer)) as http:
         client = MiMoClient(

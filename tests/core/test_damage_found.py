@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mimo_core import MiMoError, StreamInterruptedError
+from mimo_core import InvalidResponseError, MiMoError
 from mimo_core._http.exchange import ChatCall
 from mimo_core._http.options import RequestOptions
 from mimo_core.gateways import Endpoint
@@ -53,9 +53,11 @@ def test_a_json_body_without_a_finish_reason_is_no_empty_stream(
     wire.serve(case, [json.dumps(body).encode()])
     with (
         MiMoClient(KEY, base_url=BASE_URLS["chat_completions"]) as client,
-        pytest.raises(StreamInterruptedError),
+        pytest.raises(InvalidResponseError, match="without a finish reason") as raised,
     ):
         list(client.stream(REQUEST))
+    assert raised.value.partial is not None
+    assert raised.value.partial["choices"][0]["message"]["content"] == "Hi"
 
 
 @pytest.mark.parametrize("reason", ["", 0, False, [], {}])

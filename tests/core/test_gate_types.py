@@ -10,7 +10,6 @@ from mimo_core._response.accumulate import ContradictionError
 from mimo_core._response.gate import (
     check_choice,
     check_no_choices,
-    check_others,
     readable_count,
 )
 
@@ -30,23 +29,6 @@ def test_an_event_may_say_that_it_has_no_choices(choices: Any) -> None:
 def test_no_choices_are_no_other_empty_value(choices: Any) -> None:
     with pytest.raises(ContradictionError, match=r"^choices is .*, not a list$"):
         check_no_choices(choices)
-
-
-def test_another_choice_beside_the_first_may_be_left_out() -> None:
-    check_others([{"index": 0}, {"index": 1}, {"index": 2}])
-
-
-@pytest.mark.parametrize("place", [1, 2])
-def test_two_pieces_of_one_choice_in_an_event_are_a_contradiction(place: int) -> None:
-    choices: list[Any] = [{"index": 0}, {"index": 1}, {"index": 2}]
-    choices[place] = {"index": 0}
-    with pytest.raises(ContradictionError, match="two pieces of one choice"):
-        check_others(choices)
-
-
-def test_another_choice_is_an_object_too() -> None:
-    with pytest.raises(ContradictionError, match="a choice is a text, not an object"):
-        check_others([{"index": 0}, "x"])
 
 
 @pytest.mark.parametrize(("value", "count"), [(0, 0), (0.0, 0), (1, 1), (-1, None), (-1.0, None)])

@@ -65,7 +65,7 @@ def test_calls() -> None:
 
 
 def test_unknown_blocks_are_ignored() -> None:
-    blocks = [{"type": "server_tool_use", "id": "s"}, TEXT, "no block", {"type": "redacted"}, TEXT]
+    blocks = [{"type": "server_tool_use", "id": "s"}, TEXT, {"type": "redacted", "text": 5}, TEXT]
     assert message(*blocks) == {"role": "assistant", "content": "HiHi"}
 
 

@@ -11,6 +11,7 @@ from mimo_core._protocols.chat_completions import ChatCompletions
 from mimo_core._protocols.messages import Messages
 from mimo_core._protocols.messages_events import EventTranslator, response_of
 from mimo_core._response.accumulate import ContradictionError
+from mimo_core.errors import InvalidResponseError
 from mimo_core.gateways import Endpoint
 
 USER: Any = {"role": "user", "content": "Hi"}
@@ -66,10 +67,9 @@ def test_the_blocks_of_an_answer() -> None:
     response = answer(
         text("a"),
         thought("r1", "s"),
-        "no block",
         {"type": "new"},
         text("b"),
-        {"type": "text", "text": None},
+        {"type": "text", "text": ""},
         thought("r2"),
         {"type": "tool_use", "id": "i", "name": "f", "input": {"é": 1}},
         {"type": "tool_use", "id": "j", "name": "g", "input": {}},
@@ -94,14 +94,10 @@ def test_the_blocks_of_an_answer() -> None:
         assert name not in response
 
 
-def test_a_field_of_a_wrong_type_stays_for_the_gate() -> None:
-    message = answer({"type": "text", "text": 5}, {"type": "thinking", "thinking": []})["choices"][
-        0
-    ]
-    assert message["message"]["content"] == 5
-    assert message["message"]["reasoning_content"] == []
-    with pytest.raises(TypeError, match="does not say what it is"):
-        answer(text("x"), {"type": 5})
+def test_what_both_protocols_have_stays_for_the_gate() -> None:
+    call = {"type": "tool_use", "id": 5, "name": ["f"], "input": {}}
+    (given,) = answer(call)["choices"][0]["message"]["tool_calls"]
+    assert (given["id"], given["function"]["name"]) == (5, ["f"])
 
 
 @pytest.mark.parametrize(
@@ -201,7 +197,6 @@ def test_the_events_of_an_answer() -> None:
         start(text("a"), 1),
         delta("text_delta", 1, text="b"),
         delta("text_delta", 1, text=""),
-        delta("text_delta", 1, text=None),
         stop(1),
         ended(usage={"output_tokens": 2}),
     )
@@ -243,7 +238,6 @@ def test_the_calls_of_a_stream() -> None:
     chunks = translated(
         start({"type": "tool_use", "id": "a", "name": "f", "input": {}}, 3),
         delta("input_json_delta", 3, partial_json=""),
-        delta("input_json_delta", 3, partial_json=None),
         delta("input_json_delta", 3, partial_json='{"x"'),
         delta("input_json_delta", 3, partial_json=": 1}"),
         stop(3),
@@ -269,7 +263,7 @@ def test_the_calls_of_a_stream() -> None:
         ([], "max_tokens", '{"y": 2'),
         ([start(text(""), 1), delta("text_delta", 1, text="x")], "max_tokens", '{"y": 2}'),
         ([start(text(""), 1), delta("text_delta", 1, text=" ")], "max_tokens", '{"y": 2'),
-        ([start(text(""), 1), delta("text_delta", 1)], "max_tokens", '{"y": 2'),
+        ([start(text(""), 1), delta("text_delta", 1, text="")], "max_tokens", '{"y": 2'),
     ],
 )
 def test_arguments_that_came_with_their_call(events: Any, reason: str, given: str) -> None:
@@ -300,6 +294,15 @@ OPEN = start({"type": "tool_use", "id": "a", "name": "f", "input": {"y": 2}})
             "block 7, which is not an open tool call",
         ),
         ([OPEN, delta("input_json_delta", partial_json=5)], "partial_json is 5, not a text"),
+        ([delta("text_delta", text=None)], "a piece of content is None, not a text"),
+        ([delta("text_delta")], "a piece of content is None, not a text"),
+        ([delta("thinking_delta", text="x")], "a piece of reasoning_content is None, not a text"),
+        ([OPEN, delta("input_json_delta")], "partial_json is None, not a text"),
+        ([start(thought("r")), delta("signature_delta", signature=5)], "signature is 5, not a"),
+        ([start(thought("r", 5))], "the 'signature' of a content block is a number"),  # type: ignore[arg-type]  # on purpose
+        ([start({"type": "text", "text": 5})], "the 'text' of a content block is a number"),
+        ([{"type": "message_start", "message": {"content": [text("x")]}}], "its start holds a"),
+        ([{"type": "message_start", "message": {"content": [use()]}}], "its start holds a part"),
         ([start({"type": 5})], "a content block is of the type 5"),
         ([start({})], "a content block is of the type None"),
         ([delta(5)], "a delta is of the type 5"),
@@ -400,5 +403,6 @@ def test_what_is_no_answer_of_chat_completions(payload: Any) -> None:
 def test_what_is_an_answer() -> None:
     payload: Any = {"choices": [{"message": {}}]}
     assert ChatCompletions().response(payload) is payload
-    assert Messages().response({"content": [{"type": 5}]}) is None
+    with pytest.raises(InvalidResponseError, match="cannot be read: a content block is of the"):
+        Messages().response({"content": [{"type": 5}]})
     assert Messages().response({"content": [text("x")]}) is not None

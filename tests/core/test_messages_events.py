@@ -17,6 +17,7 @@ from mimo_core import (
 )
 from mimo_core._http.errors import error_in_answer
 from mimo_core._protocols.messages_events import EventTranslator, response_of
+from mimo_core._response.accumulate import ContradictionError
 from mimo_core._response.decode import StreamDecoder
 from mimo_core._response.repair import ToolCallRepair
 from mimo_core._response.stage import Stage
@@ -352,7 +353,7 @@ def test_pieces_of_arguments_that_are_no_text(partial_json: Any) -> None:
 @pytest.mark.parametrize("input", [["a"], 5, True])
 def test_arguments_that_can_be_none(input: Any) -> None:
     call = opened(0, **{**TOOL_USE, "input": input})
-    with pytest.raises(StreamInterruptedError, match=r"function\.arguments is"):
+    with pytest.raises(StreamInterruptedError, match="'input' of a tool call is"):
         decode(start(), call, closed(0), end("tool_use"), {"type": "message_stop"})
 
 
@@ -362,18 +363,32 @@ def test_counts_that_are_none_are_not_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "name"),
+    ("block", "says"),
     [
-        ([TEXT, {"type": "text", "text": {}}], "content"),
-        ([{"type": "thinking", "thinking": 0}, TEXT], "reasoning_content"),
-        ([{"type": "thinking", "thinking": ["hm"]}, TEXT], "reasoning_content"),
+        ({"type": "text", "text": {}}, "the 'text' of a content block is an object, not a text"),
+        ({"type": "text", "text": None}, "the 'text' of a content block is null"),
+        ({"type": "text"}, "the 'text' of a content block is null"),
+        ({"type": "thinking", "thinking": 0}, "the 'thinking' of a content block is a number"),
+        ({"type": "thinking", "thinking": ["hm"]}, "the 'thinking' of a content block is a list"),
+        ({"type": "thinking", "signature": "s"}, "the 'thinking' of a content block is null"),
+        ({"type": "thinking", "thinking": "", "signature": 5}, "'signature' .* is a number"),
+        ({"type": "tool_use", "name": "f", "input": [1]}, "the 'input' of a tool call is a list"),
+        (5, "a content block is a number, not an object"),
+        (["x"], "a content block is a list, not an object"),
+        ("and the rest", "a content block is a text, not an object"),
+        (None, "a content block is null, not an object"),
     ],
 )
-def test_a_wrong_text_of_a_whole_answer_is_left_to_the_gate(content: Any, name: str) -> None:
-    assert not isinstance(message(*content)[name], str)
+@pytest.mark.parametrize("place", [0, 1])
+def test_no_block_of_a_whole_answer_is_left_out(block: Any, says: str, place: int) -> None:
+    """What it was to say would be missing, and nothing would tell."""
+    blocks = [TEXT]
+    blocks.insert(place, block)
+    with pytest.raises(ContradictionError, match=says):
+        message(*blocks)
 
 
 @pytest.mark.parametrize("type", [None, 5, ["text"]])
 def test_a_block_that_does_not_say_what_it_is(type: Any) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(ContradictionError, match="a content block is of the type"):
         answer(TEXT, {"type": type, "text": "lo"})

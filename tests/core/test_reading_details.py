@@ -235,21 +235,21 @@ def test_pieces_of_reasoning_details(pieces: list[Any], details: list[Any]) -> N
 # JSON
 
 
-@pytest.mark.parametrize(("text", "most"), [('"\\ud800"', 199), ("1", 200)])
+@pytest.mark.parametrize(("text", "most"), [('"\\ud800"', 200), ("1", 200)])
 def test_brackets_may_be_about_200_deep(text: str, most: int) -> None:
     assert parse_json(b"[" * most + text.encode() + b"]" * most)
     payload = b"[" * (most + 1) + text.encode() + b"]" * (most + 1)
-    with pytest.raises(ValueError, match=r"recursion limit|nested too deeply"):
+    with pytest.raises(ValueError, match="nested deeper than 200"):
         parse_json(payload)
 
 
 def test_what_no_parser_can_follow_is_nested_too_deeply() -> None:
-    with pytest.raises(ValueError, match="nested too deeply"):
+    with pytest.raises(ValueError, match="nested deeper than 200"):
         parse_json(b'["\\ud800",' + b"[" * 100_000)
 
 
 def test_objects_within_each_other_are_counted_too() -> None:
     payload = b'{"a":' * 201 + b'"\\ud800"' + b"}" * 201
-    with pytest.raises(ValueError, match=r"recursion limit|nested too deeply"):
+    with pytest.raises(ValueError, match="nested deeper than 200"):
         parse_json(payload)
     assert parse_json(b'{"a":"\\ud800"}') == {"a": "\ud800"}

@@ -109,7 +109,6 @@ USAGE = event(usage={"total_tokens": 3})
             id="cumulative usage",
         ),
         pytest.param([ROLE, HEL, STOP, LO, STOP, USAGE, DONE], id="repeated finish_reason"),
-        pytest.param([ROLE, HEL, STOP, LO, USAGE, DONE], id="goes on after finish_reason"),
         pytest.param([USAGE, ROLE, HEL, LO, STOP, DONE], id="usage first"),
         pytest.param([ROLE + HEL + LO + STOP + USAGE + DONE], id="in one read"),
         pytest.param([ROLE, HEL, LO, STOP, USAGE, DONE.strip()], id="last event without its end"),
@@ -132,14 +131,14 @@ def test_an_answer_may_be_empty_where_it_says_that_it_is_over() -> None:
     assert decoded(event(delta("length")), DONE)[-1]["choices"][0]["finish_reason"] == "length"
 
 
-def test_one_choice_whatever_was_asked_for() -> None:
-    other = {**delta(content="b"), "index": 1}
-    assert text(decoded(event(delta(content="a"), other), STOP, DONE)) == "a"
-
-
-def test_two_pieces_of_one_choice_in_an_event_are_an_error() -> None:
-    _, error = broken(event(delta(content="a"), delta(content="b")), STOP, DONE)
-    assert "an event holds two pieces of one choice" in str(error)
+@pytest.mark.parametrize("index", [0, 1, None])
+def test_two_choices_in_an_event_are_an_error(index: Any) -> None:
+    """One was asked for: the other one is a piece of the same, or of a second answer."""
+    other = {**delta(content="b"), "index": index}
+    _, error = broken(HEL, event(delta(content="a"), other), STOP, DONE)
+    assert "an event holds two choices, where one was asked for" in str(error)
+    assert error.partial
+    assert error.partial["choices"][0]["message"]["content"] == "Hel"
 
 
 def test_a_chunk_without_a_delta_says_nothing() -> None:

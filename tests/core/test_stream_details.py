@@ -319,7 +319,7 @@ def test_the_last_chunk_s_empty_delta_is_left_out(delta: Any) -> None:
     ],
 )
 def test_two_finish_reasons(reasons: list[str], expected: str) -> None:
-    normaliser, _ = added(*(chunk({"content": "a"}, reason) for reason in reasons))
+    normaliser, _ = added(chunk({"content": "a"}), *(chunk({}, reason) for reason in reasons))
     assert normaliser.end(said=True)[-1]["choices"][0]["finish_reason"] == expected
 
 
@@ -340,13 +340,6 @@ def test_a_second_choice_is_a_contradiction(index: Any) -> None:
 
 def test_the_one_choice_may_have_any_number() -> None:
     assert len(added(chunk({"content": "a"}, index=3), chunk({"content": "b"}, index=3))[1]) == 2
-
-
-def test_of_several_choices_the_first_is_passed_on() -> None:
-    one = chunk({"content": "a"})
-    one["choices"].append({"index": 1, "delta": {"content": "b"}})
-    _, out = added(one)
-    assert out[0]["choices"] == [{"index": 0, "delta": {"content": "a"}, "finish_reason": None}]
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,10 @@ def test_a_leaked_call_is_found_in_a_stream_wherever_it_is_cut(cuts: list[int]) 
     assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
 
 
-@given(st.text(alphabet="<tol_ca>f x", max_size=60), st.lists(st.integers(0, 60), max_size=8))
+@given(
+    st.text(alphabet="<tol_ca>f x", min_size=1, max_size=60),
+    st.lists(st.integers(0, 60), max_size=8),
+)
 def test_no_text_is_lost_or_moved_by_holding_it_back(text: str, cuts: list[int]) -> None:
     bounds = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     pieces = [text[a:b] for a, b in itertools.pairwise(bounds)]
