@@ -97,6 +97,12 @@ def delta(**fields: Any) -> dict[str, Any]:
     return {"id": "1", "choices": [{"index": 0, "delta": fields, "finish_reason": None}]}
 
 
+def pieces(text: str) -> list[str]:
+    """The text in about thirty pieces: a key as it is, character by character."""
+    size = max(len(text) // 30, 1)
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
 IN_BODIES: dict[str, Place] = {
     "message": lambda key: refusal({"error": {"message": f"Bad key {key}", "code": "401"}}),
     "message, unescaped": raw_refusal,
@@ -123,7 +129,9 @@ IN_BODIES: dict[str, Place] = {
     "a long event that is no JSON": lambda key: stream(f"data: {'x ' * 34}{key}"),
     "an event of two lines": lambda key: stream(f"data: {key[:9]}\ndata: {key[9:]}"),
     "an error event": lambda key: stream({"error": {"message": f"no {key}", "code": "500"}}),
-    "a refusal in pieces": lambda key: stream(*(delta(refusal=part) for part in key), "data: x"),
+    "a refusal in pieces": lambda key: stream(
+        *(delta(refusal=part) for part in pieces(key)), "data: x"
+    ),
     "an event of a wrong type": lambda key: stream(delta(content={key: 1})),
     "a finish reason": lambda key: stream(
         {"choices": [{"delta": {"content": "a"}, "finish_reason": {key: key}}]}
@@ -154,9 +162,9 @@ IN_HEADS: dict[str, Place] = {
     ),
     "header of a stream": lambda key: stream(delta(content="a"), "data: x", x_request_id=key),
 }
-"""Places that take one line of printable ASCII only."""
+"""Places that take one line only."""
 
 
 def fits_a_head(text: str) -> bool:
     """Whether a header can hold this."""
-    return text.isascii() and text.isprintable()
+    return not any(char < " " or char == "\x7f" for char in text)

@@ -1,7 +1,7 @@
 """Whether a text shows a key, decided without the code that hides it; and all that an error holds.
 
 The judge undoes every escape and encoding that it can think of, forgets case and everything that is
-no letter or digit, and looks for any 14 characters of the key in a row.
+no ASCII letter or digit, and looks for any 12 characters of the key in a row.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from traceback import StackSummary, TracebackException
 from typing import Any
 from urllib.parse import unquote
 
-_WINDOW = 14
+_WINDOW = 12
 _OURS = tuple(
     str(Path(__file__).parent.parent / package)
     for package in ("mimo_core", "langchain_mimo", "llm_mimo")
@@ -34,7 +34,8 @@ def shows(text: str, key: str) -> bool:
         views.append(undone)
     for view in dict.fromkeys([*views, *_joined(text).values()]):
         flat = _flat(view)
-        if any(window in flat or window.encode().hex() in flat for window in windows):
+        bytes_of_hex = _hexadecimal(view)
+        if any(window in flat or window in bytes_of_hex for window in windows):
             return True
         for run in re.findall(r"[A-Za-z0-9+/_-]{16,}", view):
             for start in range(4):
@@ -53,17 +54,28 @@ def _joined(text: str) -> dict[str, str]:
 
 
 def _undone(text: str) -> str:
-    text = re.sub(r"[\r\n]+data: ?|\\[nrtbf]|\x1b\[[0-9;]*m|\x1b\][^\x07]*\x07", "", text)
-    text = re.sub(r"\\u00([0-9a-fA-F]{2})|\\x([0-9a-fA-F]{2})", _character, text)
-    return html.unescape(unquote(text)).replace("\\\\", "\\")
+    text = re.sub(r"\\{2,}", r"\\", text)
+    text = re.sub(r"[\r\n]+data: ?|\\[nrtbf]|\x1b\[[0-9;]*m", "", text)
+    text = re.sub(r"\\u\{?00([0-9a-fA-F]{2})\}?|\\x([0-9a-fA-F]{2})", _character, text)
+    text = re.sub(r"\\u\{([0-9a-fA-F]{2})\}", _character, text)
+    text = re.sub(r"\\([0-3][0-7]{2})", lambda match: chr(int(match[1], 8)), text)
+    return html.unescape(unquote(text))
 
 
 def _character(match: re.Match[str]) -> str:
-    return chr(int(match.group(1) or match.group(2), 16))
+    return chr(int("".join(filter(None, match.groups())), 16))
 
 
 def _flat(text: str) -> str:
-    return "".join(filter(str.isalnum, re.sub(r"\x1b\[[0-9;]*m|\\u200b", "", text))).lower()
+    text = re.sub(r"\x1b\x00?\[[0-9;\x00]*m|\\u(?!00)[0-9a-f]{4}", "", text)
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def _hexadecimal(text: str) -> str:
+    digits = re.sub(r"0x|[^0-9a-f]", "", text.lower())
+    halves = (digits, digits[1:])  # a digit before it may belong to something else
+    found = [bytes.fromhex(half[: len(half) // 2 * 2]).decode("latin-1") for half in halves]
+    return "!".join(map(_flat, found))
 
 
 def _base64(run: str) -> str:

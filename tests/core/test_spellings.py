@@ -6,6 +6,7 @@ import base64
 import cProfile
 import json
 import pstats
+import re
 from collections.abc import Callable
 
 import pytest
@@ -13,14 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mimo_core._redact import Scrubber, scrub_exceptions, without_keys
-from tests.spellings import SPELLINGS
+from tests.leaks import shows
+from tests.spellings import SPELLINGS, unicode_escaped
 
 KEY = "AbCdEf0123456789ghIJ/kl+Q"
 """Without a tell-tale prefix, and with the characters that encodings change."""
 
 
-EXACT = {name: spelled for name, spelled in SPELLINGS.items() if "base64" not in name}
-"""Those that share no character with what stands beside them."""
+_BEYOND_IT = re.compile(r"base64|UTF-16|prefixes|in a terminal's title")
+EXACT = {name: spelled for name, spelled in SPELLINGS.items() if not _BEYOND_IT.search(name)}
+"""Those that begin and end with the key, and share no character with what stands beside them."""
 
 
 @pytest.mark.parametrize("spelled", EXACT.values(), ids=EXACT)
@@ -41,6 +44,43 @@ def test_a_key_is_found_within_base64(
     shown = without_keys(f"token {text}!", KEY)
     key_starts, key_ends = len(before) * 8, len(before + KEY) * 8  # in bits; a character has six
     assert shown == f"token {text[: key_starts // 6]}***{text[-(-key_ends // 6) :]}!"
+
+
+@pytest.mark.parametrize("spelled", SPELLINGS.values(), ids=SPELLINGS)
+def test_a_text_that_was_cut_anywhere_shows_no_twelve_characters(
+    spelled: Callable[[str], str],
+) -> None:
+    """So that what is cut first and cleaned then (a preview) is as safe as the whole."""
+    said = spelled(KEY)
+    for at in range(0, len(said) + 1, max(len(said) // 40, 1)):
+        assert not shows(without_keys(f"no {said[:at]}", KEY), KEY)
+        assert not shows(without_keys(f"{said[at:]} no", KEY), KEY)
+
+
+@pytest.mark.parametrize("first", range(len(KEY) - 12 + 1))
+def test_any_twelve_characters_of_a_key_are_hidden(first: int) -> None:
+    assert without_keys(f"no <{KEY[first : first + 12]}>", KEY) == "no <***>"
+    eleven = f"no <{KEY[first : first + 11]}>"
+    assert without_keys(eleven, KEY) == eleven
+
+
+def test_the_words_of_a_key_that_is_made_of_words_are_hidden_too() -> None:
+    """A passphrase has nothing but words; a name in a key (of a host, of a model) goes with it."""
+    key = "my-company-gateway-token-77"
+    assert without_keys("at company-gateway.test", key) == "at ***.test"
+    assert without_keys("at our company gateway", key) == "at our company gateway"
+
+
+def test_of_a_secret_with_blanks_only_the_whole_is_hidden() -> None:
+    assert without_keys("Bearer with", "Bearer with-a-scheme") == "Bearer with"
+    assert without_keys("no 'Bearer  with-a-scheme'", "Bearer with-a-scheme") == "no '***'"
+
+
+@pytest.mark.parametrize("secret", ["pässwörd-日本", "日本語日本語日本", "a b c d e f g"])
+def test_secrets_that_are_no_keys(secret: str) -> None:
+    """Passwords: other letters, and hardly any that are left without blanks."""
+    for said in (secret, secret.encode().hex(), unicode_escaped(secret)):
+        assert without_keys(f"no <{said}>", secret) == "no <***>"
 
 
 def test_half_of_a_key_is_found_where_the_rest_was_cut_off() -> None:
@@ -95,6 +135,8 @@ HALVES = f'data: {{"a": "{KEY[:10]}"}}\n\ndata: {{"a": "{KEY[10:]}"}}\n\n'
 @pytest.mark.parametrize(
     "piece",
     [
+        *("%25", "%", "%2", "&amp;amp;", "&", "\x1b", "\x1b[0", "\x9b", "0x", "0x61", "61:", "ab"),
+        *(KEY[3:9], KEY[3:15], KEY.encode().hex()[6:18], "QWJDZEVm", "\\\\", "\\u{"),
         *("%25", "\\", "\\u005c", "&amp;", "&#x26;", "<", "\x1b[", "\x1b]", "sk-", '"\\'),
         *("data: {}\n\n", "data: [", "data:\n", HALVES, KEY, KEY[:12], f"{KEY[:12]} "),
     ],

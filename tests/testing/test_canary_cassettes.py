@@ -28,6 +28,7 @@ from tests.hostile import (
     delta,
     fits_a_head,
     http,
+    pieces,
     stream,
 )
 from tests.leaks import shows
@@ -39,7 +40,9 @@ REQUEST_ID = "0f3a9c1e77b24d5d8a6e"
 REQUEST = {"model": "mimo-v2.5-pro", "messages": [{"role": "user", "content": "Hi"}]}
 SAID: dict[str, Place] = {
     "content": lambda key: stream(delta(content=f"It is {key}."), "data: [DONE]"),
-    "content in pieces": lambda key: stream(*(delta(content=part) for part in key), "data: [DONE]"),
+    "content in pieces": lambda key: stream(
+        *(delta(content=part) for part in pieces(key)), "data: [DONE]"
+    ),
     "a whole answer": lambda key: http(
         "200 OK", json.dumps({"choices": [{"message": {"content": key}}]}), "application/json"
     ),
