@@ -3,10 +3,11 @@ the clients are made from them."""
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.language_models.model_profile import ModelProfile
@@ -35,6 +36,7 @@ from langchain_mimo.fields import CLIENT_FIELDS, FIELD_OF, REQUEST_FIELDS, MiMoF
 from langchain_mimo.profiles import profile_for
 from mimo_core.checks import OutputCheck
 from mimo_core.client import AsyncMiMoClient, MiMoClient
+from mimo_core.credentials import without_user
 from mimo_core.errors import InvalidRequestError
 
 
@@ -51,6 +53,13 @@ class MiMoSettings(BaseChatModel, MiMoFields):
     _check: OutputCheck | None = PrivateAttr(default=None)
     """What an answer must be, beside what the request says: `with_structured_output` sets it."""
 
+    if not TYPE_CHECKING:  # `ChatMiMo` says which arguments there are
+
+        def __init__(self, **arguments: Any) -> None:
+            # The frames of LangChain and pydantic, too, shall hold nothing that must not be shown.
+            arguments = sealed_fields(arguments, FIELD_OF)
+            super().__init__(**arguments)
+
     @model_validator(mode="before")
     @classmethod
     def _sort_arguments(cls, values: Any) -> Any:
@@ -63,9 +72,14 @@ class MiMoSettings(BaseChatModel, MiMoFields):
         if unknown:
             warnings.warn(
                 f"ChatMiMo does not know {', '.join(unknown)}; sent in the request as they are.",
-                stacklevel=4,
+                stacklevel=5,
             )
             named["model_kwargs"] = {**unknown, **named.get("model_kwargs", {})}
+        if not any(FIELD_OF.get(name, name) == "base_url" for name in named):
+            where = os.environ.get("MIMO_BASE_URL")
+            if (shown := without_user(where)) != where:
+                named["base_url"] = shown  # it will be refused, and `self` is in the frames
+            del where
         return named
 
     @model_validator(mode="after")

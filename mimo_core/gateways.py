@@ -14,13 +14,13 @@ from mimo_core._addresses import (
     carries_credentials,
     is_loopback,
     is_plain_url,
+    know_names,
     own_variables,
-    shown,
     without_user,
 )
 from mimo_core._keys import owner_of
 from mimo_core._redact import TOKEN_PLAN_PREFIXES as TOKEN_PLAN_PREFIXES
-from mimo_core._redact import HoldsSecret, Secret, sealed_key, without_keys
+from mimo_core._redact import HoldsSecret, Secret, Unusable, sealed_key, without_keys
 from mimo_core.credentials import checked_key
 from mimo_core.dialects import (
     CLOUDSWAY,
@@ -112,6 +112,7 @@ GATEWAYS: dict[str, Gateway] = {
         Gateway("ollama", "http://localhost:11434/v1", dialect=OLLAMA, needs_key=False, port=11434),
     )
 }
+know_names(GATEWAYS)
 _BY_HOST = {
     urlsplit(gateway.base_url).hostname: gateway
     for gateway in GATEWAYS.values()
@@ -174,9 +175,8 @@ class Endpoint:
         environ = own_variables(os.environ if environ is None else environ)
         key = checked_key(given or environ["MIMO_API_KEY"])
         if not isinstance(base_url, str | None):
-            raise InvalidRequestError(
-                f"base_url is a {type(base_url).__name__}; it must be a text.", param="base_url"
-            )
+            kind = base_url.kind if isinstance(base_url, Unusable) else type(base_url).__name__
+            raise InvalidRequestError(f"base_url is a {kind}; it must be a text.", param="base_url")
         where = (base_url or environ["MIMO_BASE_URL"] or "").strip()
         if not where:
             where = "token-plan-cn" if (key or "").startswith(TOKEN_PLAN_PREFIXES) else "xiaomi"
@@ -348,7 +348,11 @@ def assign_dialect(base_url: str, dialect: Dialect | None) -> None:
 
 
 def _base_url(where: str) -> tuple[str, ProtocolName, Gateway | None]:
-    """The chat-completions base, the protocol of the address that was given, and its entry."""
+    """The chat-completions base, the protocol of the address that was given, and its entry.
+
+    Args:
+        where: as `without_user` gives it, so that an error may quote it.
+    """
     if known := GATEWAYS.get(where.lower()):
         return known.base_url, "chat_completions", known
     name, plus, url = where.partition("+")
@@ -357,7 +361,7 @@ def _base_url(where: str) -> tuple[str, ProtocolName, Gateway | None]:
         url = where
     if not is_plain_url(url):
         raise InvalidRequestError(
-            f"base_url {shown(where)!r} is not an http(s) URL or one of {', '.join(GATEWAYS)}, or "
+            f"base_url {where!r} is not an http(s) URL or one of {', '.join(GATEWAYS)}, or "
             "both (vllm+http://gpu7:8000/v1).",
             param="base_url",
         )

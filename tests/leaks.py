@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import unquote
 
 _WINDOW = 12
-_OURS = tuple(
+OURS = tuple(
     str(Path(__file__).parent.parent / package)
     for package in ("mimo_core", "langchain_mimo", "llm_mimo")
 )
@@ -83,11 +83,17 @@ def _base64(run: str) -> str:
     return base64.b64decode(run).decode("latin-1")
 
 
-def everything_in(error: BaseException) -> Iterator[tuple[str, str]]:
+def everything_in(
+    error: BaseException, packages: tuple[str, ...] = OURS
+) -> Iterator[tuple[str, str]]:
     """Where a text stands in an exception or in what led to it, and the text.
 
     `partial` and `answer` are left out, and the last `chunk` that a host gave out: they are what
     the server answered, for the caller to read.
+
+    Args:
+        error: the exception.
+        packages: the directories of those whose frames are looked at; ours.
     """
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
@@ -108,14 +114,14 @@ def everything_in(error: BaseException) -> Iterator[tuple[str, str]]:
         for attribute in ("doc", "object"):
             yield f"{name}.{attribute}", str(getattr(one, attribute, ""))
         trace = TracebackException.from_exception(one, capture_locals=True)
-        yield f"{name}: frames", "\n".join(_frames(trace.stack))
+        yield f"{name}: frames", "\n".join(_frames(trace.stack, packages))
         yield f"{name}: pickle", _pickled(one)
 
 
-def _frames(stack: StackSummary) -> Iterator[str]:
-    """The frames of our packages with their variables."""
+def _frames(stack: StackSummary, packages: tuple[str, ...]) -> Iterator[str]:
+    """The frames of these packages with their variables."""
     for frame in stack:
-        if frame.filename.startswith(_OURS):
+        if frame.filename.startswith(packages):
             for name, value in (frame.locals or {}).items():
                 if name == "chunk" and "mimo_core" not in frame.filename:
                     continue

@@ -194,11 +194,29 @@ def test_it_can_go_into_the_body(server: HostileServer, logged: Log) -> None:
     assert not shows(logged(), KEY)
 
 
+PLAIN = KEY.translate({ord("/"): "a", ord("+"): "b"})
+NO_ADDRESSES: dict[str, str] = {
+    "a user in base_url": f"https://user:{KEY}@mimo.test/v1",
+    "a user in a gateway's base_url": f"vllm+https://{KEY}@mimo.test/v1",
+    "a slash in the password": f"https://user:{KEY}/@mimo.test:x/v1",
+    "a query in base_url": f"https://mimo.test/v1?key={KEY}",
+    "a fragment in base_url": f"https://mimo.test/v1#{KEY}",
+    "a port in base_url": f"http://127.0.0.1:{PLAIN}/v1",
+    "an IPv6 address as base_url": f"http://[{PLAIN}]/v1",
+    "half an IPv6 address as base_url": f"http://[{PLAIN}",
+    "a key as base_url": KEY,
+    "a key with its prefix as base_url": LIKE_A_KEY,
+    "a key as a gateway in base_url": f"{KEY}+https://mimo.test/v1",
+    "a gateway and a key as base_url": f"vllm+{KEY}",
+    "a line break in base_url": f"https://mimo.test/v1\n{KEY}",
+    "no scheme in base_url": f"user:{KEY}@mimo.test/v1",
+    "another scheme in base_url": f"ftp://mimo.test/{KEY}",
+    "no host in base_url": f"https:///{KEY}",
+}
 WRONG: dict[str, dict[str, Any]] = {
-    "a user in base_url": {"base_url": f"https://user:{KEY}@mimo.test/v1"},
-    "a user in a gateway's base_url": {"base_url": f"vllm+https://{KEY}@mimo.test/v1"},
-    "a slash in the password": {"base_url": f"https://user:{KEY}/@mimo.test:x/v1"},
-    "a query in base_url": {"base_url": f"https://mimo.test/v1?key={KEY}"},
+    **{name: {"base_url": address} for name, address in NO_ADDRESSES.items()},
+    "bytes as base_url": {"base_url": KEY.encode()},
+    "a list as base_url": {"base_url": [KEY]},
     "blanks": {"api_key": f"{KEY[:9]} {KEY[9:]}"},
     "no ASCII": {"api_key": f"{KEY}é"},
     "bytes": {"api_key": KEY.encode()},
@@ -225,7 +243,8 @@ def test_an_error_of_the_constructor_holds_no_key_in_its_frames(kind: Any, way: 
     """A tracer that prints local variables (Sentry's does) would print it."""
     with pytest.raises(MiMoError) as caught:
         kind(**WRONG[way])
-    check(caught.value, KEY)
+    for key in (KEY, PLAIN, LIKE_A_KEY):
+        check(caught.value, key)
 
 
 def test_nor_does_one_with_the_key_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,8 +252,14 @@ def test_nor_does_one_with_the_key_from_the_environment(monkeypatch: pytest.Monk
     with pytest.raises(MiMoError) as caught:
         MiMoClient(protocol="grpc")
     check(caught.value, KEY)
-    monkeypatch.setenv("MIMO_API_KEY", "")
-    monkeypatch.setenv("MIMO_BASE_URL", f"https://user:{KEY}@mimo.test/v1")
+
+
+@pytest.mark.parametrize("address", NO_ADDRESSES.values(), ids=NO_ADDRESSES)
+def test_nor_does_one_with_it_in_the_environments_base_url(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIMO_BASE_URL", address)
     with pytest.raises(MiMoError) as caught:
-        MiMoClient()
-    check(caught.value, KEY)
+        MiMoClient("sk-another-one-0123")
+    for key in (KEY, PLAIN, LIKE_A_KEY):
+        check(caught.value, key)

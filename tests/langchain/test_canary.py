@@ -9,8 +9,11 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import langchain_core
+import pydantic
 import pytest
 import requests
 from langchain_core.caches import InMemoryCache
@@ -21,7 +24,7 @@ from pydantic import SecretStr, ValidationError
 
 from langchain_mimo import ChatMiMo, MiMoModelError
 from tests.hostile import IN_BODIES, IN_HEADS, HostileServer, delta, http, stream
-from tests.leaks import everything_in, shows
+from tests.leaks import OURS, everything_in, shows
 
 KEY = "Canary9x7Q2/mK4+vB8zT1wLp6Rn"
 ECHO = IN_BODIES["message"](KEY)
@@ -172,6 +175,9 @@ def test_it_can_go_into_structured_output_and_tools(way: str, server: HostileSer
 
 WRONG: dict[str, dict[str, Any]] = {
     "a user in base_url": {"base_url": f"https://user:{KEY}@mimo.test/v1"},
+    "a key as base_url": {"base_url": KEY},
+    "a fragment in base_url": {"api_base": f"https://mimo.test/v1#{KEY}"},
+    "bytes as base_url": {"base_url": KEY.encode()},
     "blanks": {"api_key": f"{KEY[:9]} {KEY[9:]}"},
     "bytes": {"api_key": f"{KEY}\n ".encode(), "protocol": "grpc"},
     "retries": {"api_key": KEY, "max_retries": -1},
@@ -195,7 +201,7 @@ def test_an_error_of_the_constructor_holds_no_key_in_its_frames(way: str) -> Non
     check(caught.value)
     if isinstance(caught.value, ValidationError):
         assert not shows(f"{caught.value.errors()} {caught.value.json()}", KEY)
-    elif "base_url" not in WRONG[way]:
+    elif not {"base_url", "api_base"} & WRONG[way].keys():
         update = {name: WRONG[way][name] for name in WRONG[way] if name != "api_key"}
         with suppress(MiMoModelError):
             try:
@@ -203,6 +209,24 @@ def test_an_error_of_the_constructor_holds_no_key_in_its_frames(way: str) -> Non
             except MiMoModelError as error:
                 check(error)
                 raise
+
+
+@pytest.mark.parametrize("address", [KEY, f"https://user:{KEY}@host/v1", f"https://host/v1#{KEY}"])
+def test_an_address_is_in_no_frame_of_langchain_and_pydantic_either(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given, or in the environment, from which the field of the model takes it."""
+    everybodys = (*OURS, *(str(Path(one.__path__[0])) for one in (langchain_core, pydantic)))
+    with pytest.raises(MiMoModelError) as caught:
+        ChatMiMo(api_key=OTHER, base_url=address)
+    assert "base_url" in str(caught.value)
+    for place, text in everything_in(caught.value, everybodys):
+        assert not shows(text, KEY), f"{place}: {text}"
+    monkeypatch.setenv("MIMO_BASE_URL", address)
+    with pytest.raises(MiMoModelError) as caught:
+        ChatMiMo(api_key=OTHER)
+    for place, text in everything_in(caught.value, everybodys):
+        assert not shows(text, KEY), f"{place}: {text}"
 
 
 def test_what_the_model_says_is_not_altered(server: HostileServer) -> None:
