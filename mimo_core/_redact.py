@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 from mimo_core._spellings import SHORTEST, Finder
 from mimo_core._spellings import Found as Found
@@ -131,7 +133,8 @@ class Scrubber:
     """Takes credentials out of texts. Made once for the texts of one error or recording.
 
     A secret is found in any case, escaped, encoded, split over lines or events, and where half of
-    it was cut off (`_spellings`). A short one ("x", "EMPTY") is taken out as a whole word only: it
+    it was cut off (`_spellings`), and so are the passwords of the environment's proxies, which a
+    proxy may repeat. A short one ("x", "EMPTY") is taken out as a whole word only: it
     is not a secret, and part of many a word. What looks like a MiMo key goes without being known.
 
     Args:
@@ -140,6 +143,7 @@ class Scrubber:
 
     def __init__(self, secrets: str | Iterable[str] | None = None) -> None:
         known = {secrets} if isinstance(secrets, str) else set(secrets or ())
+        known |= secrets_of_proxies()
         short = sorted(one for one in known if 0 < len(one) < SHORTEST)
         self._finder = Finder((one for one in known if len(one) >= SHORTEST), KEY_PATTERN)
         words = "|".join(map(re.escape, reversed(short)))
@@ -164,6 +168,34 @@ class Scrubber:
         """Where a text of one character a byte (a body as Latin-1) spells a secret; short ones are
         left out."""
         return self._finder.find(text)
+
+
+_PROXY_VARIABLES = [
+    spelled
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+    for spelled in (name, name.upper())
+]
+_TOKEN = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z]).{16,}")  # no name that a person gave
+
+
+def secrets_of_proxies(environ: Mapping[str, str] | None = None) -> set[str]:
+    """The passwords in the addresses of proxies, and their users where these are tokens.
+
+    Args:
+        environ: stands in for `os.environ`.
+    """
+    get = (os.environ if environ is None else environ).get
+    values = {value for name in _PROXY_VARIABLES if (value := get(name)) and "@" in value}
+    found: set[str] = set()
+    for value in values:
+        before = value.rpartition("@")[0]
+        login = before.partition("://")[2] or before
+        for both in (login, unquote(login)):
+            user, _, password = both.partition(":")
+            found |= {both, password} if password else {user}
+            if _TOKEN.fullmatch(user):
+                found.add(user)
+    return found
 
 
 def without_keys(text: str, key: str | Iterable[str] | None = None) -> str:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mimo_core._http.proxies import PROXIED, refused_proxies
 from mimo_core.errors import APIConnectionError, InvalidRequestError, MiMoError
 from mimo_core.values import quoted
 
@@ -26,7 +27,6 @@ _MAX_CONNECTIONS = 1000  # httpx's default of 100 lets the 101st stream wait for
 _TIMEOUTS = ("connect", "read", "write", "pool")  # httpx's names, in its order
 _END_OF_BODY = 0.5  # seconds from an answer's end to its body's
 OURS = "mimo_core"  # the extension by which cassettes know a request of this library
-_PROXIED = frozenset({"http", "https", "all"})  # the names under which httpx2 looks for proxies
 _KEEPALIVE = 60.0  # seconds an idle connection is kept: an agent's tools take a while
 
 Timeout = float | tuple[float | None, ...] | Any
@@ -108,21 +108,29 @@ def _new_client(name: str, *, direct: bool) -> Any:
 
     try:
         context = ssl_context()
-        limits = httpx2.Limits(
-            max_connections=_MAX_CONNECTIONS,
-            max_keepalive_connections=_MAX_CONNECTIONS,
-            keepalive_expiry=_KEEPALIVE,
-        )
-        transport = _transport(name, context, limits, direct=direct)
+    except (ImportError, OSError, ValueError) as error:
+        raise APIConnectionError(
+            f"No connection can be made: {error}. Check SSL_CERT_FILE and SSL_CERT_DIR."
+        ) from error
+    limits = httpx2.Limits(
+        max_connections=_MAX_CONNECTIONS,
+        max_keepalive_connections=_MAX_CONNECTIONS,
+        keepalive_expiry=_KEEPALIVE,
+    )
+    transport = _transport(name, context, limits, direct=direct)
+    try:
         return getattr(httpx2, name)(
             verify=context, limits=limits, transport=transport, trust_env=not direct
         )
-    # ImportError: e.g. socks:// without its package
-    except (ImportError, OSError, ValueError, httpx2.InvalidURL) as error:
-        raise APIConnectionError(
-            f"No connection can be made: {error}. Check the proxy settings (HTTPS_PROXY, "
-            "ALL_PROXY) and SSL_CERT_FILE."
-        ) from error
+    except ImportError:
+        wrong = f"{refused_proxies(is_socks_missing=True)} needs pip install 'httpx2[socks]'"
+    except (OSError, ValueError, httpx2.InvalidURL):
+        wrong = f"{refused_proxies(is_socks_missing=False)} is no address that httpx2 can use"
+    # Out here, and without its cause: what httpx2 says of an address may be the password in it.
+    raise APIConnectionError(
+        f"No connection can be made: {wrong}. Check the proxy settings (HTTPS_PROXY, ALL_PROXY, "
+        "NO_PROXY); an address is like http://127.0.0.1:3128."
+    )
 
 
 def _transport(name: str, context: ssl.SSLContext, limits: httpx2.Limits, *, direct: bool) -> Any:
@@ -131,7 +139,7 @@ def _transport(name: str, context: ssl.SSLContext, limits: httpx2.Limits, *, dir
     from urllib.request import getproxies
 
     # Of the rest (NO_PROXY, FTP_PROXY), httpx2 makes no proxy either.
-    if not direct and not _PROXIED.isdisjoint(getproxies()):
+    if not direct and not PROXIED.isdisjoint(getproxies()):
         return None
     if name == "Client":
         from mimo_core._http.network.socket_backend import SocketTransport

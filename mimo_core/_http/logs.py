@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 import weakref
-from functools import cache
+from functools import cache, lru_cache
 
-from mimo_core._redact import without_keys
+from mimo_core._redact import Scrubber, secrets_of_proxies
 
 _LIBRARIES = ("httpx2", "httpcore2", "httpx", "httpcore")
 _PARTS = ("connection", "http11", "http2", "proxy", "socks")  # of httpcore: a logger each
@@ -27,11 +27,16 @@ class _Known:
         if secrets:
             self._held[id(secrets)] = secrets
 
-    def all(self) -> set[str]:
-        return set[str]().union(*self._held.values())
+    def all(self) -> frozenset[str]:
+        return frozenset[str]().union(*self._held.values())
 
 
 _known = _Known()
+
+
+@lru_cache(maxsize=1)  # to make one takes longer than to look through a record
+def _scrubber(secrets: frozenset[str]) -> Scrubber:
+    return Scrubber(secrets)
 
 
 class _Filter(logging.Filter):
@@ -40,7 +45,7 @@ class _Filter(logging.Filter):
             said = record.getMessage()
         except Exception:  # a record that cannot be formatted is logging's to report
             return True
-        clean = without_keys(said, _known.all())
+        clean = _scrubber(_known.all() | secrets_of_proxies())(said)
         if clean != said:
             record.msg, record.args = clean, ()
         return True

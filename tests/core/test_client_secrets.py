@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import pickle
 import subprocess
 import sys
 from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
 import httpx2
 import pytest
@@ -17,9 +19,13 @@ from mimo_core import (
     AsyncMiMoClient,
     MiMoClient,
 )
+from mimo_core._addresses import without_user
+from mimo_core._redact import secrets_of_proxies, without_keys
 from mimo_core.testing.emulator import FakeMiMo, Fault
 from tests.conftest import KEY
 from tests.core.helpers import Connect, Request, failed, text_of
+from tests.hostile import HostileServer
+from tests.leaks import everything_in, shows
 
 
 def test_the_key_is_in_no_log_and_no_repr(
@@ -95,6 +101,112 @@ def test_an_environment_that_lets_no_client_be_made(
     assert sentence in str(error)
     monkeypatch.delenv(name)
     assert "No answer from https://mimo.test" in str(failed(lambda: driver.chat(hello)))
+
+
+PASSWORD = "hunter2/secret-Password9"
+QUOTED = PASSWORD.replace("/", "%2F")
+
+
+@pytest.mark.parametrize(
+    ("variable", "address", "named"),
+    [
+        ("HTTPS_PROXY", f"http://u:{PASSWORD}x@h:1", "HTTPS_PROXY is no address"),
+        ("ALL_PROXY", f"http://u:{QUOTED}@h:abc", "ALL_PROXY is no address"),
+        ("HTTPS_PROXY", "http://u:short7/x@h:1", "HTTPS_PROXY is no address"),
+        ("ALL_PROXY", f"gopher://u:{QUOTED}@h:1", "ALL_PROXY is no address"),
+        ("HTTPS_PROXY", f"http://u:{QUOTED}@[::", "HTTPS_PROXY is no address"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_named_and_not_shown(
+    connect: Connect,
+    hello: Request,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    address: str,
+    named: str,
+) -> None:
+    monkeypatch.setenv(variable, address)
+    driver = connect(base_url="https://mimo.test/v1", max_retries=0)
+    error = failed(lambda: driver.chat(hello))
+    assert named in str(error)
+    for place, text in everything_in(error):
+        assert not any(secret in text for secret in (PASSWORD, QUOTED, "short7")), place
+
+
+def test_a_socks_proxy_without_its_package_says_what_to_install(
+    connect: Connect, hello: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv("HTTPS_PROXY", f"socks5://u:{QUOTED}@127.0.0.1:1")
+    driver = connect(base_url="https://mimo.test/v1", max_retries=0)
+    error = failed(lambda: driver.chat(hello))
+    assert "HTTPS_PROXY needs pip install 'httpx2[socks]'" in str(error)
+
+
+TOKEN = "Pr0xyUserT0ken-9Kd83"
+
+
+@pytest.mark.parametrize("login", [f"user:{QUOTED}", f"{TOKEN}:", f"{TOKEN}:pw", TOKEN])
+@pytest.mark.parametrize("status", ["407 {}", "HTTP/2"])
+def test_a_proxy_that_repeats_its_password(
+    connect: Connect,
+    hello: Request,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    login: str,
+    status: str,
+) -> None:
+    """In the answer to CONNECT, which is an error's text: the header, and what it says."""
+    caplog.set_level(logging.DEBUG)
+    user, _, password = unquote(login).partition(":")
+    said = base64.b64encode(f"{user}:{password}".encode()).decode()
+    with HostileServer() as proxy:
+        echo = f"{said} {unquote(login)}"
+        proxy.answer = f"HTTP/1.1 {status.format(echo)}\r\nx-echo: {echo}\r\n\r\n".encode()
+        address = proxy.base_url.removesuffix("/v1").replace("://", f"://{login}@")
+        monkeypatch.setenv("HTTPS_PROXY", address)
+        error = failed(lambda: connect(base_url="https://mimo.test/v1", max_retries=0).chat(hello))
+        assert said.encode() in proxy.requests[0]
+    for place, text in [*everything_in(error), ("log", caplog.text)]:
+        for secret in (PASSWORD, TOKEN):
+            assert not shows(text, secret), f"{place}: {text}"
+
+
+def test_the_secrets_of_proxies() -> None:
+    environ = {"HTTPS_PROXY": "http://user:a%2Fb@h:1", "no_proxy": "host", "FTP_PROXY": "u:x@h"}
+    assert secrets_of_proxies(environ) == {"user:a%2Fb", "a%2Fb", "user:a/b", "a/b"}
+    assert secrets_of_proxies({"all_proxy": f"{TOKEN}@h"}) == {TOKEN}
+    assert secrets_of_proxies({"all_proxy": "http://h:1"}) == set()
+
+
+def test_the_name_of_a_proxys_user_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:hunter2@h:1")
+    assert without_keys("The user of the proxy has hunter2") == "The user of the proxy has ***"
+
+
+@pytest.mark.parametrize(
+    ("where", "shown"),
+    [
+        *((plain, plain) for plain in ("xiaomi", " XIAOMI ", "https://h/v1", "", "openrooter")),
+        ("vllm+http://h/v1", "vllm+http://h/v1"),
+        (None, None),
+        (5, 5),
+        ("https://u:p@h/v1", "*** (with a user or a password)"),
+        ("https://h/v1?key=x", "*** (with a query)"),
+        ("vllm+https://h/v1#x", "*** (with a fragment)"),
+        ("https://h/v 1", "*** (with blanks or what cannot be printed)"),
+        ("https://h:port/v1", "*** (whose port is no number up to 65535)"),
+        ("https://h:99999/v1", "*** (whose port is no number up to 65535)"),
+        ("https://[::1/v1", "*** (whose host cannot be read)"),
+        ("https:///v1", "*** (whose host cannot be read)"),
+        ("correct-horse-battery", "*** (without http:// or https://)"),
+        ("other+https://h/v1", "*** (without http:// or https://)"),
+    ],
+)
+def test_how_an_address_is_shown(where: object, shown: object) -> None:
+    """What is none may be a key, or hold one; a mask is not masked once more."""
+    assert without_user(where) == shown
+    assert without_user(shown) == shown
 
 
 @pytest.mark.parametrize("kind", [MiMoClient, AsyncMiMoClient])
