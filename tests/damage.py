@@ -34,7 +34,18 @@ _WRONG: list[Any] = [
 _REASONS: list[Any] = [
     *("stop", "length", "tool_calls", "content_filter", "repetition_truncation", "abort", "error"),
     *("ABORT", "cancelled", "failed"),
-    *("null", "", "eos", "end_turn", "max_tokens", "tool_use", "function_call", "STOP"),
+    *(
+        "null",
+        "",
+        " ",
+        "None",
+        "eos",
+        "end_turn",
+        "max_tokens",
+        "tool_use",
+        "function_call",
+        "STOP",
+    ),
     *(None, 0, 1, 5, True, False, [], ["stop"], {}, {"type": "stop"}, "@@nan@@"),
 ]
 _ERRORS: list[Any] = [
@@ -46,6 +57,13 @@ _ERRORS: list[Any] = [
     {"metadata": {"raw": "[" * 5000}, "message": "a\nb\ud83d"},
     *("overloaded", 5, True, ["x"], {"a": "@@huge@@"}, {"message": "@@deep150@@"}, 10**400),
     *(None, False, 0, "", {}, []),
+]
+_FAILED: list[Any] = [  # without the field `error`; vLLM until 0.10, FastAPI, gateways
+    {"object": "error", "message": "boom", "type": "BadRequestError", "code": 400},
+    {"type": "error", "message": "boom"},
+    *({"detail": "boom"}, {"detail": [{"loc": ["body"], "msg": "boom"}]}),
+    *({"errors": [{"message": "boom"}]}, {"code": 500, "message": "boom"}, {"message": "boom"}),
+    {"choices": [], "code": "500", "msg": "boom"},
 ]
 _JUNK = [
     *(b"", b" ", b"\n\n", b"\xef\xbb\xbf", b"\xef\xbb", b"\xbb", b"\x00", b"\xff\xfe", b"\xed\xa0"),
@@ -236,6 +254,34 @@ def _error(case: Damaged, events: list[Any], rng: Rng) -> None:
     _did(case, f"an error: {str(error)[:30]}")
 
 
+def _failed(case: Damaged, events: list[Any], rng: Rng) -> None:
+    failed = copy.deepcopy(rng.choice(_FAILED))
+    events.insert(rng.randint(0, len(events)), failed)
+    _did(case, f"a failure: {failed}")
+
+
+def _added(case: Damaged, events: list[Any], rng: Rng) -> None:
+    """Something that does not belong there, in a list beside what does."""
+    lists = [p for p in places(events_in(events)) if isinstance(p.holder[p.key], list)]
+    if lists:
+        place = rng.choice(lists)
+        value = copy.deepcopy(rng.choice(_WRONG))
+        place.holder[place.key].insert(rng.randint(0, len(place.holder[place.key])), value)
+        _did(case, f"{place.key!r} holds {str(value)[:20]!r} beside what belongs there")
+
+
+def _older_protocol(case: Damaged, events: list[Any], rng: Rng) -> None:
+    """The text of a choice where completions had it before there was a chat."""
+    choices = [p.holder[p.key] for p in places(events_in(events)) if p.key == 0]
+    choices = [c for c in choices if isinstance(c, dict) and isinstance(c.get("delta"), dict)]
+    if choices:
+        choice = rng.choice(choices)
+        choice["text"] = choice["delta"].get("content")
+        if rng.random() < 0.7:
+            del choice["delta"]
+        _did(case, "text in the place of a delta, or beside it")
+
+
 def _events_moved(case: Damaged, events: list[Any], rng: Rng) -> None:
     if len(events) < 2:
         return
@@ -270,6 +316,12 @@ def _deep_arguments(case: Damaged, events: list[Any], rng: Rng) -> None:
     if found:
         depth = rng.choice([10, 200, 1500, 2000])
         place = rng.choice(found)
+        if rng.random() < 0.3:  # more digits than Python reads, or just as many
+            digits = "9" * rng.choice([4300, 4301, 5000])
+            form = rng.choice(['{"city":%s}', '{"steps":[%s', '{"city":"%s"}', "%s"])
+            place.holder[place.key] = form % digits
+            _did(case, f"{place.key} holds {len(digits)} digits")
+            return
         place.holder[place.key] = rng.choice(["[", '{"city":', '{"city":[']) * depth
         _did(case, f"{place.key} is {depth} deep")
 
@@ -284,6 +336,9 @@ _STRUCTURE: list[tuple[_Act, int]] = [
     (_usage, 3),
     (_unread, 2),
     (_error, 3),
+    (_failed, 2),
+    (_added, 2),
+    (_older_protocol, 1),
     (_events_moved, 6),
     (_deep_arguments, 1),
 ]

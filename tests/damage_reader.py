@@ -14,6 +14,7 @@ from typing import Any
 
 _TEXTS = ("role", "content", "reasoning_content", "reasoning", "error_message")
 _GAVE_UP = ("abort", "aborted", "cancelled", "canceled", "error")
+_FAILED = ("message", "msg", "detail", "errors", "error_message", "error_msg", "code")
 
 
 class BrokenError(Exception):
@@ -29,6 +30,10 @@ class Reading:
     text: str = ""
     reasoning: str = ""
     finish_reason: str | None = None
+    goes_on: bool = False
+    """Whether something was said after the finish reason, which was not said again."""
+    others: bool = False
+    """Whether there is anything beside text, reasoning and calls: audio, sources."""
     unusable: dict[Any, str] = field(default_factory=dict)
     """Arguments that cannot be read, by the index of their block, as long as no others come."""
     calls: dict[Any, list[Any]] = field(default_factory=dict)
@@ -62,8 +67,13 @@ def read(body: bytes, protocol: str, *, streamed: bool) -> Reading:
             _read_stream(body, protocol, reading)
         if reading.unusable:
             raise BrokenError(str(reading.unusable))
-        if reading.finish_reason is None and streamed:
+        if reading.finish_reason is None:
             raise BrokenError("no finish reason")
+        if reading.goes_on:
+            raise BrokenError("it goes on after its finish reason")
+        nothing = not (reading.text or reading.reasoning or reading.calls or reading.others)
+        if nothing and reading.finish_reason in ("tool_calls", "tool_use"):
+            raise BrokenError("a call was lost")
     except BrokenError as error:
         reading.broken = str(error)
     reading.text, reading.reasoning = whole(reading.text), whole(reading.reasoning)
@@ -111,7 +121,7 @@ def _read_stream(body: bytes, protocol: str, reading: Reading) -> None:
             if payload == b"[DONE]":
                 return
             event = _object(_json(payload), "an event")
-            if event.get("error"):
+            if event.get("error") or (not event.get("choices") and _says_failure(event)):
                 raise BrokenError("an error")
             if (_read_chunk if protocol == "chat_completions" else _read_event)(event, reading):
                 return
@@ -119,23 +129,38 @@ def _read_stream(body: bytes, protocol: str, reading: Reading) -> None:
 
 
 def _read_chunk(chunk: dict[str, Any], reading: Reading) -> None:
-    for choice in _of(chunk.get("choices"), list, "choices") or []:
+    choices = _of(chunk.get("choices"), list, "choices") or []
+    if len(choices) > 1:
+        raise BrokenError("a second choice")
+    for choice in choices:
         _object(choice, "a choice")
-        if choice is not chunk["choices"][0] and choice.get("index") != chunk["choices"][0].get(
-            "index"
-        ):
-            continue  # a second choice, which was not asked for
         if choice.get("delta") is None and choice.get("message"):
             raise BrokenError("a message in place of a delta")
         _read_choice(choice, "delta", reading)
 
 
+def _says_failure(event: dict[str, Any]) -> bool:
+    if event.get("object") == "error" or event.get("type") == "error":
+        return True
+    return not isinstance(event.get("type"), str) and any(event.get(name) for name in _FAILED)
+
+
 def _read_choice(choice: dict[str, Any], holder: str, reading: Reading) -> None:
     _of(choice.get("index"), int, "index")
     message = _object(choice.get(holder) or _of(choice.get(holder), dict, holder) or {}, holder)
+    if choice.get("error"):
+        raise BrokenError("an error in a choice")
+    if not message and choice.get("text"):
+        raise BrokenError("a text in place of a message")
     for name in _TEXTS:
         _of(message.get(name), str, name)
-    _of(message.get("audio"), dict, "audio")
+    audio = _of(message.get("audio"), dict, "audio") or {}
+    said = ("content", "reasoning_content", "reasoning", "tool_calls")
+    reading.others = reading.others or any(
+        v for k, v in message.items() if k not in ("role", *said)
+    )
+    more = any(message.get(name) for name in said) or audio.get("data")
+    reading.goes_on = reading.goes_on or bool(reading.finish_reason and more)
     for one in _of(message.get("annotations"), list, "annotations") or []:
         _of(_object(one, "an annotation").get("url"), str, "url")
     reading.text += message.get("content") or ""
@@ -148,8 +173,8 @@ def _read_choice(choice: dict[str, Any], holder: str, reading: Reading) -> None:
 def _end(reason: str | None, reading: Reading) -> None:
     if reason and reason.lower() in _GAVE_UP:
         raise BrokenError(f"the server gave up: {reason}")
-    if reason and reason != "null":
-        reading.finish_reason = reason
+    if reason and reason.strip().lower() not in ("", "null", "none"):
+        reading.finish_reason, reading.goes_on = reason, False
 
 
 def _read_call(call: dict[str, Any], reading: Reading) -> None:
@@ -173,20 +198,29 @@ def _read_event(event: dict[str, Any], reading: Reading) -> bool:
     if kind == "error":
         raise BrokenError("an error event")
     if kind == "message_start":
-        _object(event.get("message"), "message")
+        content = _object(event.get("message"), "message").get("content")
+        for block in _of(content or None, list, "content") or ():
+            block = _object(block, "a block")
+            if block.get("text") or block.get("thinking") or block.get("type") == "tool_use":
+                raise BrokenError("a message that starts with a part of the answer")
     elif kind == "content_block_start":
         block = _object(event.get("content_block"), "content_block")
-        _read_block(block, reading, event.get("index"))
+        _of(event.get("index"), int, "index")
+        _read_block(block, reading, event.get("index"), starts=True)
     elif kind == "content_block_delta":
         delta = _object(event.get("delta"), "delta")
         if type(delta.get("type")) is not str:
             raise BrokenError("a delta without a type")
         if delta["type"] == "text_delta":
-            reading.text += _of(delta.get("text"), str, "text") or ""
+            text = _text(delta, "text")
+            reading.text += text
+            reading.goes_on = reading.goes_on or bool(reading.finish_reason and text)
         elif delta["type"] == "thinking_delta":
-            reading.reasoning += _of(delta.get("thinking"), str, "thinking") or ""
+            text = _text(delta, "thinking")
+            reading.reasoning += text
+            reading.goes_on = reading.goes_on or bool(reading.finish_reason and text)
         elif delta["type"] == "input_json_delta":
-            piece = _of(delta.get("partial_json"), str, "partial_json") or ""
+            piece = _text(delta, "partial_json")
             index = event.get("index")
             calls = reading.calls.get(index) if isinstance(index, int) else None
             if calls and piece:
@@ -201,20 +235,34 @@ def _read_event(event: dict[str, Any], reading: Reading) -> bool:
     return kind == "message_stop"
 
 
-def _read_block(block: dict[str, Any], reading: Reading, index: Any) -> None:
+def _text(holder: dict[str, Any], name: str) -> str:
+    """A text that has to be there."""
+    if type(text := holder.get(name)) is not str:
+        raise BrokenError(f"{name} is {text!r:.30}")
+    return text
+
+
+def _read_block(
+    block: dict[str, Any], reading: Reading, index: Any, *, starts: bool = False
+) -> None:
     kind = block.get("type")
     if type(kind) is not str:
         raise BrokenError("a block without a type")
-    if kind == "text":
-        reading.text += _of(block.get("text"), str, "text") or ""
-    elif kind == "thinking":
-        reading.reasoning += _of(block.get("thinking"), str, "thinking") or ""
+    if kind in ("text", "thinking"):
+        # The start of a block may leave it to the pieces.
+        text = _of(block.get(kind), str, kind) or "" if starts else _text(block, kind)
+        reading.goes_on = reading.goes_on or bool(reading.finish_reason and text)
+        if kind == "text":
+            reading.text += text
+        else:
+            reading.reasoning += text
+            _of(block.get("signature"), str, "signature")
     elif kind == "tool_use":
         given = block.get("input")
         if given and type(given) not in (str, dict):  # an empty list is PHP's empty object
             reading.unusable[index] = f"input is {given!r:.30}"
         id_, name = _of(block.get("id"), str, "id"), _of(block.get("name"), str, "name")
-        if _of(index, int, "index") in reading.calls:
+        if index in reading.calls:
             raise BrokenError("two calls at one index")
         reading.calls[index] = [(id_, name, json.dumps(given) if given else "")]
 
@@ -234,6 +282,5 @@ def _read_body(payload: dict[str, Any], protocol: str, reading: Reading) -> None
     if not blocks and not payload.get("stop_reason"):
         raise BrokenError("no content")
     for index, block in enumerate(blocks or []):
-        if isinstance(block, dict):  # others are ignored: test_unknown_blocks_are_ignored
-            _read_block(block, reading, index)
+        _read_block(_object(block, "a block"), reading, index)
     _end(_of(payload.get("stop_reason"), str, "stop_reason"), reading)

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from mimo_core._response.accumulate import ContradictionError, response_from
 from mimo_core._response.ending import reason_said
-from mimo_core._response.gate import check_block, check_input, readable_count
+from mimo_core._response.gate import check_block, check_index, check_input, readable_count
 from mimo_core.types import (
     COMPLETE_REASONS,
     ChatChunk,
@@ -240,6 +240,7 @@ class EventTranslator:
         return []  # a ping, or one that nobody foresaw
 
     def _start(self, block: dict[str, Any], index: Any) -> list[ChatChunk]:
+        check_index(index)
         check_block(block, starts=True)
         kind = block["type"]
         if index in self._in_call:
@@ -285,6 +286,7 @@ class EventTranslator:
     def _add_arguments(self, index: Any, piece: Any) -> list[ChatChunk]:
         """A piece of a call's arguments. One that belongs to no open call may not be dropped: what
         is left would look like a call without arguments."""
+        check_index(index)
         if not _checked(piece, "partial_json"):
             return []
         if call := self._in_call.get(index):

@@ -112,6 +112,18 @@ def check_block(block: Any, *, starts: bool) -> None:
         _text(block.get("signature"), "the 'signature' of a content block")
 
 
+def check_index(index: Any) -> None:
+    """Check the index of a content block. (1.0 and true equal the number 1, and are not it.)
+
+    Args:
+        index: off the wire.
+
+    Raises:
+        ContradictionError: it is none.
+    """
+    _index(index, "the index of a content block")
+
+
 def check_input(given: Any) -> None:
     """Check the arguments of a call of the messages protocol.
 
