@@ -129,7 +129,8 @@ async def test_block_refuses_asynchronous_requests_and_those_of_threads() -> Non
 def test_block_lets_through_what_does_not_leave_the_machine(mimo: FakeMiMo) -> None:
     def answer(request: httpx2.Request) -> httpx2.Response:
         message = {"role": "assistant", "content": "Mocked."}
-        return httpx2.Response(200, json={"choices": [{"message": message, "index": 0}]})
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        return httpx2.Response(200, json={"choices": [choice]})
 
     mocked = httpx2.Client(transport=httpx2.MockTransport(answer))
     with block(), MiMoClient(KEY, base_url=mimo.base_url) as client:
