@@ -57,6 +57,23 @@ ANSWERS: dict[str, tuple[Callable[[int], bytes], int]] = {
     "carriage returns": (lambda n: b"\r" * 40 * n, 7),
     "blank, and no event": (lambda n: b" " * 100 * n, 7),
     "a bare body": (lambda n: b'{"choices": "' + b"x" * 400 * n, 64),
+    "choices": (  # only the first one of a whole answer is read
+        lambda n: (
+            b'{"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}'
+            + b', {"index": 1}' * 40 * n
+            + b"]}"
+        ),
+        4096,
+    ),
+    "choices of an event": (
+        lambda n: b'data: {"choices": [{"index": 0}' + b', {"index": 1}' * 40 * n + b"]}\n\n",
+        4096,
+    ),
+    "choices, read slowly": (  # half of a letter is what the fast parser refuses
+        lambda n: b'data: {"x": "\\ud83d", "choices": [{}' + b", {}" * 40 * n + b"]}\n\n",
+        4096,
+    ),
+    "digits": (lambda n: calls(1, '{"a":"' + ("9" * 4000 + " ") * n + '"}'), 4096),
     "pieces of a call": (lambda n: calls(n, '{"steps": [1, 2, 3]}'), 4096),
     "nested arguments": (lambda n: calls(1, '{"a":[' * 30 * n), 4096),
     "calls": (
