@@ -6,6 +6,7 @@ import os
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import unquote
@@ -240,9 +241,10 @@ def _scrub_arguments(error: BaseException, hide: Scrubber) -> None:
     if args != list(error.args):
         error.args = tuple(args)
     for name in ("doc", "object", "message", "msg"):  # of JSON and Unicode errors: the whole text
-        value = error.__dict__.get(name)
-        if isinstance(value, str) and (clean := hide(value)) != value:
-            setattr(error, name, clean)
+        value = getattr(error, name, None)  # which is not in `__dict__` of the latter
+        if (clean := _scrubbed_argument(value, hide)) != value:
+            with suppress(AttributeError):  # a property, made of what was scrubbed
+                setattr(error, name, clean)
 
 
 def _scrubbed_argument(value: object, hide: Scrubber) -> object:

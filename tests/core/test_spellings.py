@@ -21,7 +21,7 @@ KEY = "AbCdEf0123456789ghIJ/kl+Q"
 """Without a tell-tale prefix, and with the characters that encodings change."""
 
 
-_BEYOND_IT = re.compile(r"base64|UTF-16|prefixes|in a terminal's title")
+_BEYOND_IT = re.compile(r"base64|UTF-16|prefixes|no semicolons|in a terminal's title")
 EXACT = {name: spelled for name, spelled in SPELLINGS.items() if not _BEYOND_IT.search(name)}
 """Those that begin and end with the key, and share no character with what stands beside them."""
 
@@ -165,3 +165,12 @@ def test_exceptions_of_others_lose_the_key_in_every_link_of_their_chain() -> Non
     traceback = cause.__traceback__
     assert traceback is not None
     assert "secret" not in traceback.tb_frame.f_locals
+
+
+def test_an_exception_that_holds_the_whole_text_loses_the_key_there_too() -> None:
+    for wrong in (f'{{"a": "{KEY}'.encode(), f'"{KEY}"\xff'.encode("latin-1")):
+        with pytest.raises(ValueError) as caught:
+            json.loads(wrong)
+        scrub_exceptions(caught.value, [KEY])
+        for held in (caught.value.args, vars(caught.value), getattr(caught.value, "object", "")):
+            assert not shows(repr(held), KEY)
