@@ -246,7 +246,7 @@ def _read_block(
     block: dict[str, Any], reading: Reading, index: Any, *, starts: bool = False
 ) -> None:
     kind = block.get("type")
-    if type(kind) is not str:
+    if type(kind) is not str or not kind:
         raise BrokenError("a block without a type")
     if kind in ("text", "thinking"):
         # The start of a block may leave it to the pieces.

@@ -102,7 +102,7 @@ def check_block(block: Any, *, starts: bool) -> None:
     """
     _object(block, "a content block")
     kind = block.get("type")
-    if type(kind) is not str:
+    if type(kind) is not str or not kind:
         raise ContradictionError(f"a content block is of the type {kind!r:.40}")
     if kind in ("text", "thinking"):  # each has its text under its own name
         text = block.get(kind)

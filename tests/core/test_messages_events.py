@@ -388,7 +388,7 @@ def test_no_block_of_a_whole_answer_is_left_out(block: Any, says: str, place: in
         message(*blocks)
 
 
-@pytest.mark.parametrize("type", [None, 5, ["text"]])
+@pytest.mark.parametrize("type", [None, 5, ["text"], ""])
 def test_a_block_that_does_not_say_what_it_is(type: Any) -> None:
     with pytest.raises(ContradictionError, match="a content block is of the type"):
         answer(TEXT, {"type": type, "text": "lo"})
