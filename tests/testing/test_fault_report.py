@@ -434,3 +434,59 @@ def test_it(number, fake_mimo):
         ["retried", "reported"]
     ] * 4
     done.stdout.fnmatch_lines(["4 retried, 4 reported"])
+
+
+def test_tests_of_every_kind(project: Project) -> None:
+    """unittest's, anyio's, those that ask in a fixture or in threads, and by the other protocol."""
+    project.run(
+        """
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+from mimo_core import AsyncMiMoClient
+
+SAID = {"model": "mimo-v2.6-pro", "messages": [{"role": "user", "content": "Weather?"}]}
+faults = pytest.mark.mimo_faults(only=["402 balance", "500 server"])
+
+class TestCase(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def emulator(self, fake_mimo):
+        fake_mimo.queue("Light rain.")
+
+    @faults
+    def test_of_unittest(self):
+        self.assertEqual(ask(), "Light rain.")
+
+@pytest.fixture
+def answer(fake_mimo):
+    fake_mimo.queue("Light rain.")
+    return ask()
+
+@faults
+def test_that_asks_in_a_fixture(answer):
+    assert answer == "Light rain."
+
+@faults
+def test_with_threads(fake_mimo):
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: ask(), range(2)))
+
+@faults
+def test_by_messages(fake_mimo):
+    with MiMoClient(protocol="messages") as client:
+        assert list(client.stream(SAID))
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+@faults
+@pytest.mark.anyio
+async def test_of_anyio(fake_mimo):
+    async with AsyncMiMoClient() as client:
+        assert [chunk async for chunk in client.stream(SAID)]
+""",
+        *("-o", "asyncio_mode=strict"),
+    ).assert_outcomes(passed=5)
+    for test in project.report["tests"]:
+        verdicts = [run["verdict"] for run in test["runs"]]
+        assert verdicts == ["retried", "reported"] * test["requests"], test["test"]

@@ -30,6 +30,7 @@ KNOWN = [("RateLimitError", LONG)]
         (replace(HIT, was_hit=False), "not reached", None),
         (replace(HIT, is_whole=True), "survived", None),
         (replace(HIT, asked_again=True, requests=2), "retried", None),
+        (replace(HIT, asked_again=True), "swallowed", None),  # by another thread, as it would be
         (HIT, "swallowed", None),
         (replace(HIT, logged=True), "reported", None),
         (replace(HIT, errors=KNOWN), "swallowed", None),
@@ -59,7 +60,7 @@ def test_the_verdict(run: Run, kind: str, family: str | None) -> None:
         (replace(HIT, result=None), "swallowed"),
         (replace(HIT, result="2", logged=True), "reported"),
         (replace(HIT, result="2", asked_again=True), "swallowed"),
-        (replace(HIT, result="1", asked_again=True), "retried"),
+        (replace(HIT, result="1", asked_again=True, requests=2), "retried"),
     ],
 )
 def test_the_verdict_where_the_outcome_is_known(run: Run, kind: str) -> None:

@@ -99,7 +99,8 @@ def judged(run: Run, clean: Run) -> Verdict:
     is_same = clean.result == run.result
     if not is_same:
         return told or Verdict("swallowed", "the test passed, with another outcome")
-    if run.asked_again:
+    # The same question may have been asked elsewhere at the same time: one more is one again.
+    if run.asked_again and run.requests > clean.requests:
         return Verdict("retried", f"{run.requests} requests in place of {clean.requests}")
     if run.is_whole or run.result is not None:
         return Verdict("survived")
