@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import unquote
 
 _WINDOW = 12
+_PUNCTUATION = bytes(code for code in range(128) if not chr(code).isalnum())
 OURS = tuple(
     str(Path(__file__).parent.parent / package)
     for package in ("mimo_core", "langchain_mimo", "llm_mimo")
@@ -37,11 +38,10 @@ def shows(text: str, key: str) -> bool:
         bytes_of_hex = _hexadecimal(view)
         if any(window in flat or window in bytes_of_hex for window in windows):
             return True
-        for run in re.findall(r"[A-Za-z0-9+/_-]{16,}", view):
-            for start in range(4):
-                decoded = _flat(_base64(run[start:]))
-                if any(window in decoded for window in windows):
-                    return True
+        runs = re.findall(r"[A-Za-z0-9+/_-]{16,}", view)
+        decoded = _flat(" ".join(_base64(run[start:]) for run in runs for start in range(4)))
+        if any(window in decoded for window in windows):
+            return True
     return False
 
 
@@ -67,8 +67,9 @@ def _character(match: re.Match[str]) -> str:
 
 
 def _flat(text: str) -> str:
-    text = re.sub(r"\x1b\x00?\[[0-9;\x00]*m|\\u(?!00)[0-9a-f]{4}", "", text)
-    return re.sub(r"[^a-z0-9]", "", text.lower())
+    if "\x1b" in text or "\\u" in text:
+        text = re.sub(r"\x1b\x00?\[[0-9;\x00]*m|\\u(?!00)[0-9a-f]{4}", "", text)
+    return text.lower().encode("ascii", "ignore").translate(None, _PUNCTUATION).decode()
 
 
 def _hexadecimal(text: str) -> str:
