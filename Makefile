@@ -77,12 +77,12 @@ LOCKS := runtime dev bench litellm release installer
 audit-packages: .venv-release/installed
 	.venv-release/bin/pip-audit --strict --disable-pip --progress-spinner off $(LOCKS:%=-r requirements/%.lock)
 
-# What is published: the project, and the two names that install it. Those are wheels only: their
+# What is published: the project, and the three names that install it. Those are wheels only: their
 # version comes from a file above them, which an sdist of theirs would lack.
 build: .venv-release/installed
 	rm -rf dist
 	.venv-release/bin/python -m build --no-isolation --outdir dist .
-	for name in langchain-mimo llm-mimo; do \
+	for name in langchain-mimo llm-mimo pytest-mimo; do \
 		.venv-release/bin/python -m build --no-isolation --wheel --outdir dist distributions/$$name || exit 1; \
 	done
 	.venv-release/bin/twine check --strict dist/*

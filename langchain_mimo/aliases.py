@@ -146,7 +146,7 @@ def constructor_arguments(
         if FIELD_OF.get(name, name) in fields:
             named[name] = value
         elif name in ALWAYS_ON:
-            _check_usage(name, value, stacklevel=6)
+            _check_usage(name, value, stacklevel=7)
         elif not _is_refused(name, value, REFUSED | CONSTRUCTOR_REFUSED):
             _check_spelling(name, fields)
             unknown[name] = value

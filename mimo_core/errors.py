@@ -60,7 +60,7 @@ class MiMoError(Exception):
         response: the `ErrorResponse`, or None.
         is_retryable: whether the same request may succeed later.
         retry_after: seconds the service asked to wait, or None.
-        partial: what had arrived of a stream's answer before the error, as a `ChatResponse`
+        partial: what had arrived of an answer before the error, as a `ChatResponse`
             whose `finish_reason` is None; None where nothing had. Audio data is not kept.
     """
 

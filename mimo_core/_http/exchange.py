@@ -23,8 +23,9 @@ from mimo_core._request.prepare import prepare
 from mimo_core._response.accumulate import ContradictionError, empty_response
 from mimo_core._response.body import BodyDecoder, BodyReader
 from mimo_core._response.calls import with_own_ids
-from mimo_core._response.decode import StreamDecoder, parse_json
-from mimo_core._response.gate import check_choice, readable_usage
+from mimo_core._response.decode import StreamDecoder, TooDeepError, parse_json
+from mimo_core._response.ending import unreadable
+from mimo_core._response.gate import check_choice, readable_usage, says_failure
 from mimo_core._response.letters import make_whole
 from mimo_core._response.reasoning import adopt_reasoning
 from mimo_core._response.repair import ToolCallRepair
@@ -154,6 +155,8 @@ class Exchange(Generic[Answer]):
         if status == 200:
             try:
                 payload = parse_json(body)
+            except TooDeepError as error:
+                raise InvalidResponseError(f"The answer is {error}. Check base_url.") from error
             except ValueError:
                 payload = None
         if not isinstance(payload, dict):
@@ -242,6 +245,8 @@ class ChatCall(Exchange[ChatResponse]):
         payload = self._payload(status, headers, body)
         response = self._protocol.response(payload)
         if response is None:
+            if says_failure(payload) and not payload.get("choices"):
+                raise self._error_in(payload, headers)
             raise self._unusable(payload, self._protocol.answer_holds)
         choice = response["choices"][0]
         try:
@@ -249,9 +254,7 @@ class ChatCall(Exchange[ChatResponse]):
             make_whole(choice["message"])
             choice["message"] = adopt_reasoning(with_own_ids(choice["message"]))
         except ContradictionError as error:
-            raise InvalidResponseError(
-                f"The answer cannot be read: {error}. Send the request again."
-            ) from error
+            raise unreadable(error) from error
         if "usage" in response:
             response["usage"] = readable_usage(response["usage"])
         if self._repair:

@@ -312,7 +312,7 @@ def _typed(text: str, types: frozenset[str]) -> Any:
     except (ValueError, RecursionError):
         return text
     kinds = {"boolean"} if isinstance(value, bool) else _JSON_TYPES[type(value)]
-    if "string" in types and types is not _ANY and not isinstance(value, dict | list):
+    if "string" in types and types != _ANY and not isinstance(value, dict | list):
         return text
     return value if types & kinds else text
 

@@ -24,6 +24,9 @@ STAND_IN_KEY = "sk-not-a-key"
 """What `MIMO_API_KEY` is set to where nothing is asked that needs one."""
 
 
+_OWN = ("socket", "_socket")  # the modules whose functions look names up where nobody guards them
+
+
 @context_decorator
 def block(reason: str = "Nothing may be sent here") -> Iterator[None]:
     """Refuse every request of this library that no cassette answers and no `fake_mimo` takes.
@@ -85,21 +88,37 @@ def loopback_allowed() -> Iterator[None]:
     # Plugins put a subclass in the place of the class, or another method into the class.
     real: Any = next(kind for kind in blocked.__mro__ if kind.__module__ == "socket")
     before = {name: vars(real).get(name) for name in ("connect", "connect_ex")}
-    if blocked is real and not any(before.values()):
+    lookups = {name: getattr(socket, name) for name in ("getaddrinfo", "gethostbyname")}
+    guarded_lookups = {name: f for name, f in lookups.items() if f.__module__ not in _OWN}
+    if blocked is real and not any(before.values()) and not guarded_lookups:
         yield
         return
     for name, guarded in before.items():
         setattr(real, name, _only_here(name, guarded, blocked if blocked is not real else None))
+    for name, lookup in guarded_lookups.items():
+        setattr(socket, name, _looked_up_here(name, lookup))
     socket.socket = real  # type: ignore[misc]
     try:
         yield
     finally:
         socket.socket = blocked  # type: ignore[misc]
+        for name, lookup in guarded_lookups.items():
+            setattr(socket, name, lookup)
         for name, guarded in before.items():
             if guarded is None:
                 delattr(real, name)
             else:
                 setattr(real, name, guarded)
+
+
+def _looked_up_here(name: str, guarded: Callable[..., Any]) -> Callable[..., Any]:
+    look_up = getattr(_socket, name)
+
+    def call(host: Any, *arguments: Any, **named: Any) -> Any:
+        text = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
+        return (look_up if is_loopback(text) else guarded)(host, *arguments, **named)
+
+    return call
 
 
 def _only_here(name: str, guarded: Callable[..., Any] | None, blocked: Any) -> Callable[..., Any]:

@@ -153,11 +153,12 @@ class TestFullDisk:
     def test_an_old_recording_stays(
         self, run: Any, mimo: FakeMiMo, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        Path("a.wav").write_bytes(b"old")
+        old = wav_header(4) + b"old."
+        Path("a.wav").write_bytes(old)
         monkeypatch.setattr("os.fsync", _no_space)
         error = run.fails("mimo", "speak", "Hi", "-o", "a.wav")
         assert "a.wav was not written; the old file was kept: No space" in error
-        assert [path.read_bytes() for path in Path().iterdir()] == [b"old"]
+        assert [path.read_bytes() for path in Path().iterdir()] == [old]
 
     @pytest.mark.protocols("chat_completions")
     def test_a_new_name_is_given_back(
@@ -241,7 +242,8 @@ def test_what_is_not_audio_does_not_replace_a_recording(
 ) -> None:
     """A gateway's page in the place of the audio."""
     old = tmp_path / "old.wav"
-    old.write_bytes(b"the old recording")
+    before = wav_header(4) + b"old."
+    old.write_bytes(before)
     mimo.queue(Reply(audio=b"<html>Busy</html>"))
     assert "neither WAV nor MP3" in run.fails("mimo", "speak", "Hi", "-o", str(old))
-    assert old.read_bytes() == b"the old recording"
+    assert old.read_bytes() == before

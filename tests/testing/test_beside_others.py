@@ -102,9 +102,6 @@ def test_the_network_is_blocked():
 NUMBER = TESTS.count("def test_")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="live.loopback_allowed leaves pytest-socket 0.8's getaddrinfo blocked"
-)
 @pytest.mark.parametrize("mode", ["strict", "auto"])
 def test_with_all_of_them_at_once(mode: str, pytester: pytest.Pytester) -> None:
     pytester.makeini(

@@ -21,7 +21,12 @@ from mimo_core.testing.cassettes.vcrpy import VCR, Cassette, CassetteContextDeco
 from mimo_core.testing.decorators import context_decorator
 from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
 from mimo_core.testing.errors import CassetteError
-from mimo_core.testing.live import STAND_IN_KEY, all_requests_to, environment
+from mimo_core.testing.live import (
+    STAND_IN_KEY,
+    all_requests_to,
+    environment,
+    loopback_allowed,
+)
 
 RECORD_MODES = ("none", "once", "new_episodes", "all", "rewrite")
 
@@ -227,7 +232,7 @@ def _stand_in_key(cassette: Cassette) -> Iterator[None]:
 @contextmanager
 def emulator(replies: Sequence[Reply | Fault | str]) -> Iterator[None]:
     """A scripted `FakeMiMo`, to which every request of this library is led."""
-    with FakeMiMo() as mimo:
+    with loopback_allowed(), FakeMiMo() as mimo:
         mimo.queue(*replies)
         with all_requests_to(mimo):
             yield
