@@ -240,11 +240,25 @@ class MiMoSettings(BaseChatModel, MiMoFields):
         with model_errors():
             return MiMoClient(**self._client_arguments, http_client=self.http_client)
 
+    @property
+    def _resolved(self) -> dict[str, Any]:
+        """Address and key as they were when the model was made: by the time of the first
+        asynchronous call, the environment may lead elsewhere."""
+        endpoint = self._client.endpoint
+        name = f"{endpoint.gateway.name}+" if endpoint.gateway is not None else ""
+        return {
+            "base_url": name + endpoint.base_url,
+            "api_key": endpoint.api_key,
+            "protocol": endpoint.protocol,
+            "auth": endpoint.auth,
+        }
+
     @cached_property
     def _async_client(self) -> AsyncMiMoClient:
         with model_errors():
             try:
-                return AsyncMiMoClient(**self._client_arguments, http_client=self.http_async_client)
+                arguments = {**self._client_arguments, **self._resolved}
+                return AsyncMiMoClient(**arguments, http_client=self.http_async_client)
             except InvalidRequestError as error:
                 if error.param != "http_client":
                     raise

@@ -6,6 +6,7 @@ task's: a model that was made before, or is used elsewhere, keeps to it too.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,8 +21,9 @@ _IN_PROCESS = frozenset({"MockTransport", "ASGITransport", "WSGITransport"})  # 
 
 Address = Callable[[str], str]
 
-_addresses: list[Address] = []
-_cassettes: list[None] = []
+_moments = itertools.count()
+_addresses: list[tuple[int, Address]] = []  # with the moment at which they began
+_cassettes: list[int] = []
 _reasons: list[str] = []
 
 
@@ -39,13 +41,22 @@ def leading_to(address: Address) -> Iterator[None]:
     Args:
         address: makes the URL that is asked of the one that would have been.
     """
-    yield from _during(_addresses, address)
+    yield from _during(_addresses, (next(_moments), address))
 
 
 @contextmanager
-def playing() -> Iterator[None]:
-    """A cassette is open below the HTTP client: it answers, or records what it may."""
-    yield from _during(_cassettes, None)
+def playing() -> Iterator[int]:
+    """A cassette is open below the HTTP client: it answers, or records what it may.
+
+    Yields:
+        The moment at which it was opened, for `is_led(since=…)`.
+    """
+    moment = next(_moments)
+    _cassettes.append(moment)
+    try:
+        yield moment
+    finally:
+        _cassettes.remove(moment)
 
 
 @contextmanager
@@ -67,9 +78,13 @@ def _during(held: list[Any], entry: Any) -> Iterator[None]:
         del held[len(held) - 1 - held[::-1].index(entry)]
 
 
-def is_led() -> bool:
-    """Whether requests are sent to a server of this process's tests: never through a proxy."""
-    return bool(_addresses)
+def is_led(since: int = -1) -> bool:
+    """Whether requests are sent to a server of this process's tests: never through a proxy.
+
+    Args:
+        since: only by what began after this moment.
+    """
+    return any(moment > since for moment, _ in _addresses)
 
 
 def destination(url: str, client: Any = None) -> str:
@@ -83,16 +98,30 @@ def destination(url: str, client: Any = None) -> str:
         LiveRequestRefused: nothing may be sent there.
     """
     if _addresses:
-        url = _addresses[-1](url)
+        url = _addresses[-1][1](url)
         if client is not None:
             _check_not_proxied(client, url)
-    elif not _cassettes and (reason := _reason()) and not _stays_here(url, client):
+    elif not _cassettes:
+        check_live(url, client)
+    return url
+
+
+def check_live(url: str, client: Any = None) -> None:
+    """Refuse a request that nothing answers, where a test lets none out.
+
+    Args:
+        url: where it would go.
+        client: the HTTP client that a user gave, if it is one.
+
+    Raises:
+        LiveRequestRefused: it may not go there.
+    """
+    if (reason := _reason()) and not _stays_here(url, client):
         host = urlsplit(url).hostname
         raise LiveRequestRefused(
             f"{reason}: the request to {host} was refused. Use the fixture fake_mimo, or a "
             "cassette (@pytest.mark.vcr, mimo_cassette), recorded once with --record-mode=rewrite."
         )
-    return url
 
 
 def _reason() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _socket
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,7 @@ def block(reason: str = "Nothing may be sent here") -> Iterator[None]:
     Raises:
         LiveRequestRefused: (from the request) it would have left the machine.
     """
-    with refusing(reason):
+    with refusing(reason), environment(MIMO_LIVE="false"):  # which subprocesses look at
         yield
 
 
@@ -68,16 +69,30 @@ def all_requests_to(mimo: FakeMiMo) -> Iterator[None]:
 @contextmanager
 def environment(**values: str) -> Iterator[None]:
     """Environment variables set, and put back afterwards."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+    layer = dict(values)
+    with _lock:
+        for name in values:
+            if not any(name in one for one in _layers):
+                _before[name] = os.environ.get(name)
+        _layers.append(layer)
+        os.environ.update(values)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        with _lock:  # contexts of threads and fixtures end in any order
+            del _layers[next(i for i, one in enumerate(_layers) if one is layer)]
+            for name in values:
+                left = [one[name] for one in _layers if name in one]
+                value = left[-1] if left else _before.pop(name)
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+
+_lock = threading.RLock()
+_layers: list[dict[str, str]] = []
+_before: dict[str, str | None] = {}
 
 
 @contextmanager

@@ -45,11 +45,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Fixtures(), "mimo-fixtures")
     fault_options.register(config)
     if not config.getini("mimo_live"):
-        from mimo_core.testing.live import block, environment
+        from mimo_core.testing.live import block
 
         stack = config.stash[_REFUSING] = ExitStack()
         stack.enter_context(block("mimo_live = false in pytest's configuration"))
-        stack.enter_context(environment(MIMO_LIVE="false"))  # for subprocesses
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

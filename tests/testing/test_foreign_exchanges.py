@@ -100,6 +100,38 @@ def test_a_projects_own_configuration_leaks_nothing(
     assert len(mimo.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "value",
+    [f"Bearer {KEY}, Bearer o", f"{KEY} x", f'Digest username="{KEY}", x=1'],
+)
+def test_no_part_of_a_header_with_a_key_is_kept(value: str, tmp_path: Path, mimo: FakeMiMo) -> None:
+    path = tmp_path / "odd.yaml"
+    with use_cassette(path, record_mode="all"):
+        httpx2.post(
+            f"{mimo.base_url}/chat/completions", json=HELLO, headers={"authorization": value}
+        )
+    assert KEY not in path.read_text()
+    assert "REDACTED" in path.read_text()
+
+
+def test_another_requests_key_in_a_prompt(tmp_path: Path, mimo: FakeMiMo) -> None:
+    path, key = tmp_path / "two.yaml", "plainpassword-of-my-gateway"
+    told = {**HELLO, "messages": [{"role": "user", "content": f"The password is {key}."}]}
+    with use_cassette(path, record_mode="all"):
+        for used, asked in ((key, HELLO), (KEY, told)):
+            with MiMoClient(used, base_url=mimo.base_url) as client:
+                client.chat(asked)
+    assert key not in path.read_text()
+
+
+def test_scrub_brings_no_key_back(tmp_path: Path, mimo: FakeMiMo) -> None:
+    path = tmp_path / "back.yaml"
+    cassette = use_cassette(path, record_mode="all", scrub=lambda text: f"{text} {KEY}")
+    with cassette, MiMoClient(KEY, base_url=mimo.base_url) as client:
+        client.chat(HELLO)
+    assert KEY not in path.read_text()
+
+
 def test_both_in_one_cassette(shop: str, tmp_path: Path, mimo: FakeMiMo) -> None:
     path = tmp_path / "both.yaml"
     vcr = register(VCR(record_mode="once"))
@@ -233,6 +265,9 @@ def test_sound_is_kept_whole_on_request(tmp_path: Path) -> None:
         lambda one: one["response"].pop("body"),
         lambda one: one["response"].update(status="200"),
         lambda one: one["request"].update(further=1),
+        lambda one: one["response"]["status"].update(code="200"),
+        lambda one: one["response"]["body"].update(pieces=["x"]),
+        lambda one: one["response"]["body"].update(broken="yes"),
     ],
 )
 def test_a_malformed_exchange_is_named(damage: Any, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -13,9 +14,19 @@ import httpx
 import httpx2
 import pytest
 
+from langchain_mimo import ChatMiMo
 from mimo_core import AsyncMiMoClient, MiMoClient
-from mimo_core.testing import FakeMiMo, LiveRequestRefused, Reply, block, use_cassette
-from mimo_core.testing.live import all_requests_to, loopback_allowed
+from mimo_core.testing import (
+    CassetteError,
+    FakeMiMo,
+    LiveRequestRefused,
+    Reply,
+    block,
+    register,
+    use_cassette,
+)
+from mimo_core.testing.cassettes.vcrpy import VCR
+from mimo_core.testing.live import all_requests_to, environment, loopback_allowed
 from tests.conftest import KEY
 
 HELLO = {"model": "mimo-v2.6-pro", "messages": [{"role": "user", "content": "Hello"}]}
@@ -31,6 +42,12 @@ ADDRESSES = [
 
 def text_of(answer: Any) -> str:
     return str(answer["choices"][0]["message"]["content"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def closed_afterwards() -> Iterator[None]:
+    yield
+    LIVE.close()
 
 
 @pytest.fixture
@@ -237,3 +254,77 @@ def test_sockets_that_are_blocked_reach_this_machine_alone(
                 assert is_refused(("192.0.2.1", 80))
             assert socket.socket is held
             assert is_refused(("127.0.0.1", 9))
+
+
+def test_cassettes_end_from_the_innermost_outwards(tmp_path: Path) -> None:
+    """However they are left: vcrpy's patches are the whole process's."""
+    first, second = use_cassette(recorded(tmp_path)), use_cassette(recorded(tmp_path))
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    with block():
+        assert text_of(LIVE.chat(HELLO)) == "Recorded."
+    second.__exit__(None, None, None)
+    with block(), pytest.raises(LiveRequestRefused):
+        LIVE.chat(HELLO)
+
+
+async def test_no_cassette_beside_that_of_another_thread_or_task(tmp_path: Path) -> None:
+    path = recorded(tmp_path)
+
+    def in_a_thread() -> str:
+        with use_cassette(path):
+            return text_of(LIVE.chat(HELLO))
+
+    async def in_a_task() -> str:
+        with use_cassette(path):
+            await asyncio.sleep(0.05)
+            return text_of(LIVE.chat(HELLO))
+
+    with use_cassette(path), pytest.raises(CassetteError, match="around all of them"):
+        await asyncio.to_thread(in_a_thread)
+    told = await asyncio.gather(in_a_task(), in_a_task(), return_exceptions=True)
+    assert told[0] == "Recorded."
+    assert isinstance(told[1], CassetteError)
+    assert in_a_thread() == "Recorded."
+
+
+def test_an_emulator_within_a_cassette_answers(tmp_path: Path) -> None:
+    with use_cassette(recorded(tmp_path)):
+        with FakeMiMo(lambda request: Reply("From within.")) as mimo, all_requests_to(mimo):
+            assert text_of(LIVE.chat(HELLO)) == "From within."
+        assert text_of(LIVE.chat(HELLO)) == "Recorded."
+
+
+def test_what_a_filter_leaves_to_the_network_is_refused(tmp_path: Path) -> None:
+    vcr = register(VCR(record_mode="once", before_record_request=lambda request: None))
+    with block(), vcr.use_cassette(str(tmp_path / "a.yaml")), pytest.raises(LiveRequestRefused):
+        LIVE.chat(HELLO)
+
+
+def test_subprocesses_of_a_replay_may_not_ask(tmp_path: Path) -> None:
+    before = os.environ.get("MIMO_LIVE")
+    with use_cassette(recorded(tmp_path)):
+        assert os.environ["MIMO_LIVE"] == "false"
+    with block():
+        assert os.environ["MIMO_LIVE"] == "false"
+    assert os.environ.get("MIMO_LIVE") == before
+
+
+def test_the_environment_is_put_back_in_any_order() -> None:
+    first, second = environment(MIMO_X="1"), environment(MIMO_X="2")
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert os.environ["MIMO_X"] == "2"
+    second.__exit__(None, None, None)
+    assert "MIMO_X" not in os.environ
+
+
+async def test_a_langchain_model_does_not_stay_with_the_emulator() -> None:
+    """Its asynchronous client is made at its first use, when the environment led elsewhere."""
+    chat = ChatMiMo(model="mimo-v2.6-pro", api_key=KEY, base_url=None)
+    with FakeMiMo() as mimo, all_requests_to(mimo):
+        await chat.ainvoke("Hello")
+    with block(), pytest.raises(LiveRequestRefused, match="xiaomimimo"):
+        await chat.ainvoke("Hello")

@@ -159,8 +159,10 @@ def _holds_secret(name: str, values: list[str], side: str) -> bool:
 
 def _is_stand_in(value: str) -> bool:
     """`Bearer DUMMY`, `sk-not-a-key`: what people, and this kit, write in the place of a key."""
-    word = value.rpartition(" ")[2]
-    return len(word) < _SHORTEST or (_STAND_IN.search(word) is not None and _is_wordy(word))
+    return all(
+        len(word) < _SHORTEST or (_STAND_IN.search(word) is not None and _is_wordy(word))
+        for word in value.split()
+    )
 
 
 def _is_wordy(word: str) -> bool:

@@ -41,6 +41,7 @@ class MiMoCassette(Cassette):
     Attributes:
         matches_by_meaning: whether MiMo's requests are compared by our rules; where a project says
             `match_on`, they are compared by that.
+        opened: the moment, for `is_led(since=…)`.
         sent: what was asked while it was open, where a rule says how it is compared.
     """
 
@@ -50,6 +51,7 @@ class MiMoCassette(Cassette):
         self, path: Any, *, before_record_request: Filter | None = None, **options: Any
     ) -> None:
         super().__init__(path, before_record_request=self._filtered, **options)
+        self.opened = 0
         self.sent: list[Request] = []
         self._users_filter = before_record_request or (lambda request: request)
         self.matches_by_meaning = {mimo_request}.intersection(self._match_on) or (

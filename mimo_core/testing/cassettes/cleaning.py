@@ -68,18 +68,20 @@ def clean_request(request: Request, scrub: Scrub | None = None) -> MiMoRequest:
     """
     if isinstance(request, MiMoRequest) and request.secrets is not None:
         return request
-    body = request.body
+    body = _bytes_of(request.body)
     secrets = secrets_in(request.headers, request.uri, body)
     if isinstance(body, bytes) and body:
         body, _ = rewrite(body, [], key_edits(body, secrets))
         body = name_large(body)
         payload = json_of(body)
         body = body if payload is None else pretty(payload)
-        body, _ = rewrite(body, [], _scrubbed(body, scrub, by_line=False))
+        if scrub is not None:
+            body, _ = rewrite(body, [], _scrubbed(body, scrub, by_line=False))
+            body, _ = rewrite(body, [], key_edits(body, secrets))  # what it may have brought back
     uri = clean_uri(request.uri, secrets)
     cleaned = MiMoRequest(
         request.method,
-        uri if scrub is None else scrub(uri),
+        uri if scrub is None else clean_uri(scrub(uri), secrets),
         body,
         request_headers(request.headers, secrets),
     )
@@ -122,7 +124,9 @@ def clean_response(
     pieces = held.get("pieces") or []
     body, pieces = rewrite(body, pieces, key_edits(body, secrets))
     streamed = _is_stream(answer["headers"])
-    body, pieces = rewrite(body, pieces, _scrubbed(body, scrub, by_line=streamed))
+    if scrub is not None:
+        body, pieces = rewrite(body, pieces, _scrubbed(body, scrub, by_line=streamed))
+        body, pieces = rewrite(body, pieces, key_edits(body, secrets))  # what it may bring back
     shortened = Shortened([], "") if keep_audio else shorten(body)
     body, pieces = rewrite(body, pieces, shortened.edits)
     if emulated:
@@ -140,6 +144,20 @@ def clean_response(
     if shortened.note:
         answer["body"]["note"] = shortened.note
     return answer
+
+
+def _bytes_of(body: Any) -> Any:
+    """A request's body as bytes, however its HTTP library gives it: a file, pieces, JSON."""
+    if body is None or isinstance(body, bytes | str):
+        return body
+    if isinstance(body, dict | list):
+        return pretty(body)
+    if hasattr(body, "read"):
+        return _bytes_of(body.read())
+    if isinstance(body, bytearray | memoryview):
+        return bytes(body)
+    pieces = [piece.encode() if isinstance(piece, str) else bytes(piece) for piece in body]
+    return b"".join(pieces)
 
 
 def _scrubbed(body: bytes, scrub: Scrub | None, *, by_line: bool) -> list[Edit]:

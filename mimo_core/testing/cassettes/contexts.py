@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -89,27 +91,69 @@ def _config(vcr: Any, persister: MiMoPersister, **options: Any) -> dict[str, Any
 
 
 class _OpenCassette(CassetteContextDecorator):
-    """vcrpy's context of a cassette, during which our handlers are in the place of vcrpy's."""
+    """vcrpy's context of a cassette, during which our handlers are in the place of vcrpy's.
+
+    vcrpy patches the whole process, and whoever closes first takes the patches back. So contexts
+    end from the innermost outwards, whatever the order in which they are left, and none is opened
+    beside that of another thread or task: it would answer that one's requests.
+    """
+
+    _owner: tuple[int, object]
 
     def __enter__(self) -> Cassette:
-        with ExitStack() as stack:
+        owner = _current_owner()
+        with _lock, ExitStack() as stack:
+            if _open and not _may_nest(_open[-1]._owner, owner):
+                raise CassetteError(
+                    "Another thread or task has a cassette open, and it would answer the requests "
+                    "of this one too: open one cassette around all of them."
+                )
             stack.enter_context(replaced_handlers())
-            stack.enter_context(playing())
+            opened = stack.enter_context(playing())
             cassette = super().__enter__()
-            self._persister: MiMoPersister = cassette._persister  # type: ignore[assignment]
+            assert isinstance(cassette, MiMoCassette)
+            cassette.opened = opened
             stack.enter_context(_stand_in_key(cassette))
+            if cassette.record_mode == "none":
+                stack.enter_context(environment(MIMO_LIVE="false"))  # for subprocesses
             self._held = stack.pop_all()
-        self._cassette: MiMoCassette = cassette  # type: ignore[assignment]
+            self._owner, self._cassette, self._ended = owner, cassette, False
+            self._raised: tuple[Any, ...] = ()
+            _open.append(self)
         return cassette
 
     def __exit__(self, *raised: Any) -> None:
-        with self._held:
-            super().__exit__(*raised)
+        with _lock:
+            self._ended, self._raised = True, raised
+            while _open and _open[-1]._ended:
+                _open.pop()._close()
         if not any(raised):
-            self._persister.check_saved()
+            self._cassette._persister.check_saved()
+            rule = self._cassette._persister.rule
             # The rule of a whole project need not concern each of its tests.
-            if self._persister.rule is not None and self._persister.whole:
-                check_found(self._persister.rule, [*self._cassette.requests, *self._cassette.sent])
+            if rule is not None and self._cassette._persister.whole:
+                check_found(rule, [*self._cassette.requests, *self._cassette.sent])
+
+    def _close(self) -> None:
+        with self._held:
+            super().__exit__(*self._raised)
+
+
+_Owner = tuple[int, object]
+_lock = threading.RLock()
+_open: list[_OpenCassette] = []
+
+
+def _current_owner() -> _Owner:
+    """The thread and the task that run now; None without a task."""
+    try:
+        return threading.get_ident(), asyncio.current_task()
+    except RuntimeError:
+        return threading.get_ident(), None
+
+
+def _may_nest(outer: _Owner, inner: _Owner) -> bool:
+    return outer[0] == inner[0] and outer[1] in (None, inner[1])
 
 
 def provenance_of(path: str | Path) -> Provenance | None:

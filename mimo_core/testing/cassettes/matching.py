@@ -78,6 +78,10 @@ def best_match(
     Returns:
         The index of the recorded request, or None where its answer is not to be had.
     """
+    if rule is not None:  # what is equal without it comes first
+        exact = best_match(sent, candidates, None, allow_repeats=allow_repeats)
+        if exact is not None:
+            return exact
     pool = _nearest(sent, _equal(sent, candidates, rule))
     return next((one.index for one in pool if allow_repeats or not one.played), None)
 

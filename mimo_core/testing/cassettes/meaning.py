@@ -40,18 +40,30 @@ def meaning_of(body: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         A new dict without nulls, `stream: false` and `stream_options`, in which the descriptions of
-        tools and schemas are indented as `inspect.cleandoc` does.
+        tools and schemas are indented as `inspect.cleandoc` does, and reasoning has one name.
     """
     kept = {name: value for name, value in body.items() if value is not None}
     kept.pop("stream_options", None)  # the service sends usage either way
     if kept.get("stream") is False:
         del kept["stream"]
+    if isinstance(kept.get("messages"), list):
+        kept["messages"] = [_message(message) for message in kept["messages"]]
     if isinstance(kept.get("tools"), list):
         kept["tools"] = [_tool(tool) for tool in kept["tools"]]
     form = kept.get("response_format")
     if isinstance(form, dict) and isinstance(form.get("json_schema"), dict):
         kept["response_format"] = {**form, "json_schema": _described(form["json_schema"])}
     return kept
+
+
+def _message(message: Any) -> Any:
+    """A message whose reasoning stands under one name: servers differ in it, or take several."""
+    if not isinstance(message, dict) or "reasoning" not in message:
+        return message
+    said = {name: value for name, value in message.items() if name != "reasoning"}
+    if said.get("reasoning_content") in (None, message["reasoning"]):
+        return {**said, "reasoning_content": message["reasoning"]}
+    return message
 
 
 def _tool(tool: Any) -> Any:

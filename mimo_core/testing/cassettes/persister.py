@@ -23,6 +23,7 @@ from mimo_core.testing.cassettes.cleaning import (
     clean_response,
     is_clean,
 )
+from mimo_core.testing.cassettes.edits import rewrite
 from mimo_core.testing.cassettes.matching import FOREIGN
 from mimo_core.testing.cassettes.provenance import (
     EMULATOR_SERVER,
@@ -30,6 +31,7 @@ from mimo_core.testing.cassettes.provenance import (
     emulator_uri,
     host_of,
 )
+from mimo_core.testing.cassettes.redaction import clean_uri, key_edits
 from mimo_core.testing.cassettes.vcrpy import (
     CASSETTE_FORMAT_VERSION,
     CassetteNotFoundError,
@@ -166,10 +168,13 @@ class MiMoPersister:
             response, known, emulated=emulated, scrub=self.scrub, keep_audio=self._keep_audio
         )
         body = request.body
+        if isinstance(body, bytes):  # another request's key, which this one's prompt may say
+            body, _ = rewrite(body, [], key_edits(body, secrets))
+        uri = clean_uri(request.uri, secrets)
         return {
             "request": {
                 "method": request.method,
-                "uri": emulator_uri(request.uri) if emulated else request.uri,
+                "uri": emulator_uri(uri) if emulated else uri,
                 "body": as_text(body) if body else body,
                 "headers": {name: [value] for name, value in request.headers.items()},
             },
@@ -236,14 +241,26 @@ def _load(path: Path, serializer: Serializer) -> tuple[list[Request], list[dict[
             foreign = bool(one.get(FOREIGN_MARK))
             requests.append(Request(**one["request"]) if foreign else _recorded(one, match))
             responses.append(convert_to_bytes(one["response"]))
-            _ = one["response"]["status"]["code"], one["response"]["headers"].items()
-            _ = one["response"]["body"]["string"]
+            _check_response(one["response"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CassetteError(
                 f"{path}: interaction {number} is not one ({type(error).__name__}: {error}). "
                 "Record it again."
             ) from error
     return requests, responses
+
+
+def _check_response(response: Mapping[str, Any]) -> None:
+    """Raise one of Python's errors for what cannot be played."""
+    body, code = response["body"], response["status"]["code"]
+    if type(code) is not int:
+        raise TypeError(f"the status is {code!r}")
+    _ = response["headers"].items(), body["string"]
+    for name in ("pieces", "times"):
+        if any(type(length) is not int for length in body.get(name) or ()):
+            raise TypeError(f"{name} are not whole numbers")
+    if not isinstance(body.get("broken") or {}, dict):
+        raise TypeError("broken is not a mapping")
 
 
 def _recorded(interaction: Mapping[str, Any], match: str) -> MiMoRequest:

@@ -18,6 +18,8 @@ from mimo_core.testing.cassettes.edits import Edit, json_of
 
 REDACTED = "REDACTED"
 _KEY_HEADERS = ("api-key", "x-api-key", "authorization")
+# Of the value of such a header, the first word may stand in the file where it is one of these.
+_SCHEMES = frozenset({"bearer", "basic", "digest", "negotiate", "token", "apikey"})
 _REQUEST_HEADERS = frozenset(
     {"accept", "content-type", "anthropic-version", "anthropic-beta", *_KEY_HEADERS}
 )
@@ -106,8 +108,9 @@ def request_headers(headers: Mapping[str, Any], secrets: Iterable[str] = ()) -> 
     for name, given in headers.items():
         value = (_values(given) or [""])[0]
         if name.lower() in _KEY_HEADERS:
-            scheme, space, _ = value.rpartition(" ")
-            kept[name.lower()] = scheme + space + REDACTED
+            scheme, space, _ = value.partition(" ")
+            known = scheme.lower() in _SCHEMES
+            kept[name.lower()] = scheme + space + REDACTED if known else REDACTED
         elif name.lower() in _REQUEST_HEADERS:
             kept[name.lower()] = clean_text(value, secrets)
     return dict(sorted(kept.items()))

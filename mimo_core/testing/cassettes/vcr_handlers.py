@@ -16,6 +16,7 @@ from typing import Any
 
 from mimo_core._addresses import is_loopback
 from mimo_core._http.clients import OURS
+from mimo_core._http.destination import check_live, is_led
 from mimo_core.testing.cassettes.cassette import MiMoCassette, candidates_of
 from mimo_core.testing.cassettes.cleaning import MiMoRequest, is_clean
 from mimo_core.testing.cassettes.edits import split
@@ -56,6 +57,8 @@ def replaced_handlers() -> Iterator[None]:
 def _handle_request(cassette: Cassette, real: Any, transport: Any, request: Any, httpx: Any) -> Any:
     body = b"".join(request.stream)
     request.stream = httpx.ByteStream(body)
+    if _is_led_past(cassette, request):
+        return real(transport, request)
     if (cleaned := _cleaned(cassette, request, body)) is None:
         return _vcr_handle_request(cassette, real, transport, request, httpx)
     if (answer := _replayed(cassette, cleaned, request, httpx)) is not None:
@@ -75,6 +78,8 @@ async def _handle_async_request(
 ) -> Any:
     body = b"".join([part async for part in request.stream])
     request.stream = httpx.ByteStream(body)
+    if _is_led_past(cassette, request):
+        return await real(transport, request)
     if (cleaned := _cleaned(cassette, request, body)) is None:
         return await _vcr_handle_async_request(cassette, real, transport, request, httpx)
     if (answer := _replayed(cassette, cleaned, request, httpx)) is not None:
@@ -89,6 +94,13 @@ async def _handle_async_request(
     return _recording(cassette, cleaned, response, httpx, began)
 
 
+def _is_led_past(cassette: Cassette, request: Any) -> bool:
+    """Whether an emulator answers that was set up within a cassette which only plays."""
+    if not isinstance(cassette, MiMoCassette) or OURS not in request.extensions:
+        return False
+    return cassette.write_protected and is_led(since=cassette.opened)
+
+
 def _cleaned(cassette: Cassette, request: Any, body: bytes) -> Request | None:
     """The request as it would stand in our file.
 
@@ -100,6 +112,8 @@ def _cleaned(cassette: Cassette, request: Any, body: bytes) -> Request | None:
     kind = MiMoRequest if OURS in request.extensions else Request
     sent = kind(request.method, str(request.url), body, dict(request.headers))
     cleaned = cassette.filter_request(sent)
+    if cleaned is None and OURS in request.extensions:
+        check_live(str(request.url))  # a filter of the user's leaves it to the network
     return cleaned if is_clean(cleaned) else None
 
 
