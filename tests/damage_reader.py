@@ -275,8 +275,9 @@ def _read_body(payload: dict[str, Any], protocol: str, reading: Reading) -> None
         choice = _object(choices[0] if choices else None, "the choice")
         _object(choice.get("message"), "message")
         _read_choice(choice, "message", reading)
-        calls = reading.calls.pop(None, [])
-        reading.calls |= {n: [call] for n, call in enumerate(calls, len(reading.calls))}
+        # Each entry of a whole answer is a call of its own, whatever its index.
+        calls = [call for pieces in reading.calls.values() for call in pieces]
+        reading.calls = {n: [call] for n, call in enumerate(calls)}
         return
     blocks = _of(payload.get("content"), list, "content")
     if not blocks and not payload.get("stop_reason"):
