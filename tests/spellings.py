@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import os
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -74,3 +75,18 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "in a terminal's title": lambda key: f"\x1b]0;{key}\x07",
     "a terminal's title": lambda key: f"{key[:9]}\x1b]0;title\x07{key[9:]}",
 }
+
+_ONE_IN = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 3
+
+
+def spellings_at(place: int) -> dict[str, Callable[[str], str]]:
+    """Those that are tried at one of many places: one in three, and others at the next place.
+
+    That the scrubber knows each of them is tried by itself (`tests/core/test_spellings.py`); at a
+    place, that it is asked there. `make fuzz` tries all of them at each place.
+
+    Args:
+        place: the number of the place.
+    """
+    names = list(SPELLINGS)[place % _ONE_IN :: _ONE_IN]
+    return {name: SPELLINGS[name] for name in names}

@@ -1,10 +1,12 @@
 """The README's programs pass mypy in strict mode and pyright, as in an editor.
 
 So does ordinary use of the public names (`public_api_use.py`), there in pyright's strict mode too.
+`make types` runs it, beside mypy over the sources; `make test` leaves it out.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +16,12 @@ import pytest
 
 from tests.test_readme import PROGRAMS
 
-pytestmark = pytest.mark.slow  # two type checkers read LangChain
+pytestmark = [
+    pytest.mark.slow,  # two type checkers read LangChain, for up to half a minute
+    pytest.mark.skipif(
+        not os.environ.get("MIMO_TYPES"), reason="MIMO_TYPES=1 has to ask for it: make types"
+    ),
+]
 
 # What the checkers say about LangGraph's types, not about ours: `stream(stream_mode="messages")`
 # is typed as giving dicts, and the shorthand `("user", "…")` for a message is not in its types.
