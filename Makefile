@@ -17,10 +17,11 @@ export PYTHONDONTWRITEBYTECODE =
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
 
-# The invariants, with thirty times the examples of `make test`: any history, any argument, any hint.
+# The invariants, with thirty times the examples of `make test`: any history, any argument, any hint;
+# of the canary each place with each spelling, where `make test` tries one in three.
 fuzz: $(VENV)/installed
 	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests \
-		-k 'any_history or any_argument or any_option or agrees or round_trip or type_hints or any_damage or real_sockets or wrong_inputs'
+		-k 'any_history or any_argument or any_option or agrees or round_trip or type_hints or any_damage or real_sockets or wrong_inputs or canary'
 
 # Where LiteLLM cannot be installed, its tests are skipped, and the last line says so.
 LITELLM_LOG := $(VENV)/litellm.log
@@ -139,7 +140,7 @@ lint: $(VENV)/installed
 # The files that mypy checks are in pyproject.toml; pyright sees the README as a reader's editor does.
 types: $(VENV)/installed
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/test_readme_types.py
+	MIMO_TYPES=1 $(BIN)/python -m pytest -q tests/test_readme_types.py
 
 coverage: $(VENV)/installed
 	$(PYTEST) --cov --cov-report=term
