@@ -212,9 +212,13 @@ class _NoPackages(BaseHTTPRequestHandler):
         """Nothing is written to the tests' output."""
 
 
+class _Index(ThreadingHTTPServer):
+    request_queue_size = 128  # uv asks for 50 packages at once; of those past a queue of 5 it waits
+
+
 @pytest.fixture
 def empty_index() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _NoPackages) as server:
+    with _Index(("127.0.0.1", 0), _NoPackages) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/simple/"
