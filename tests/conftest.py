@@ -13,6 +13,16 @@ from mimo_core.testing.emulator import FakeMiMo
 
 KEY = "sk-secret0123456789abcdef"  # looks like a key; whatever prints it has a defect
 
+LEAN = [
+    f"-pno:{name}"
+    for name in (
+        *("langsmith_plugin", "hypothesispytest", "pytest_cov"),
+        *("benchmark", "codspeed", "syrupy"),
+    )
+]
+"""Options for pytest in a process of its own: without the plugins that have nothing to do with
+recordings and take as long to load as all the rest."""
+
 settings.register_profile("mimo", deadline=None, database=None, max_examples=60)
 settings.register_profile("fuzz", deadline=None, database=None, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "mimo"))
@@ -29,13 +39,15 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """What was imported and collected stays to the end: 800,000 objects that no later search for
-    garbage, and many tests start one, has to look through."""
+    garbage, and many tests start one, has to look through. By itself Python searches less often:
+    the reports of thousands of tests, which it would look through again and again, are kept."""
     gc.disable()
     try:
         return (yield)
     finally:
         gc.collect()
         gc.freeze()
+        gc.set_threshold(10_000, 20, 20)
         gc.enable()
 
 

@@ -126,10 +126,10 @@ async def connected(peer: Peer, *, tls: bool = False) -> Any:
 
 
 async def everything(stream: Any) -> bytes:
-    data = b""
+    pieces = []
     while piece := await stream.read(65536, timeout=5):
-        data += piece
-    return data
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def stays_open(connection: socket.socket) -> None:

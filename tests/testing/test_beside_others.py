@@ -7,6 +7,7 @@ import pytest
 
 from mimo_core import MiMoClient
 from mimo_core.testing import use_cassette
+from tests.conftest import LEAN
 
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.slow  # test runs in processes of their own, with workers
@@ -102,8 +103,8 @@ def test_the_network_is_blocked():
 NUMBER = TESTS.count("def test_")
 
 
-@pytest.mark.parametrize("mode", ["strict", "auto"])
-def test_with_all_of_them_at_once(mode: str, pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize(("mode", "workers"), [("strict", 2), ("auto", 0)])
+def test_with_all_of_them_at_once(mode: str, workers: int, pytester: pytest.Pytester) -> None:
     pytester.makeini(
         f"[pytest]\nasyncio_mode = {mode}\nasyncio_default_fixture_loop_scope = function\n"
         "addopts = -p no:cacheprovider\n"
@@ -114,7 +115,7 @@ def test_with_all_of_them_at_once(mode: str, pytester: pytest.Pytester) -> None:
         path = pytester.path / "cassettes" / "test_all" / f"{name}.yaml"
         with use_cassette(path, emulate=["Light rain."]), MiMoClient("sk-not-a-key") as client:
             client.chat(said)
-    options = ["-q", "-n2", "--disable-socket", "--block-network", "--mimo-faults"]
+    options = ["-q", *LEAN, f"-n{workers}", "--disable-socket", "--block-network", "--mimo-faults"]
     done = pytester.runpytest_subprocess(*options)
     done.assert_outcomes(passed=NUMBER)
     done.stdout.fnmatch_lines(["2 retried, 1 reported"])

@@ -10,6 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.conftest import LEAN
+
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.slow  # whole test runs, with LangChain and llm loaded
 
@@ -428,7 +430,7 @@ def test_it(number, fake_mimo):
     ask()
 """
     project.pytester.makepyfile(test_it=START + source)
-    done = project.pytester.runpytest_subprocess("-n2", "--mimo-faults-fail=swallowed")
+    done = project.pytester.runpytest_subprocess("-n2", *LEAN, "--mimo-faults-fail=swallowed")
     done.assert_outcomes(passed=4)
     assert [list(project.verdicts(test=test).values()) for test in range(4)] == [
         ["retried", "reported"]

@@ -16,7 +16,7 @@ import pytest
 
 from mimo_core import MiMoClient
 from mimo_core.testing import FakeMiMo, Fault, ReceivedRequest, Reply, use_cassette
-from tests.conftest import KEY
+from tests.conftest import KEY, LEAN
 
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.slow  # whole test runs, with LangChain and llm loaded
@@ -280,7 +280,7 @@ def test_it(text, fake_mimo, mimo_cassette):
 
 def run(project: pytest.Pytester, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *arguments],
+        [sys.executable, "-m", "pytest", "-q", *LEAN, *arguments],
         cwd=project.path,
         capture_output=True,
         text=True,
@@ -319,7 +319,7 @@ def test_it(request):
     assert ours == {"mimo_core", "mimo_core.testing", "mimo_core.testing.plugin"} | faults
 """
     )
-    libraries = ("asyncio", "anyio", "langsmith_plugin", "hypothesispytest", "socket", "cov")
+    libraries = ("asyncio", "anyio", "socket")
     mockers = ("pytest_httpx", "respx")  # they import httpx
     others = [option for name in libraries + mockers for option in ("-p", f"no:{name}")]
     ini = INI.replace("asyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n", "")

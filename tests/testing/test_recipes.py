@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mimo_core.testing import FakeMiMo
-from tests.conftest import KEY
+from tests.conftest import KEY, LEAN
 
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.slow  # processes, as a reader would start them
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow  # processes, as a reader would start them
 PAGE = (Path(__file__).parents[2] / "docs" / "testing-recipes.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(?:python|ini)\n# (\S+)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 RECIPES = re.findall(r"^## \d+\. (.*)$", PAGE, re.MULTILINE)
-QUIET = ("-q", "-p", "no:randomly", "-p", "no:cacheprovider")
+QUIET = ("-q", "-p", "no:randomly", "-p", "no:cacheprovider", *LEAN)
 RECORDED = ("test_recorded.py", "test_differs.py")
 
 
@@ -47,12 +47,11 @@ def test_the_recipes_run(project: pytest.Pytester, monkeypatch: pytest.MonkeyPat
     assert all(KEY not in path.read_text("utf-8") for path in cassettes)
 
     files = [name for name, _ in BLOCKS if name.startswith("test_")]
-    done = project.runpytest_subprocess(*QUIET, "-rA", *files)
+    done = project.runpytest_subprocess(*QUIET, "-rA", *files, "shared")
     tests = sum(text.count("\ndef test_") + text.count("\nasync def test_") for _, text in BLOCKS)
-    done.assert_outcomes(passed=tests - 1)  # that in shared/ is not among them
-    for name in files:
+    done.assert_outcomes(passed=tests + 1)  # that in shared/ has two cases
+    for name in (*files, "shared/test_shared.py"):
         assert f"PASSED {name}::" in done.stdout.str()
-    project.runpytest_subprocess(*QUIET, "shared").assert_outcomes(passed=2)
 
 
 def test_the_report_of_faults_is_the_one_on_the_page(project: pytest.Pytester) -> None:
