@@ -17,7 +17,7 @@ export PYTHONDONTWRITEBYTECODE =
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
 
-# The invariants, with thirty times the examples of `make test`: any history, any argument, any hint;
+# The invariants, with fifty times the examples of `make test`: any history, any argument, any hint;
 # of the canary each place with each spelling, where `make test` tries one in three.
 fuzz: $(VENV)/installed
 	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests \

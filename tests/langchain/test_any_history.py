@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from langchain.agents import create_agent
 from langchain_core.messages import (
@@ -170,6 +170,7 @@ REPLIES = st.builds(
     streaming=st.booleans(),
     output_version=st.sampled_from(["v0", "v1"]),
 )
+@settings(max_examples=settings().max_examples // 3)  # an agent of three turns takes its time
 @pytest.mark.slow
 def test_an_agents_thread_goes_on(
     model: Callable[..., ChatMiMo],
