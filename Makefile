@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal -q
 export UV_COMPILE_BYTECODE = 1
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test test-fast fuzz mutants soak foreign litellm lock audit secrets audit-packages workflows build sbom lint types coverage test-core-1.7 node record drift tables bench bench-compare bench-short clean
+.PHONY: demo test test-fast fuzz mutants soak foreign litellm lock audit secrets audit-packages workflows build release-check sbom lint types coverage test-core-1.7 node record drift tables docs docs-check bench bench-compare bench-short clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -60,6 +60,7 @@ lock: $(VENV)/installed
 	$(COMPILE) pyproject.toml --extra all --group dev --output-file requirements/dev.lock
 	$(COMPILE) pyproject.toml --extra all --constraint requirements/dev.lock --output-file requirements/runtime.lock
 	$(COMPILE) --group bench --constraint requirements/dev.lock --output-file requirements/bench.lock
+	$(COMPILE) pyproject.toml --extra all --group dev --group docs --constraint requirements/dev.lock --output-file requirements/docs.lock
 	$(COMPILE) --group release --output-file requirements/release.lock
 	$(COMPILE) --group installer --output-file requirements/installer.lock
 	$(COMPILE) requirements/litellm.in --output-file requirements/litellm.lock
@@ -74,19 +75,23 @@ secrets: $(VENV)/installed
 workflows: .venv-release/installed
 	.venv-release/bin/zizmor --offline --quiet .github
 
-LOCKS := runtime dev bench litellm release installer
+LOCKS := runtime dev bench docs litellm release installer
 audit-packages: .venv-release/installed
 	.venv-release/bin/pip-audit --strict --disable-pip --progress-spinner off $(LOCKS:%=-r requirements/%.lock)
 
-# What is published: the project, and the three names that install it. Those are wheels only: their
-# version comes from a file above them, which an sdist of theirs would lack.
+# What is published: four distributions, each with an sdist and the wheel that is built from it.
+# Their code stands at the top; distributions/hatch_build.py brings it. mimo-plugins is not among them.
 build: .venv-release/installed
 	rm -rf dist
-	.venv-release/bin/python -m build --no-isolation --outdir dist .
-	for name in langchain-mimo llm-mimo pytest-mimo; do \
-		.venv-release/bin/python -m build --no-isolation --wheel --outdir dist distributions/$$name || exit 1; \
+	for name in mimo-core langchain-mimo llm-mimo pytest-mimo; do \
+		.venv-release/bin/python -m build --no-isolation --outdir dist distributions/$$name || exit 1; \
 	done
 	.venv-release/bin/twine check --strict dist/*
+
+# Before a release, by hand (minutes, and the package index): everything that was built is installed as
+# users install it, into empty environments, and its quick start runs there. ONLY= takes one way.
+release-check: build docs
+	$(BIN)/python -m scripts.release_check $(if $(ONLY),--only '$(ONLY)')
 
 # What a release depends on, with all extras, as the lock has it (CycloneDX).
 sbom: .venv-release/installed
@@ -187,5 +192,20 @@ $(VENV)/bench-installed: $(VENV)/installed requirements/bench.lock
 	$(INSTALL) $(if $(LOCK),$(LOCKED) -r requirements/bench.lock,--group bench)
 	@touch $@
 
+# The site, offline, into site/. --strict: a link or an anchor that leads nowhere ends it.
+docs: .venv-docs/installed
+	.venv-docs/bin/python -m mkdocs build --strict --quiet
+
+# The site in headless Chromium, the shell commands of its pages, and the examples that need more than
+# the other tests have (FastAPI, MCP).
+docs-check: docs
+	MIMO_DOCS=1 .venv-docs/bin/python -m pytest -n 2 -q tests/test_docs.py tests/test_docs_site.py tests/test_examples.py
+
+.venv-docs/installed: requirements/docs.lock | $(VENV)/installed
+	$(PYTHON) -m venv --without-pip .venv-docs
+	$(BIN)/uv pip sync --quiet --python .venv-docs --require-hashes requirements/docs.lock
+	$(BIN)/uv pip install --quiet --python .venv-docs --no-deps --no-build-isolation --editable .
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .venv-1.7 .venv-litellm .venv-foreign .venv-release dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf site .venv-docs $(VENV) .venv-1.7 .venv-litellm .venv-foreign .venv-release dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
