@@ -28,7 +28,7 @@ def test_a_client_of_the_user(
     connect: Connect, mimo: FakeMiMo, hello: Request, library: Any, slept: list[float]
 ) -> None:
     is_sync = connect().kind == "sync"
-    http = library.Client(timeout=1) if is_sync else library.AsyncClient(timeout=1)
+    http = library.Client(timeout=0.5) if is_sync else library.AsyncClient(timeout=0.5)
     mimo.queue(
         "Hi",
         "Ho",

@@ -163,8 +163,8 @@ def test_silence_is_not_tolerated_for_longer_than_the_read_timeout(
 
 
 def test_comment_lines_are_life(connect: Connect, mimo: FakeMiMo, hello: Request) -> None:
-    mimo.queue(Fault(reply=Reply("Hi"), comments=8, comment_interval=0.1))
-    assert text_of(collect(connect(timeout=(5, 0.4)).stream(hello))) == "Hi"
+    mimo.queue(Fault(reply=Reply("Hi"), comments=8, comment_interval=0.05))
+    assert text_of(collect(connect(timeout=(5, 0.3)).stream(hello))) == "Hi"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mimo_core._redact import Scrubber, scrub_exceptions, without_keys
 from tests.leaks import shows
-from tests.spellings import SPELLINGS, unicode_escaped
+from tests.spellings import SPELLINGS, spellings_at, unicode_escaped
 
 KEY = "AbCdEf0123456789ghIJ/kl+Q"
 """Without a tell-tale prefix, and with the characters that encodings change."""
@@ -30,6 +30,10 @@ EXACT = {name: spelled for name, spelled in SPELLINGS.items() if not _BEYOND_IT.
 def test_a_key_is_found_in_every_spelling(spelled: Callable[[str], str]) -> None:
     text = f"你好: the key {spelled(KEY)} is not known"
     assert without_keys(text, KEY) == "你好: the key *** is not known"
+
+
+def test_three_places_of_the_canary_in_a_row_try_every_spelling() -> None:
+    assert {name for place in (7, 8, 9) for name in spellings_at(place)} == set(SPELLINGS)
 
 
 @pytest.mark.parametrize("alphabet", [base64.b64encode, base64.urlsafe_b64encode])
