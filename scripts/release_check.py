@@ -25,6 +25,7 @@ from mimo_core.testing import FakeMiMo, Reply
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("mimo-core", "langchain-mimo", "llm-mimo", "pytest-mimo")
+CLONE = f"git+file://localhost{ROOT.as_posix()}"  # older pips want a host in an address
 SAID = "I am an emulated answer."
 KEY = "sk-release-check"  # the emulator's; no service knows it
 ASK_LLM = ["-m", "mimo-v2.6-pro", "please introduce yourself"]
@@ -209,7 +210,7 @@ def old_llm_is_refused(place: Place) -> None:
 
 def from_git(place: Place) -> None:
     """What works before a release: the same names, from the last commit of this clone."""
-    git = f"git+{ROOT.as_uri()}#subdirectory=distributions/"
+    git = f"{CLONE}#subdirectory=distributions/"
     names = ("mimo-core", "langchain-mimo", "llm-mimo")
     del place.environment["UV_FIND_LINKS"], place.environment["PIP_FIND_LINKS"]
     place.environment_with(*(f"{name} @ {git}{name}" for name in names))
@@ -221,7 +222,7 @@ def from_git(place: Place) -> None:
 def clone_is_whole(place: Place) -> None:
     """`mimo-plugins` from git: everything in one, as the project is developed."""
     del place.environment["UV_FIND_LINKS"], place.environment["PIP_FIND_LINKS"]
-    scripts = place.environment_with(f"mimo-plugins[all] @ git+{ROOT.as_uri()}")
+    scripts = place.environment_with(f"mimo-plugins[all] @ {CLONE}")
     place.answers(scripts / "python", "-c", LANGCHAIN)
     place.answers(scripts / "llm", *ASK_LLM)
 
