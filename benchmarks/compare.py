@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from report import cost
+from floor_table import cost
 from run import WORK, Bench, Work, Worker
 
 ROOT = Path(__file__).parent.parent

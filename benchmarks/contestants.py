@@ -1,14 +1,15 @@
-"""Who is measured: ChatMiMo, its peers, and the floors under all of them.
+"""Who is measured: ChatMiMo, its peers, and the floors under all of them (two are in `floors.py`).
 
 Each contestant is made for a base URL and has the methods that the benchmarks call.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-PROMPT = "Say something."
+from floors import PROMPT, WakeUp, core_floor
+
 TOOL = {
     "description": "Looks something up.",
     "type": "object",
@@ -27,6 +28,7 @@ class LangChain:
         self._class = getattr(__import__(module), name)
         self._arguments = {"api_key": "sk-bench", "base_url": base_url, "max_retries": 0, **kwargs}
         self._models: dict[str, Any] = {}
+        self._history: list[Any] = []
 
     def make(self, model: str = "text-10-burst") -> Any:
         return self._class(model=model, **self._arguments)
@@ -53,6 +55,37 @@ class LangChain:
         turn = [("human", "What is the weather in Paris?"), ("ai", "Sunny, 21 degrees.")]
         self.model(model).invoke([*turn * (size // 2), ("human", PROMPT)])
 
+    def messages_setup(self, model: str, size: int) -> None:
+        """`size` messages of an agent, not yet sent: a question, then calls and results."""
+        from langchain_core.messages import HumanMessage
+
+        self._history = [HumanMessage("What is the weather in Paris?")]
+        while len(self._history) < size:
+            self._extend()
+
+    def _extend(self) -> None:
+        from langchain_core.messages import AIMessage, ToolMessage
+
+        call = {"name": "look_up", "args": {"query": "Paris"}, "id": f"call_{len(self._history)}"}
+        self._history.append(AIMessage("I look it up.", tool_calls=[call]))
+        self._history.append(ToolMessage("Sunny, 21 degrees.", tool_call_id=call["id"]))
+
+    def messages(self, model: str, size: int) -> None:
+        """One call with those messages."""
+        self.model(model).invoke(self._history)
+
+    def turns_setup(self, model: str, size: int) -> None:
+        """The same messages, sent once."""
+        self.messages_setup(model, size)
+        self.model(model).invoke(self._history)
+
+    def turns(self, model: str, size: int) -> int:
+        """Five more turns of the agent: each sends all messages and two new ones."""
+        for _ in range(5):
+            self._extend()
+            self.model(model).invoke(self._history)
+        return 5
+
     def tools(self, model: str, size: int) -> None:
         """One call that offers `size` tools."""
         key = f"{model} with {size} tools"
@@ -75,8 +108,18 @@ class Httpx2:
         self._async_client: httpx2.AsyncClient | None = None
         self._httpx2, self._from_json = httpx2, from_json
 
-    def _body(self, model: str, stream: bool) -> dict[str, Any]:
-        return {"model": model, "messages": [{"role": "user", "content": PROMPT}], "stream": stream}
+    def _body(self, model: str, stream: bool, size: int = 0) -> dict[str, Any]:
+        messages = [{"role": "user", "content": PROMPT}]
+        call = {
+            "id": "call_1",
+            "type": "function",
+            "function": {"name": "look_up", "arguments": '{"query": "Paris"}'},
+        }
+        turn = [
+            {"role": "assistant", "content": "I look it up.", "tool_calls": [call]},
+            {"role": "tool", "content": "Sunny, 21 degrees.", "tool_call_id": "call_1"},
+        ]
+        return {"model": model, "messages": [*messages, *turn * (size // 2)], "stream": stream}
 
     def _events(self, data: bytes) -> int:
         events = [line for line in data.split(b"\n") if line.startswith(b"data: {")]
@@ -106,6 +149,13 @@ class Httpx2:
                 count += self._events(whole)
             return count
 
+    def messages(self, model: str, size: int) -> None:
+        """The body is made anew, as nothing is known of what was sent before."""
+        body = self._body(model, False, size)
+        self._from_json(self._client.post(self._url, json=body).content)
+
+    turns = messages
+
     def invoke(self, model: str) -> None:
         self._from_json(self._client.post(self._url, json=self._body(model, False)).content)
 
@@ -116,47 +166,12 @@ class Httpx2:
         self._from_json(response.content)
 
 
-def _core_floor(base_url: str) -> Any:
-    """langchain-core building and yielding chunks by its public constructors, without a network."""
-    from langchain_core.language_models.chat_models import BaseChatModel
-    from langchain_core.messages import AIMessageChunk
-    from langchain_core.outputs import ChatGenerationChunk
-
-    class Floor(BaseChatModel):
-        count: int
-
-        @property
-        def _llm_type(self) -> str:
-            return "floor"
-
-        def _generate(self, *args: Any, **kwargs: Any) -> Any:
-            raise NotImplementedError
-
-        def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
-            for _ in range(self.count):
-                yield ChatGenerationChunk(message=AIMessageChunk(content="word000 "))
-
-        async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
-            for chunk in self._stream():
-                yield chunk
-
-    class Contestant:
-        def stream(self, model: str) -> int:
-            floor = Floor(count=int(model.split("-")[1]))
-            return sum(1 for _ in floor.stream(PROMPT))
-
-        async def astream(self, model: str) -> int:
-            floor = Floor(count=int(model.split("-")[1]))
-            return len([1 async for _ in floor.astream(PROMPT)])
-
-    return Contestant()
-
-
 CONTESTANTS: dict[str, Any] = {
     "ChatMiMo": lambda url: LangChain("langchain_mimo", "ChatMiMo", url),
     "ChatMistralAI": lambda url: LangChain("langchain_mistralai", "ChatMistralAI", url),
     "ChatOpenAI": lambda url: LangChain("langchain_openai", "ChatOpenAI", url),
     "ChatDeepSeek": lambda url: LangChain("langchain_deepseek", "ChatDeepSeek", url),
     "httpx2 + JSON": Httpx2,
-    "langchain-core": _core_floor,
+    "langchain-core": core_floor,
+    "wake-up + JSON": WakeUp,
 }

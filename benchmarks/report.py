@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import platform
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from floor_table import cost, floor_table, fresh_table
+from fresh import Figures, Fresh
 from startup import UNITS, derived
 
 HERE = Path(__file__).parent
@@ -30,15 +32,11 @@ Growth = dict[str, dict[int, Answers]]
 
 
 class Run(NamedTuple):
-    """One full run: the answers by row, and the times of `startup.py` by name."""
+    """One full run: the answers by row, the times of `startup.py`, the figures of `fresh.py`."""
 
     figures: dict[str, Answers]
     startup: dict[str, float]
-
-
-def cost(answer: dict[str, Any]) -> float:
-    """CPU microseconds an event (or a call)."""
-    return float(answer["cpu"] / answer["events"] * 1e6)
+    fresh: Figures
 
 
 def ratio(answers: Answers, peer: str, key: str = "") -> float:
@@ -47,7 +45,7 @@ def ratio(answers: Answers, peer: str, key: str = "") -> float:
     return statistics.median(a[key] / b[key] if key else cost(a) / cost(b) for a, b in pairs)
 
 
-def report(works: Any, runs: list[Run]) -> str:
+def report(works: Any, fresh_rows: Sequence[Fresh], runs: list[Run]) -> str:
     """All tables as Markdown."""
     counted = f"{len(runs)} full run{'s' if len(runs) > 1 else ''}, one after the other"
     lines = [
@@ -56,6 +54,11 @@ def report(works: Any, runs: list[Run]) -> str:
         f"{counted}; a column for each.",
         "",
         *_ratios(works, runs),
+        *_fresh_targets(fresh_rows, runs),
+        "",
+        *floor_table(works, fresh_rows, runs),
+        "",
+        *fresh_table(fresh_rows, runs[-1].fresh),
         "",
         *_costs(runs[-1].figures),
         "",
@@ -79,9 +82,12 @@ def _ratios(works: Any, runs: list[Run]) -> list[str]:
         for peer, target in work.targets.items():
             reached = [ratio(run.figures[work.name], peer) for run in runs]
             rows.append(_row(work.name, peer, reached, target, ""))
+        if work.most:
+            costs = [statistics.median(map(cost, r.figures[work.name]["ChatMiMo"])) for r in runs]
+            rows.append(_row(work.name, "", costs, work.most, " µs"))
         if work.name == "200 streams of 200 at once":
             memory = [ratio(run.figures[work.name], "ChatOpenAI", "rss") for run in runs]
-            rows.append(_row("the same: peak memory", "ChatOpenAI", memory, 0.85, ""))
+            rows.append(_row("the same: peak memory", "ChatOpenAI", memory, 0.6, ""))
             slowest = [
                 statistics.median(a["slowest"] for a in run.figures[work.name]["ChatMiMo"])
                 for run in runs
@@ -98,6 +104,19 @@ def _ratios(works: Any, runs: list[Run]) -> list[str]:
             reached = [run.startup[name] for run in runs]
             rows.append(_row(name, against, reached, target, UNITS.get(name, " ms")))
     return rows
+
+
+def _fresh_targets(rows: Sequence[Fresh], runs: list[Run]) -> list[str]:
+    lines = []
+    for row in rows:
+        reached = []
+        for run in runs:
+            figures = run.fresh[row.name]
+            below = statistics.median(figures[row.peer]) if row.peer else 1.0
+            reached.append(statistics.median(figures["ChatMiMo"]) / below)
+        unit = f" {row.unit}" if row.unit and not row.peer else ""
+        lines.append(_row(row.name, row.peer, reached, row.target, unit))
+    return lines
 
 
 def _row(name: str, against: str, reached: list[float], target: float, unit: str) -> str:
@@ -143,8 +162,10 @@ def plot(growth: Growth, path: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(2, 2, figsize=(11, 8))
-    for panel, (label, rows) in zip(panels.flat, growth.items(), strict=True):
+    figure, panels = pyplot.subplots(2, 3, figsize=(15, 8))
+    for spare in list(panels.flat)[len(growth) :]:
+        spare.remove()
+    for panel, (label, rows) in zip(panels.flat, growth.items(), strict=False):
         unit = "an event" if "request" not in label else "a call"
         for contestant in next(iter(rows.values())):
             costs = [statistics.median(map(cost, a[contestant])) for a in rows.values()]

@@ -18,78 +18,105 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from report import Answers, Growth, Run, cost, plot, report, write
+from floor_table import cost
+from fresh import ROWS, Fresh, measure
+from report import Answers, Growth, Run, plot, report, write
 from startup import startup_figures
 
 HERE = Path(__file__).parent
 LANGCHAIN = ("ChatMiMo", "ChatMistralAI", "ChatOpenAI", "ChatDeepSeek")
-ALL = (*LANGCHAIN, "httpx2 + JSON", "langchain-core")
-NETWORK = (*LANGCHAIN, "httpx2 + JSON")
-TLS = ("ChatMiMo", "ChatOpenAI", "httpx2 + JSON")  # ChatMistralAI trusts certifi only
+THREE = ("ChatMiMo", "ChatMistralAI", "ChatOpenAI")  # ChatDeepSeek is ChatOpenAI with more checks
+ALL = (*LANGCHAIN, "httpx2 + JSON", "langchain-core", "wake-up + JSON")
+FLOORS = ("httpx2 + JSON", "langchain-core")
+NETWORK = (*THREE, *FLOORS)
+# ChatMistralAI trusts certifi only.
+TLS = ("ChatMiMo", "ChatOpenAI", "httpx2 + JSON", "langchain-core", "wake-up + JSON")
+HTTPX2 = ("httpx2 + JSON", "langchain-core")  # the floor where httpx2 makes the request
+WAKE_UP = ("wake-up + JSON", "langchain-core")  # and where each event comes by itself
 
 
 @dataclass(frozen=True)
 class Work:
-    """One row: what is run, and what it should reach against which peer."""
+    """One row: what is run, and what it should reach against which peer.
+
+    Attributes:
+        most: µs an event that it should not exceed, where that was agreed.
+        floor: contestants; what they cost together is the row's floor.
+    """
 
     name: str
     work: str
     model: str
     targets: dict[str, float]
     repeat: int = 1
-    who: tuple[str, ...] = LANGCHAIN
+    who: tuple[str, ...] = THREE
     tls: bool = False
     rounds: int = 15
     size: int = 0
+    most: float = 0
+    floor: tuple[str, ...] = ()
 
 
 WORK = (
     Work("sync text, each event its own read", "stream", "text-2000-burst",
-         {"ChatOpenAI": 0.20, "ChatMistralAI": 0.75}, who=ALL),
-    Work("sync text, 16 KiB reads", "stream", "text-2000-blocks", {"ChatOpenAI": 0.10}, who=ALL),
+         {"ChatOpenAI": 0.20, "ChatMistralAI": 0.75}, who=ALL, rounds=11, floor=HTTPX2),
+    Work("sync text, 16 KiB reads", "stream", "text-2000-blocks", {"ChatOpenAI": 0.10},
+         who=NETWORK, rounds=11, floor=HTTPX2),
     Work("async text, each event its own read", "astream", "text-2000-burst",
-         {"ChatOpenAI": 0.17, "ChatMistralAI": 0.45}, who=ALL),
+         {"ChatOpenAI": 0.17, "ChatMistralAI": 0.45}, who=ALL, rounds=11, floor=WAKE_UP),
     Work("async text, several events a read", "astream", "text-2000-events",
-         {"ChatOpenAI": 0.17, "ChatMistralAI": 0.75}, who=ALL),
+         {"ChatOpenAI": 0.17, "ChatMistralAI": 0.75}, who=NETWORK, rounds=11, floor=HTTPX2),
+    Work("async text, 250 µs apart", "astream", "text-2000-swift", {}, most=75,
+         who=(*NETWORK, "wake-up + JSON"), rounds=7, floor=WAKE_UP),
     Work("sync reasoning, each event its own read", "stream", "reasoning-2000-burst",
-         {"ChatOpenAI": 0.20, "ChatMistralAI": 0.75}),
-    Work("sync tool call, fragments of 8", "stream", "tools8-1000-events", {"ChatOpenAI": 0.15}),
+         {"ChatOpenAI": 0.20, "ChatMistralAI": 0.75}, who=NETWORK, rounds=9, floor=HTTPX2),
+    Work("sync tool call, fragments of 8", "stream", "tools8-1000-events", {"ChatOpenAI": 0.15},
+         rounds=11),
     Work("sync tool call, fragments of 1,000", "stream", "tools1000-200-events",
-         {"ChatOpenAI": 0.15}, rounds=5),
-    Work("sync text over TLS, 1 ms apart", "stream", "text-500-paced", {"ChatOpenAI": 0.36},
-         tls=True, who=TLS, rounds=9),
-    Work("async text over TLS, 1 ms apart", "astream", "text-500-paced", {"ChatOpenAI": 0.33},
-         tls=True, who=TLS, rounds=9),
+         {"ChatOpenAI": 0.15}, rounds=3),
+    Work("sync text over TLS, 1 ms apart", "stream", "text-500-paced", {"ChatOpenAI": 0.33},
+         tls=True, who=TLS, rounds=9, floor=WAKE_UP),
+    Work("async text over TLS, 1 ms apart", "astream", "text-500-paced", {"ChatOpenAI": 0.30},
+         tls=True, who=TLS, rounds=9, floor=WAKE_UP),
     Work("200 streams of 200 at once", "concurrent", "text-200-events", {"ChatOpenAI": 0.22},
-         repeat=200, who=("ChatMiMo", "ChatOpenAI"), rounds=5),
+         repeat=200, who=("ChatMiMo", "ChatOpenAI", *FLOORS), rounds=3, floor=HTTPX2),
     Work("200 streams of 200 at 50 events a second each", "concurrent", "text-200-steady", {},
-         repeat=200, who=("ChatMiMo", "ChatOpenAI"), rounds=3),
+         repeat=200, who=("ChatMiMo", "ChatOpenAI", "langchain-core", "wake-up + JSON"), rounds=3,
+         floor=WAKE_UP),
     Work("invoke", "invoke", "plain-1-events", {"ChatOpenAI": 0.42, "ChatMistralAI": 0.85},
-         repeat=100, who=NETWORK, rounds=9),
+         repeat=100, who=(*LANGCHAIN, *FLOORS), rounds=9, floor=HTTPX2),
     Work("ainvoke", "ainvoke", "plain-1-events", {"ChatOpenAI": 0.48, "ChatMistralAI": 0.85},
-         repeat=100, who=NETWORK, rounds=9),
+         repeat=100, who=NETWORK, rounds=9, floor=HTTPX2),
+    Work("a request of 2,000 messages", "messages", "plain-1-events", {}, size=2000, most=8000,
+         who=NETWORK, rounds=7, floor=HTTPX2),
+    Work("an agent's next turn after 2,000 messages", "turns", "plain-1-events", {}, size=2000,
+         who=NETWORK, rounds=5, floor=HTTPX2),
 )  # fmt: skip
 
-PEERS = ("ChatMiMo", "ChatMistralAI", "ChatOpenAI")
 # What is plotted: each panel's label, and its rows by what is on the x axis.
 GROWTH: dict[str, dict[int, Work]] = {
     "events in a stream": {
-        count: Work(f"{count} events", "stream", f"text-{count}-events", {}, who=PEERS, rounds=3)
+        count: Work(f"{count} events", "stream", f"text-{count}-events", {}, who=THREE, rounds=3)
         for count in (200, 1000, 5000, 20000)
     },
     "streams at once": {
         count: Work(f"{count} streams", "concurrent", "text-50-events", {}, repeat=count,
-                    who=PEERS, rounds=3)
+                    who=THREE, rounds=3)
         for count in (1, 10, 50, 100)
     },
     "messages in a request": {
         count: Work(f"{count} messages", "history", "plain-1-events", {}, size=count,
-                    who=PEERS, rounds=3)
+                    who=THREE, rounds=3)
+        for count in (2, 200, 1000, 2000)
+    },
+    "messages in an agent's next request": {
+        count: Work(f"{count} messages, next turn", "turns", "plain-1-events", {}, size=count,
+                    who=THREE, rounds=3)
         for count in (2, 200, 1000, 2000)
     },
     "tools in a request": {
         count: Work(f"{count} tools", "tools", "plain-1-events", {}, repeat=20, size=count,
-                    who=PEERS, rounds=3)
+                    who=THREE, rounds=3)
         for count in (1, 10, 50, 100)
     },
 }  # fmt: skip
@@ -188,6 +215,10 @@ class Bench:
         print(f"{work.name}: {mine:.1f} µs", file=sys.stderr, flush=True)
         return answers
 
+    def measure_fresh(self, row: Fresh) -> dict[str, list[float]]:
+        """For each contestant, one figure a round, each of a fresh process."""
+        return measure(row, self._servers.plain, self._env, short=self._short)
+
     def stop(self) -> None:
         self._stop_workers()
         self._servers.stop()
@@ -212,6 +243,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="rows whose name holds this text, no report")
     arguments = parser.parse_args()
     works = tuple(work for work in WORK if arguments.only in work.name)
+    rows = tuple(row for row in ROWS if arguments.only in row.name)
     runs: list[Run] = []
     growth: Growth = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -220,7 +252,8 @@ def main() -> None:
             for _ in range(arguments.runs):
                 figures = {work.name: bench.measure(work) for work in works}
                 startup = {} if arguments.only else startup_figures(0 if arguments.short else 9)
-                runs.append(Run(figures, startup))
+                fresh = {row.name: bench.measure_fresh(row) for row in rows}
+                runs.append(Run(figures, startup, fresh))
             if not arguments.only:
                 for label, row in GROWTH.items():
                     sizes = list(row)[:2] if arguments.short else list(row)
@@ -228,7 +261,7 @@ def main() -> None:
                 plot(growth, (Path(folder) if arguments.short else HERE) / "growth.png")
         finally:
             bench.stop()
-    text = report(works, runs)
+    text = report(works, rows, runs)
     print(text)
     if not (arguments.short or arguments.only):
         write(text)

@@ -7,11 +7,15 @@ COUNT   how many events
 MODE    burst: all at once (the client reads one event at a time, see worker.py)
         events: a write for each event     blocks: cut anew into 16 KiB HTTP chunks
         paced: a write for each event, 1 ms apart       steady: 20 ms apart, 50 tokens a second
+        swift: a write for each event, 250 µs apart
+
+`GET /connections` is answered with the number of connections that were accepted before its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import re
 import socket
@@ -24,7 +28,7 @@ HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n"
     b"x-padding: %s\r\n\r\n"
 )
-PACES = {"paced": 0.001, "steady": 0.02}  # seconds between two events
+PACES = {"paced": 0.001, "steady": 0.02, "swift": 0.00025}  # seconds between two events
 BASE = {"id": "bench", "object": "chat.completion.chunk", "created": 1, "model": "bench"}
 USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
 
@@ -103,7 +107,22 @@ def plain_answer() -> bytes:
     return head % len(body) + body
 
 
-def _serve(connection: socket.socket) -> None:
+def _count(number: int) -> bytes:
+    body = b"%d" % number
+    return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+
+
+def _pause(mode: str, start: float, number: int) -> None:
+    """Until the event after `number` is due. A sleep lasts 60 µs longer than it was asked for;
+    only the short pace would feel it, so that one keeps to a timetable."""
+    pace = PACES[mode]
+    late = time.perf_counter() - start - number * pace if mode == "swift" else 0.0
+    if late < pace:
+        time.sleep(pace - late)
+
+
+def _serve(connection: socket.socket, before: int) -> None:
+    """Answer one connection's requests; `before` is how many connections came before it."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     buffer = b""
     try:
@@ -113,6 +132,9 @@ def _serve(connection: socket.socket) -> None:
                     return
                 buffer += data
             asked, _, buffer = buffer.partition(b"\r\n\r\n")
+            if asked.startswith(b"GET /connections"):
+                connection.sendall(_count(before))
+                continue
             stated = re.search(rb"content-length: (\d+)", asked, re.I)
             length = int(stated[1]) if stated else 0
             while len(buffer) < length:
@@ -123,10 +145,11 @@ def _serve(connection: socket.socket) -> None:
                 connection.sendall(plain_answer())
                 continue
             connection.sendall(head(kind))
-            for data in writes(kind, int(count), mode):
+            start = time.perf_counter()
+            for number, data in enumerate(writes(kind, int(count), mode)):
                 connection.sendall(data)
                 if mode in PACES:
-                    time.sleep(PACES[mode])
+                    _pause(mode, start, number)
     except (OSError, ssl.SSLError):
         return
     finally:
@@ -143,11 +166,11 @@ def main() -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*arguments.tls)
     print(listener.getsockname()[1], flush=True)
-    while True:
+    for before in itertools.count():
         connection, _ = listener.accept()
         if context is not None:
             connection = context.wrap_socket(connection, server_side=True)
-        threading.Thread(target=_serve, args=(connection,), daemon=True).start()
+        threading.Thread(target=_serve, args=(connection, before), daemon=True).start()
 
 
 if __name__ == "__main__":

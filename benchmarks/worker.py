@@ -74,6 +74,9 @@ def run(contestant: Any, loop: asyncio.AbstractEventLoop, command: dict[str, Any
     work, model, repeat = command["work"], command["model"], command.get("repeat", 1)
     one_event_a_read(model.split("-")[0] if model.endswith("-burst") else None)
     answer: dict[str, Any] = {"events": 0}
+    size = [command["size"]] if command.get("size") else []
+    if prepare := getattr(contestant, f"{work}_setup", None):
+        prepare(model, *size)
     before, start = cpu(), time.perf_counter()
     if work == "concurrent":
         answer["events"], seconds = loop.run_until_complete(at_once(contestant, model, repeat))
@@ -81,7 +84,7 @@ def run(contestant: Any, loop: asyncio.AbstractEventLoop, command: dict[str, Any
     else:
         method = getattr(contestant, work)
         for _ in range(repeat):
-            result = method(model, *([command["size"]] if command.get("size") else []))
+            result = method(model, *size)
             if asyncio.iscoroutine(result):
                 result = loop.run_until_complete(result)
             answer["events"] += result or 1
