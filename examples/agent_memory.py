@@ -1,0 +1,51 @@
+"""An agent with tools that remembers: two turns of one conversation, kept by a checkpointer.
+
+    python examples/agent_memory.py
+
+The checkpoint holds the reasoning too, and it goes back with the second question: MiMo refuses a
+conversation whose tool calls have lost it. Another `thread_id` is another conversation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from _answers import answers
+from langchain.agents import create_agent
+from langgraph.checkpoint.memory import InMemorySaver
+
+from langchain_mimo import ChatMiMo
+from mimo_core.testing import Reply
+
+SCRIPT = (
+    Reply(reasoning="I need the weather.", tool_calls=[("get_weather", {"city": "Paris"})]),
+    Reply("Yes, take one: there is light rain in Paris.", reasoning="Rain, so an umbrella."),
+    Reply("Paris, and I said that there is light rain.", reasoning="It was the city before."),
+)
+"""What the emulator answers where there is no key."""
+
+
+def get_weather(city: str) -> str:
+    """The weather in a city, now."""
+    return f"{city}: 18 degrees, light rain"
+
+
+def main() -> None:
+    agent: Any = create_agent(
+        ChatMiMo(model="mimo-v2.6-pro"), [get_weather], checkpointer=InMemorySaver()
+    )
+    thread = {"configurable": {"thread_id": "one conversation"}}
+    seen = 0
+    for question in ("Do I need an umbrella in Paris?", "Which city did I ask about?"):
+        state = agent.invoke({"messages": [("user", question)]}, thread)
+        for message in state["messages"][seen:]:
+            for call in getattr(message, "tool_calls", ()):
+                print(f"calls: {call['name']}({call['args']})")
+            if message.text.strip():
+                print(f"{message.type}: {message.text}")
+        seen = len(state["messages"])
+
+
+if __name__ == "__main__":
+    with answers(*SCRIPT):
+        main()

@@ -1,0 +1,1 @@
+"""What the documentation site holds that is made from the code, and the hook that puts it there."""
