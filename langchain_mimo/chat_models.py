@@ -9,7 +9,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing, closing
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -20,7 +20,6 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
-from pydantic import BaseModel
 
 import langchain_mimo._compat  # noqa: F401  (it registers the translator of content blocks)
 from langchain_mimo.aliases import check_collisions, under_field_names
@@ -40,7 +39,12 @@ from mimo_core.types import ChatResponse
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from typing_extensions import TypeVar
+
     from langchain_mimo.constructor import Arguments
+    from langchain_mimo.structured_output import Method, RawAndParsed
+
+    Parsed = TypeVar("Parsed", default=Any)  # Any, not mypy's Never, for a plain `type`
 
 
 class ChatMiMo(MiMoSettings):
@@ -158,6 +162,66 @@ class ChatMiMo(MiMoSettings):
                 check_collisions(kwargs)
             return super().bind(**kwargs)
 
+    @overload
+    def with_structured_output(
+        self,
+        schema: type[Parsed],
+        *,
+        method: Method = "json_mode",
+        include_raw: Literal[False] = False,
+        strict: bool | None = None,
+        max_attempts: int = 2,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Parsed]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: type[Parsed],
+        *,
+        method: Method = "json_mode",
+        include_raw: Literal[True],
+        strict: bool | None = None,
+        max_attempts: int = 2,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, RawAndParsed[Parsed]]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | None = None,
+        *,
+        method: Method = "json_mode",
+        include_raw: Literal[False] = False,
+        strict: bool | None = None,
+        max_attempts: int = 2,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, dict[str, Any]]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | None = None,
+        *,
+        method: Method = "json_mode",
+        include_raw: Literal[True],
+        strict: bool | None = None,
+        max_attempts: int = 2,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, RawAndParsed[dict[str, Any]]]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type | None = None,
+        *,
+        method: Method = "json_mode",
+        include_raw: bool = False,
+        strict: bool | None = None,
+        max_attempts: int = 2,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]: ...
+
     def with_structured_output(
         self,
         schema: dict[str, Any] | type | None = None,
@@ -167,7 +231,7 @@ class ChatMiMo(MiMoSettings):
         strict: bool | None = None,
         max_attempts: int = 2,
         **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, dict[str, Any] | BaseModel]:
+    ) -> Runnable[LanguageModelInput, Any]:
         """A model that answers with an object.
 
         MiMo guarantees JSON, not your keys, so the schema goes into the prompt, the answer is
@@ -185,6 +249,11 @@ class ChatMiMo(MiMoSettings):
             strict: sent with the tool or the `json_schema`.
             max_attempts: requests in all, 1 or more.
             kwargs: bound to every request.
+
+        Returns:
+            A runnable whose answers have, for type checkers too, the type of the schema: an object
+            of the pydantic class, the TypedDict's dict, or `dict[str, Any]`. With `include_raw`,
+            `structured_output.RawAndParsed` of that.
 
         Raises:
             OutputParserException: (from the runnable) no attempt gave a valid object, or the answer

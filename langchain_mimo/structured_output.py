@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Any, Generic, Literal, TypedDict, TypeVar, cast, get_args
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models.base import LanguageModelInput
@@ -35,6 +35,21 @@ from mimo_core.schemas import JSON_OBJECT
 from mimo_core.values import quoted
 
 Method = Literal["json_mode", "function_calling", "json_schema"]
+Parsed = TypeVar("Parsed")
+
+
+class RawAndParsed(TypedDict, Generic[Parsed]):
+    """What `with_structured_output(schema, include_raw=True)` answers with.
+
+    `invoke` and `batch` give all three keys; a piece of `stream` has those that are known by then.
+    """
+
+    raw: AIMessage
+    """The model's message; in a stream, a chunk of it."""
+    parsed: Parsed | None
+    """The object, or None where the answer is not one."""
+    parsing_error: Exception | None
+    """Why it is not one."""
 
 
 def structured_runnable(
