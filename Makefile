@@ -194,7 +194,7 @@ $(VENV)/bench-installed: $(VENV)/installed requirements/bench.lock
 
 # The site, offline, into site/. --strict: a link or an anchor that leads nowhere ends it.
 docs: .venv-docs/installed
-	.venv-docs/bin/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict --quiet
 
 # The site in headless Chromium, the shell commands of its pages, and the examples that need more than
 # the other tests have (FastAPI, MCP).

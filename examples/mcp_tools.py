@@ -3,8 +3,8 @@
     pip install langchain-mcp-adapters
     python examples/mcp_tools.py
 
-Here the server is this same file, started with `serve`; in its place stands the command of any other
-MCP server. Its tools are LangChain's tools, so `create_agent` takes them as they are.
+Here the server is this same file, started with `serve`; any other MCP server's command may stand in
+its place. Its tools are LangChain's tools, so `create_agent` takes them as they are.
 """
 
 from __future__ import annotations

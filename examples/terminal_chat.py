@@ -9,9 +9,10 @@ back with the whole message, which holds the reasoning.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import cast
 
 from _answers import answers
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
 from rich.console import Console
 
 from langchain_mimo import ChatMiMo, MiMoModelError
@@ -34,13 +35,14 @@ def year(zone: str) -> str:
 def turn(model: ChatMiMo, history: list[BaseMessage]) -> None:
     """Ask until the answer calls nothing more; `history` grows by what was said."""
     while True:
-        answer: AIMessage | None = None
+        answer: AIMessageChunk | None = None
         for chunk in model.bind_tools([year]).stream(history):
             if reasoning := chunk.additional_kwargs.get("reasoning_content"):
                 console.print(reasoning, style="dim", end="", markup=False)
             elif chunk.text:
                 console.print(chunk.text, end="", markup=False)
-            answer = chunk if answer is None else answer + chunk  # type: ignore[operator]
+            piece = cast(AIMessageChunk, chunk)
+            answer = piece if answer is None else answer + piece
         assert answer is not None
         console.print()
         history.append(answer)

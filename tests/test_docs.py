@@ -1,4 +1,4 @@
-"""The pages of the site: every Python block runs, every shell block is known, nothing is left out."""
+"""The pages of the site: every block runs or is of a known kind, and nothing is left out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PAGES = {
 }
 _FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 BLOCKS = [(page, kind, text) for page, all in PAGES.items() for kind, text in _FENCE.findall(all)]
-# A block with tests is a file of a project: test_recipes.py runs those, and testing.md's are README's.
+# A block with tests is a file of a project: test_recipes.py runs those of its page.
 PROGRAMS = [
     pytest.param(text, id=f"{page}-{number}")
     for number, (page, kind, text) in enumerate(BLOCKS)
@@ -37,14 +37,10 @@ SHELL = {
     for page, kind, _ in BLOCKS
     if kind in ("sh", "bash")
 }
-# What cannot be run here: it installs, takes a key, asks for an address of the reader's, or goes on.
-NOT_RUN = ("pip ", "llm install", "llm keys", "git ", "export ", "MIMO_API_KEY=", "pytest ")
-NOT_RUN += (
-    "mimo-fake",
-    "mimo-replay",
-    "llm mimo doctor",
-    "python -m mimo_core.doctor",
-    "Enter key",
+# What cannot be run here: it installs, takes a key or an address of the reader's, or goes on.
+NOT_RUN = (
+    *("pip ", "llm install", "llm keys", "git ", "export ", "MIMO_API_KEY=", "pytest "),
+    *("mimo-fake", "mimo-replay", "llm mimo doctor", "python -m mimo_core.doctor", "Enter key"),
 )
 
 

@@ -17,10 +17,11 @@ _HINTS = "mimo_core/_http/errors.py"
 _CONTRADICTION = "ContradictionError"  # private: what is wrong with a stream, within its sentence
 _HEAD = """# Troubleshooting
 
-Look for the words of your error on this page (the search of the site finds them too). `…` stands for what
-differs from case to case. Every error is one line that ends with the next step; the classes are in
-`mimo_core`, and LangChain's classes with `MiMo` before the name are the same ones. The page is made from the
-source, so it is whole: what the service itself says comes before the next step of its class and is not here.
+Look for the words of your error on this page; the search of the site finds them too. `…` stands for
+what differs from case to case. Every error is one line that ends with the next step. The classes
+are in `mimo_core`; LangChain's classes with `MiMo` before the name are the same ones. The page is
+made from the source, so it is whole. What the service itself says is not here: it comes before the
+next step of its class.
 """
 
 

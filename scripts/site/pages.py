@@ -126,9 +126,12 @@ def fields_table() -> str:
             if not isinstance(field, ast.AnnAssign) or not isinstance(said, ast.Expr):
                 continue
             annotation = field.annotation
-            if isinstance(annotation, ast.Subscript) and isinstance(annotation.slice, ast.Tuple):
-                if ast.unparse(annotation.value) == "Annotated":
-                    annotation = annotation.slice.elts[0]
+            if (
+                isinstance(annotation, ast.Subscript)
+                and isinstance(annotation.slice, ast.Tuple)
+                and ast.unparse(annotation.value) == "Annotated"
+            ):
+                annotation = annotation.slice.elts[0]
             cells = (ast.unparse(field.target), ast.unparse(annotation).replace("|", "\\|"))
             meaning = " ".join(ast.literal_eval(said.value).split()).replace("|", "\\|")
             lines.append(f"| `{cells[0]}` | `{cells[1]}` | {meaning} |")
