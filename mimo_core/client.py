@@ -10,9 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mimo_core._http.clients import (
-    AsyncClients,
     ClientErrors,
-    SyncClients,
     Timeout,
     abody_of,
     body_of,
@@ -20,6 +18,7 @@ from mimo_core._http.clients import (
     ends_soon,
 )
 from mimo_core._http.exchange import Answer, ChatCall, Exchange
+from mimo_core._http.pools import AsyncClients, SyncClients
 from mimo_core._http.settings import ClientSettings
 from mimo_core._redact import sealed_values
 from mimo_core._response.body import BodyDecoder
@@ -154,7 +153,8 @@ class MiMoClient(ClientSettings):
         return self._ask(self._model_list())
 
     def close(self) -> None:
-        """Close the connections. The client can still be used, and opens new ones."""
+        """Close the connections, unless another client of the same key and settings uses them too.
+        The client can still be used, and opens new ones."""
         for clients in self._all_clients():
             clients.close()
 
@@ -264,7 +264,7 @@ class AsyncMiMoClient(ClientSettings):
         return await self._ask(self._model_list())
 
     async def aclose(self) -> None:
-        """Close the running loop's connections. The client can still be used."""
+        """`MiMoClient.close`, for the running loop's connections."""
         for clients in self._all_clients():
             await clients.aclose()
 

@@ -128,7 +128,11 @@ class Wire:
             monkeypatch: takes it away again.
         """
         wire = cls()
-        monkeypatch.setattr("mimo_core._http.clients._transport", lambda *_, **__: wire.transport)
+        monkeypatch.setattr(
+            "mimo_core._http.own_client._transport", lambda *_, **__: wire.transport
+        )
+        monkeypatch.setattr("mimo_core._http.pools._pools", {})  # none with real connections
+        monkeypatch.setattr("mimo_core._http.pools._async_pools", {})
         clock = SimpleNamespace(monotonic=lambda: wire.now)
         monkeypatch.setattr("mimo_core._http.exchange.time", clock)
 

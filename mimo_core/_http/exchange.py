@@ -15,6 +15,7 @@ from mimo_core._http.clients import ClientErrors
 from mimo_core._http.errors import error_for, error_in_answer
 from mimo_core._http.logs import keep_out_of_logs
 from mimo_core._http.options import RequestOptions
+from mimo_core._http.own_client import MAX_CONNECTIONS
 from mimo_core._http.retry import delay_before_retry
 from mimo_core._protocols import protocol_for
 from mimo_core._redact import Scrubber, credentials_in_body, scrub_exceptions, without_keys
@@ -118,7 +119,7 @@ class Exchange(Generic[Answer]):
 
     def _is_late(self, cause: Exception, kinds: ClientErrors) -> bool:
         """Whether a timeout of the HTTP client was what the deadline had left of it."""
-        slow = isinstance(cause, (*kinds.silent, *kinds.not_connected_in_time))
+        slow = isinstance(cause, (*kinds.silent, *kinds.not_connected_in_time, *kinds.pool_full))
         return slow and self._ends is not None and time.monotonic() > self._ends - _EARLY
 
     def _late(self, reason: str, code: str) -> MiMoError:
@@ -184,6 +185,13 @@ class Exchange(Generic[Answer]):
             return InvalidResponseError(
                 f"The answer of {host} has a head, a trailer or a chunk's head of more than "
                 "100 kB, which no limit allows. Check base_url."
+            )
+        if isinstance(cause, kinds.pool_full):
+            return APITimeoutError(
+                f"All connections are in use ({MAX_CONNECTIONS} where the client is the library's "
+                "own), and none became free in time. Run fewer calls at once, raise timeout, or "
+                "give http_client= with other limits.",
+                code="pool",
             )
         if isinstance(cause, kinds.not_connected_in_time):
             return APITimeoutError(

@@ -11,6 +11,7 @@ from mimo_core._http.destination import destination, is_led
 from mimo_core._http.exchange import ChatCall, Exchange, ModelListCall
 from mimo_core._http.logs import keep_out_of_logs
 from mimo_core._http.options import RequestOptions, request_options
+from mimo_core._http.own_client import PoolSettings
 from mimo_core._redact import HoldsSecret, sealed_key, sealed_values
 from mimo_core._request.body import LargeBody
 from mimo_core._version import __version__
@@ -102,7 +103,11 @@ class ClientSettings:
         self._http_client = http_client
         use_clients_own_timeout = http_client is not None and timeout is None
         self._timeout: Any = None if use_clients_own_timeout else timeout_for(timeout)
-        self._clients = self._new_clients(direct=self.endpoint.is_loopback)
+        direct = self.endpoint.is_loopback
+        is_plain = direct and self.endpoint.base_url.startswith("http:")
+        self._clients = self._new_clients(
+            PoolSettings(direct, tls=not is_plain, credentials=self._options.secrets)
+        )
         self._led_clients: Any = None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -110,7 +115,7 @@ class ClientSettings:
         keep_out_of_logs(self._options.secrets)  # in the process that it was sent to
 
     @staticmethod
-    def _new_clients(*, direct: bool) -> Any:
+    def _new_clients(settings: PoolSettings) -> Any:
         raise NotImplementedError
 
     def _call(
@@ -177,7 +182,9 @@ class ClientSettings:
         if not is_led() or self.endpoint.is_loopback:
             return self._clients
         if self._led_clients is None:
-            self._led_clients = self._new_clients(direct=True)
+            self._led_clients = self._new_clients(
+                PoolSettings(direct=True, credentials=self._options.secrets)
+            )
         return self._led_clients
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import httpx2
 
-from mimo_core._http.clients import AsyncClients
 from mimo_core._http.errors import error_for, error_in_answer
+from mimo_core._http.own_client import PoolSettings
+from mimo_core._http.pools import AsyncClients
 from mimo_core._response.body import BodyReader
 from mimo_core.audio import AudioDecoder
 from mimo_core.client import AsyncMiMoClient
@@ -32,7 +33,7 @@ Connect = Callable[[Endpoint], AbstractAsyncContextManager[httpx2.AsyncClient]]
 @asynccontextmanager
 async def own_client(endpoint: Endpoint) -> AsyncIterator[httpx2.AsyncClient]:
     """An HTTP client as the library's own client makes it: proxies, certificates, connections."""
-    clients = AsyncClients(direct=endpoint.is_loopback)
+    clients = AsyncClients(PoolSettings(direct=endpoint.is_loopback))
     try:
         yield await clients.get()
     finally:

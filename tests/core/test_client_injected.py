@@ -84,7 +84,8 @@ def test_a_client_of_another_make(hello: Request) -> None:
 @pytest.mark.parametrize(
     ("raised", "kind", "sentence"),
     [
-        (httpx2.PoolTimeout("x"), APITimeoutError, "No connection to"),
+        (httpx2.ConnectTimeout("x"), APITimeoutError, "No connection to"),
+        (httpx2.PoolTimeout("x"), APITimeoutError, "All connections are in use (1000 where"),
         (httpx2.WriteTimeout("x"), APITimeoutError, "was silent"),
         (httpx2.ProxyError("407 from the proxy"), APIConnectionError, "407 from the proxy"),
         (httpx2.UnsupportedProtocol("no scheme."), InvalidRequestError, "be sent: no scheme."),

@@ -178,12 +178,12 @@ def test_threads_that_start_together_make_one_http_client(
 ) -> None:
     made: list[Any] = []
 
-    def slow(name: str, *, direct: bool) -> Any:
+    def slow(name: str, settings: Any) -> Any:
         time.sleep(0.05)
         made.append(httpx2.Client())
         return made[-1]
 
-    monkeypatch.setattr("mimo_core._http.clients._new_client", slow)
+    monkeypatch.setattr("mimo_core._http.pools.new_client", slow)
     client = MiMoClient(KEY)
     barrier = threading.Barrier(6)
 
@@ -294,7 +294,7 @@ async def test_an_async_client_that_is_dropped_closes_its_connections(
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_opens_its_own_connections(mimo: FakeMiMo, hello: Request) -> None:
-    from mimo_core._http import clients as transport
+    from mimo_core._http import pools as transport
 
     with MiMoClient(KEY, base_url=mimo.base_url) as client:
         client.chat(hello)

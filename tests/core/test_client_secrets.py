@@ -62,10 +62,10 @@ from mimo_core import AsyncMiMoClient, MiMoClient
 MiMoClient("sk-0123456789").close()
 AsyncMiMoClient("sk-0123456789")
 assert not {"httpx2", "httpcore2", "httpx", "httpcore"} & set(sys.modules), "clients"
-from mimo_core._http import clients as transport
-assert transport._context.cache_info().misses == 0
-assert transport.ssl_context() is transport.ssl_context()
-assert transport._context.cache_info().misses == 1
+from mimo_core._http import own_client
+assert not own_client._contexts
+assert own_client.ssl_context() is own_client.ssl_context()
+assert len(own_client._contexts) == 1
 """
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=60)
 
@@ -222,7 +222,9 @@ def test_a_client_can_be_pickled_before_and_after_use(
         client.chat(hello)
         with pickle.loads(pickle.dumps(client)) as twin:
             assert text_of(twin.chat(hello))
-            assert twin._http() is not client._http()
+            assert twin._http() is client._http()  # in the same process
+        client.chat(hello)  # which it left open
+        assert mimo.connections_open == 1
         client.close()
 
 

@@ -15,9 +15,9 @@ import httpx2
 import pytest
 
 from mimo_core import AsyncMiMoClient, InvalidRequestError, MiMoClient
-from mimo_core._http.clients import ssl_context
 from mimo_core._http.network.asyncio_backend import AsyncioBackend, AsyncioTransport
 from mimo_core._http.network.socket_backend import SocketBackend, SocketTransport
+from mimo_core._http.own_client import ssl_context
 from mimo_core.testing import FakeMiMo
 from tests.conftest import KEY
 from tests.core.conftest import Run

@@ -30,7 +30,7 @@ def test_construction_imports_no_http_and_no_tls() -> None:
     """The TLS context costs 20 ms; it is built with the first request."""
     program = (
         "from langchain_mimo import ChatMiMo\n"
-        "from mimo_core._http import clients\n"
+        "from mimo_core._http import own_client\n"
         "import httpx2\n"
         "def refuse(*_, **__): raise AssertionError('a client or a context was made')\n"
         "httpx2.Client.__init__ = httpx2.AsyncClient.__init__ = refuse\n"
@@ -38,7 +38,7 @@ def test_construction_imports_no_http_and_no_tls() -> None:
         "model = ChatMiMo(api_key='sk-test')\n"
         "repr(model), model.bind_tools([]), model.with_structured_output(), model.profile\n"
         "model._identifying_params, model._get_ls_params()\n"
-        "assert clients._context.cache_info().currsize == 0\n"
+        "assert not own_client._contexts\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=60)
 
