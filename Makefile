@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal -q
 export UV_COMPILE_BYTECODE = 1
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test test-fast fuzz mutants soak foreign litellm lock audit secrets audit-packages workflows build release-check sbom lint types coverage test-core-1.7 node record drift tables docs docs-check bench bench-compare bench-short clean
+.PHONY: demo test test-fast fuzz mutants soak foreign litellm lock audit secrets audit-packages workflows build release-check sbom lint types coverage test-core-1.7 node record drift tables docs docs-check bench bench-compare bench-short foreign-suites clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -188,6 +188,16 @@ bench-compare: $(VENV)/bench-installed
 bench-short: $(VENV)/bench-installed
 	$(BIN)/python benchmarks/run.py --short
 
+# httpcore2's and httpx2's own tests, with stock network backends and ours. Where neither an sdist nor
+# the repository has them, they are skipped; SOURCES= names a checkout instead.
+foreign-suites: .venv-foreign-suites/installed
+	.venv-foreign-suites/bin/python -P scripts/foreign_suites.py $(if $(SOURCES),--sources $(SOURCES))
+
+.venv-foreign-suites/installed: scripts/foreign_suites_requirements.txt requirements/runtime.lock | $(VENV)/installed
+	$(PYTHON) -m venv .venv-foreign-suites
+	$(BIN)/uv pip install --quiet --python .venv-foreign-suites/bin/python -r $< --constraint requirements/runtime.lock httpx2 httpcore2 pydantic
+	@touch $@
+
 $(VENV)/bench-installed: $(VENV)/installed requirements/bench.lock
 	$(INSTALL) $(if $(LOCK),$(LOCKED) -r requirements/bench.lock,--group bench)
 	@touch $@
@@ -208,4 +218,4 @@ docs-check: docs
 	@touch $@
 
 clean:
-	rm -rf site .venv-docs $(VENV) .venv-1.7 .venv-litellm .venv-foreign .venv-release dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf site .venv-docs $(VENV) .venv-1.7 .venv-litellm .venv-foreign .venv-foreign-suites .venv-release dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
