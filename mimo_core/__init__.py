@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mimo_core._request.prepare import prepare as prepare
     from mimo_core._response.accumulate import collect as collect
+    from mimo_core.batches import AsyncBatchClient as AsyncBatchClient
+    from mimo_core.batches import BatchClient as BatchClient
     from mimo_core.client import AsyncMiMoClient as AsyncMiMoClient
     from mimo_core.client import AsyncStream as AsyncStream
     from mimo_core.client import MiMoClient as MiMoClient
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from mimo_core.types import ChatResponse as ChatResponse
 
 _MODULES = {
+    "batches": ("BatchClient", "AsyncBatchClient"),
     "client": ("MiMoClient", "AsyncMiMoClient", "Stream", "AsyncStream"),
     "gateways": ("Endpoint",),
     "errors": (

@@ -41,6 +41,8 @@ MAY_IMPORT = {
     "_protocols": SHARED | {"_response"},  # the wires read events into the chunks' types
     "_http": SHARED | {"_addresses", "_request", "_response", "_protocols", "_version"},
     "client": SHARED | {"_request", "_response", "_protocols", "_http", "_version"},
+    "batches": SHARED
+    | {"client", "_http", "_request", "_response", "credentials", "files", "_keys"},
     "history": {"_request"},  # the public name of a private module
     "doctor": SHARED
     | {"client", "_http", "_response", "testing", "testing.emulator", "speech", "_version"},

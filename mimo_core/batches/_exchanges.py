@@ -1,0 +1,178 @@
+"""The requests of the Files and Batches APIs, each an `Exchange`: no I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+from mimo_core._http.clients import ClientErrors
+from mimo_core._http.exchange import Exchange
+from mimo_core._http.settings import ClientSettings
+from mimo_core._response.body import BodyReader
+from mimo_core.batches._lines import URL, LineSplitter
+from mimo_core.batches._records import Batch, Page, Reader, RemoteFile
+from mimo_core.batches._upload import Source, UploadBody
+from mimo_core.errors import InvalidResponseError, MiMoError, NotFoundError, RateLimitError
+
+Record = TypeVar("Record")
+Take = Callable[[bytes], None]
+_NOT_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})  # httpx's names
+_HINT = "Batches have an address of their own: set batch_base_url to a region or a URL."
+
+
+class _Call(Exchange[Record]):
+    """A request that is answered with one JSON object, or with nothing that is kept."""
+
+    def __init__(self, settings: ClientSettings, method: str, path: str, **query: Any) -> None:
+        super().__init__(
+            settings.endpoint,
+            max_retries=settings._max_retries,
+            options=settings._options,
+            limits=settings._limits,
+            deadline=settings._deadline,
+        )
+        self.method = method
+        own = urlencode({name: value for name, value in query.items() if value is not None})
+        given = settings._options.query_string
+        joined = "&".join(part for part in (given.removeprefix("?"), own) if part)
+        self.url = settings.endpoint.url(path) + (f"?{joined}" if joined else "")
+        self.records = Reader(self._secrets)
+
+    def failure(self, cause: Exception, kinds: ClientErrors) -> MiMoError:
+        error = super().failure(cause, kinds)
+        if isinstance(error, NotFoundError) and _HINT not in str(error):
+            error.args = (f"{error} {_HINT}", *error.args[1:])
+        return error
+
+
+class ObjectCall(_Call[Record]):
+    """A request for one record."""
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        method: str,
+        path: str,
+        read: Callable[[Reader, Mapping[str, Any]], Record],
+        **query: Any,
+    ) -> None:
+        super().__init__(settings, method, path, **query)
+        self._read = read
+
+    def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> Record:
+        return self._read(self.records, self._payload(status, headers, body))
+
+
+class CreateCall(ObjectCall[Batch]):
+    """`POST /batches`. It is sent again only where the service cannot have taken it.
+
+    Attributes:
+        may_exist: whether the batch may have been made although the call failed.
+    """
+
+    def __init__(self, settings: ClientSettings, input_file_id: str) -> None:
+        super().__init__(settings, "POST", "/batches", Reader.batch)
+        body = {"input_file_id": input_file_id, "endpoint": URL, "completion_window": "24h"}
+        self.content = json.dumps(body).encode()
+        self.headers["content-type"] = "application/json"
+        self.may_exist = False
+
+    def failure(self, cause: Exception, kinds: ClientErrors) -> MiMoError:
+        error = super().failure(cause, kinds)
+        refused = error.status is not None and error.status < 500 and error.status != 408
+        self.may_exist = not refused and type(cause).__name__ not in _NOT_SENT
+        return error
+
+    def delay_before_retry(self, error: MiMoError) -> float | None:
+        if self.may_exist and not isinstance(error, RateLimitError):
+            return None
+        return super().delay_before_retry(error)
+
+
+class UploadCall(ObjectCall[RemoteFile]):
+    """`POST /files`."""
+
+    def __init__(self, settings: ClientSettings, source: Source, name: str) -> None:
+        super().__init__(settings, "POST", "/files", Reader.file)
+        self.content = body = UploadBody(source, name)
+        self.headers["content-type"] = body.content_type
+        self.headers["content-length"] = str(len(body))
+
+
+class DeleteCall(_Call[None]):
+    """`DELETE /files/{id}`."""
+
+    def __init__(self, settings: ClientSettings, file_id: str) -> None:
+        super().__init__(settings, "DELETE", f"/files/{quote(file_id, safe='')}")
+
+    def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        if status != 204:
+            self._payload(status, headers, body)
+
+
+class _LineReader(BodyReader):
+    """Gives out the lines of a file while it arrives, and keeps none."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self, lines: LineSplitter) -> None:
+        super().__init__(is_answer=True)
+        self._lines = lines
+
+    def feed(self, data: bytes) -> None:
+        self._lines.feed(data)
+
+    def body(self) -> bytes:
+        self._lines.close()
+        return b""
+
+
+class ContentCall(_Call[None]):
+    """`GET /files/{id}/content`, line by line.
+
+    Where the connection breaks it begins anew: `take` may get a line twice.
+    """
+
+    def __init__(self, settings: ClientSettings, file_id: str, take: Take, most: int) -> None:
+        super().__init__(settings, "GET", f"/files/{quote(file_id, safe='')}/content")
+        self._take, self._most = take, most
+        self._read = 0
+
+    def reader(self, status: int) -> BodyReader:
+        self._read = 0
+        if status != 200:
+            return super().reader(status)
+        return _LineReader(LineSplitter(self._limits.body, self._count))
+
+    def received(self, count: int) -> None:
+        self.check_deadline()  # what is compressed is counted as lines
+
+    def _count(self, line: bytes) -> None:
+        self._read += len(line)
+        if self._read > self._most:
+            raise InvalidResponseError(
+                f"The results are larger than {self._most // 10**6} MB, so they were not read "
+                "further. If they are meant to be, raise max_bytes."
+            )
+        self._take(line)
+
+    def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        if status != 200:
+            self._payload(status, headers, body)
+
+
+def get_call(settings: ClientSettings, batch_id: str) -> ObjectCall[Batch]:
+    """`GET /batches/{id}`."""
+    return ObjectCall(settings, "GET", f"/batches/{quote(batch_id, safe='')}", Reader.batch)
+
+
+def cancel_call(settings: ClientSettings, batch_id: str) -> ObjectCall[Batch]:
+    """`POST /batches/{id}/cancel`."""
+    return ObjectCall(settings, "POST", f"/batches/{quote(batch_id, safe='')}/cancel", Reader.batch)
+
+
+def list_call(settings: ClientSettings, limit: int, after: str | None) -> ObjectCall[Page]:
+    """`GET /batches`."""
+    return ObjectCall(settings, "GET", "/batches", Reader.page, limit=limit, after=after)

@@ -1,0 +1,55 @@
+"""What takes several requests, written once: a generator yields each and gets its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+from mimo_core._http.exchange import Exchange
+from mimo_core._http.settings import ClientSettings
+from mimo_core.batches._exchanges import CreateCall, list_call
+from mimo_core.batches._records import Batch, Page
+from mimo_core.errors import InvalidResponseError, MiMoError
+
+Result = TypeVar("Result")
+Steps = Generator[Exchange[Any], Any, Result]
+_PAGE = 100
+_MOST_PAGES = 1000
+
+
+def creating(settings: ClientSettings, input_file_id: str) -> Steps[Batch]:
+    """Create a batch. Where nobody can tell whether that has happened, look for it, once."""
+    call = CreateCall(settings, input_file_id)
+    try:
+        created: Batch = yield call
+        return created
+    except MiMoError as error:
+        if not call.may_exist:
+            raise
+        failure = error
+    try:
+        found = yield from finding(settings, input_file_id)
+    except MiMoError:
+        found = None
+    if found is not None:
+        return found
+    failure.args = (
+        f"{failure} The batch may have been made: look for its input file {input_file_id} with "
+        "find() before you create another.",
+        *failure.args[1:],
+    )
+    raise failure
+
+
+def finding(settings: ClientSettings, input_file_id: str) -> Steps[Batch | None]:
+    """The newest batch of an input file, or None where the whole list has none."""
+    after: str | None = None
+    for _ in range(_MOST_PAGES):
+        page: Page = yield list_call(settings, _PAGE, after)
+        for batch in page.batches:
+            if batch.input_file_id == input_file_id:
+                return batch
+        if page.after is None or page.after == after:
+            return None
+        after = page.after
+    raise InvalidResponseError("The list of batches does not end. Check base_url.")
