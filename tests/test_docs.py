@@ -74,16 +74,19 @@ def test_the_shell_blocks_of_a_page_run(page: str, service: FakeMiMo, tmp_path: 
         pytest.skip("there is no bash")
     shutil.copy(ROOT / "examples" / "question.mp3", tmp_path)  # a recording of the reader's
     bin = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{bin}{os.pathsep}{os.environ['PATH']}"}
+    environment["MIMO_BASE_URL"] = service.named_base_url
     done = subprocess.run(
-        [bash, "-euo", "pipefail"],
-        input="\n".join(SHELL[page]),
-        env={**os.environ, "PATH": f"{bin}{os.pathsep}{os.environ['PATH']}"},
+        [bash, "-euo", "pipefail", "-c", "\n".join([*SHELL[page], "echo; echo the end"])],
+        stdin=subprocess.DEVNULL,  # llm reads it: it must not be the rest of the commands
+        env=environment,
         capture_output=True,
         text=True,
         timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("\nthe end\n")
     assert service.requests
 
 
