@@ -18,6 +18,8 @@ from mimo_core.errors import (
     NotFoundError,
     RateLimitError,
 )
+from mimo_core.testing import FakeMiMo
+from mimo_core.testing.live import LiveRequestRefused, all_requests_to, block
 
 KEY = "sk-secret0123456789abcdef"
 CN = "https://batch-api-cn.xiaomimimo.com/v1"
@@ -275,3 +277,18 @@ async def test_the_asynchronous_client_does_the_same(tmp_path: Path) -> None:
     batch = await client.get(batch.id)
     assert [one.custom_id async for one in client.results(batch)] == ["a"]
     await http.aclose()
+
+
+def test_a_test_that_lets_nothing_out_lets_no_batch_out(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(BatchClient(KEY).line(request(), "a"))
+    with block("Not now"), pytest.raises(LiveRequestRefused, match="batch-api-cn"):
+        BatchClient(KEY).upload(path)
+
+
+def test_a_test_that_leads_requests_elsewhere_leads_batches_too(mimo: FakeMiMo) -> None:
+    """(The emulator serves no batches yet: it answers 404, as the realtime host does.)"""
+    with all_requests_to(mimo), pytest.raises(NotFoundError):
+        BatchClient(KEY, batch_base_url="ams").get("batch_1")
+    assert mimo.last_request.path == "/v1/batches/batch_1"
+    assert mimo.last_request.headers["api-key"] == KEY
