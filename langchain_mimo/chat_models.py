@@ -50,11 +50,48 @@ if TYPE_CHECKING:
 class ChatMiMo(MiMoSettings):
     """Xiaomi MiMo chat models.
 
-    >>> model = ChatMiMo(model="mimo-v2.6-pro")
-    >>> model.invoke("please introduce yourself").content
+    Setup: `pip install langchain-mimo`, and a key of <https://platform.xiaomimimo.com> in
+    `MIMO_API_KEY`. Instantiate, invoke, stream:
 
-    The reasoning is in `message.additional_kwargs["reasoning_content"]` and, as a block, in
-    `message.content_blocks`; it goes back with the history, as MiMo demands it.
+    ```python
+    model = ChatMiMo(model="mimo-v2.6-pro", max_tokens=2000, timeout=(10, 120), max_retries=2)
+    print(model.invoke("please introduce yourself").content)
+    for chunk in model.stream("please introduce yourself"):
+        print(chunk.text, end="")
+    ```
+
+    `ainvoke`, `astream`, `batch` and `abatch` are there too. The reasoning is in
+    `message.additional_kwargs["reasoning_content"]` and, as a block, in `message.content_blocks`;
+    it goes back with the history, as MiMo demands it. `thinking=False` turns it off.
+
+    Tools, and structured output (checked here: an object of the class, or an exception):
+
+    ```python
+    def get_weather(city: str) -> str:
+        \"\"\"The weather in a city.\"\"\"
+        return f"{city}: light rain"
+
+    print(model.bind_tools([get_weather]).invoke("The weather in Paris?").tool_calls)
+
+    class Meeting(BaseModel):
+        topic: str
+
+    print(model.with_structured_output(Meeting).invoke("We meet about the budget."))
+    ```
+
+    Images, audio and video are LangChain's blocks (`media_block` makes one of a file); speech and
+    recognition have models of their own. Tokens are counted in `usage_metadata`:
+
+    ```python
+    picture = {"type": "image", "url": "https://example.com/picture.png"}
+    message = model.invoke([HumanMessage(["What is this?", picture])])
+    print(message.usage_metadata)
+    ```
+
+    Raises:
+        MiMoModelError: any failure of a call; its subclasses are also LangChain's own errors, and
+            have `status`, `request_id`, `is_retryable` and `partial`.
+        MiMoInvalidRequestError: also when it is made: a value that no request can be sent with.
     """
 
     if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shutil
@@ -11,7 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from langchain_core.messages import HumanMessage
+from pydantic import BaseModel
 
+from langchain_mimo import ChatMiMo
 from mimo_core.testing.emulator import FakeMiMo
 from scripts.site.error_texts import error_page, kinds, literal, next_steps, texts
 from scripts.site.pages import all_tables, examples, fields_table, generated_pages, with_tables
@@ -62,6 +66,19 @@ def test_a_python_block_runs_and_prints(
     exec(compile(program, "a page of docs/", "exec"), {"__name__": "__main__"})
     assert service.requests, "the block asked nothing"
     assert capsys.readouterr().out.strip(), "the block printed nothing"
+
+
+def test_the_blocks_of_the_class_docstring_run(
+    service: FakeMiMo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocks = _FENCE.findall(inspect.getdoc(ChatMiMo) or "")
+    names = {"ChatMiMo": ChatMiMo, "HumanMessage": HumanMessage, "BaseModel": BaseModel}
+    assert len(blocks) == 3
+    for number, (_, text) in enumerate(blocks):
+        before = len(service.requests)
+        exec(compile(text, f"ChatMiMo, block {number}", "exec"), names)
+        assert len(service.requests) > before
+        assert capsys.readouterr().out.strip()
 
 
 @pytest.mark.slow
