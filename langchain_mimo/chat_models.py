@@ -16,7 +16,7 @@ from langchain_core.callbacks import (
     CallbackManagerForLLMRun,
 )
 from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -28,6 +28,7 @@ from langchain_mimo.calls import Call, make_call
 from langchain_mimo.credentials import sealed_arguments
 from langchain_mimo.errors import MiMoInvalidRequestError, model_errors
 from langchain_mimo.fast_chunks import PROVIDER
+from langchain_mimo.first_call import after_ready, is_ready, make_ready
 from langchain_mimo.messages import to_request_messages
 from langchain_mimo.settings import MiMoSettings
 from langchain_mimo.token_estimate import tokens_in_request, tokens_in_text
@@ -348,7 +349,20 @@ class ChatMiMo(MiMoSettings):
         kwargs = sealed_arguments(kwargs)
         with model_errors():
             check_collisions(kwargs)
+        await make_ready()
         return await super().ainvoke(input, config, stop=stop, **kwargs)
+
+    def astream(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[AIMessageChunk]:
+        """`stream` for asynchronous programs; the arguments and errors are the same."""
+        stream = super().astream(input, config, stop=stop, **kwargs)
+        return stream if is_ready() else after_ready(stream)
 
     def _convert_input(self, model_input: Any) -> PromptValue:
         """One message alone is a conversation too: without this, `chat | speech` fails."""
