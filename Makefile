@@ -176,7 +176,7 @@ tables: $(VENV)/installed
 	$(BIN)/python scripts/readme_tables.py --write
 	$(BIN)/python scripts/cassette_table.py
 
-# Three full runs take 25 minutes and want a quiet machine; bench-short only proves that they run.
+# Three full runs take about 28 minutes (by estimate) and want a quiet machine; bench-short only proves that they run.
 bench: $(VENV)/bench-installed
 	$(BIN)/python benchmarks/run.py --runs 3
 

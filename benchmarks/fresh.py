@@ -48,7 +48,7 @@ class Fresh:
     floor: tuple[str, ...]
     peer: str = ""
     slowest: bool = False
-    rounds: int = 7
+    rounds: int = 5
 
 
 ROWS = (
@@ -63,7 +63,7 @@ ROWS = (
           (*PEERS, "httpx2 + JSON"), ("httpx2 + JSON",), rounds=1),
     Fresh("memory that a stream of 200 holds, 200 at once", "memory", "KB", 0.6,
           ("ChatMiMo", "ChatOpenAI", "langchain-core"), ("langchain-core",), peer="ChatOpenAI",
-          rounds=3),
+          rounds=2),
 )  # fmt: skip
 
 

@@ -81,7 +81,7 @@ WORK = (
     Work("200 streams of 200 at once", "concurrent", "text-200-events", {"ChatOpenAI": 0.22},
          repeat=200, who=("ChatMiMo", "ChatOpenAI", *FLOORS), rounds=3, floor=HTTPX2),
     Work("200 streams of 200 at 50 events a second each", "concurrent", "text-200-steady", {},
-         repeat=200, who=("ChatMiMo", "ChatOpenAI", "langchain-core", "wake-up + JSON"), rounds=3,
+         repeat=200, who=("ChatMiMo", "ChatOpenAI", "langchain-core", "wake-up + JSON"), rounds=2,
          floor=WAKE_UP),
     Work("invoke", "invoke", "plain-1-events", {"ChatOpenAI": 0.42, "ChatMistralAI": 0.85},
          repeat=100, who=(*LANGCHAIN, *FLOORS), rounds=9, floor=HTTPX2),
