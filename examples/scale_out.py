@@ -4,7 +4,7 @@
     python examples/scale_out.py --kill-a-worker      # to see that it does not matter
     python examples/scale_out.py --prompts 60 --journal answers.sqlite
 
-Needs `pip install 'mimo-plugins[langchain]' distributed`. On a cluster of several machines, give
+Needs `pip install 'langchain-mimo' distributed`. On a cluster of several machines, give
 `Client` its scheduler's address, and put the journal where all of them can write (a database
 server: SQLite on a network share is not safe).
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 def test_it_is_the_one_that_is_installed_and_sent() -> None:
     assert version("mimo-plugins") == __version__ == langchain_version
-    assert f"mimo-plugins/{__version__}" == USER_AGENT
+    assert f"mimo-core/{__version__}" == USER_AGENT
 
 
 PROJECTS = [ROOT / "pyproject.toml", *sorted(ROOT.glob("distributions/*/pyproject.toml"))]

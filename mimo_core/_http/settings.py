@@ -20,7 +20,7 @@ from mimo_core.gateways import Endpoint
 from mimo_core.limits import Limits, limits_from
 from mimo_core.values import quoted
 
-USER_AGENT = f"mimo-plugins/{__version__}"
+USER_AGENT = f"mimo-core/{__version__}"
 _DEFAULT_RETRIES = 2
 
 

@@ -126,7 +126,7 @@ def _recording(path: str | Path | None, report: Report) -> Iterator[None]:
         from mimo_core.testing import CassetteError, use_cassette
     except ImportError as error:
         raise InvalidRequestError(
-            f"--record needs {error.name}: pip install 'mimo-plugins[testing]'."
+            f"--record needs {error.name}: pip install 'mimo-core[testing]'."
         ) from error
     target = Path(path)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-_EXTRA = '{} needs more than is installed ({}): pip install "mimo-plugins[testing]"\n'
+_EXTRA = '{} needs more than is installed ({}): pip install "mimo-core[testing]"\n'
 
 
 def replay(arguments: Sequence[str] | None = None) -> int:

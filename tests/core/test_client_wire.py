@@ -38,7 +38,7 @@ def test_a_question_and_its_answer(connect: Connect, mimo: FakeMiMo, hello: Requ
     assert seen.headers["authorization"] == f"Bearer {KEY}"  # loopback is none of Xiaomi's hosts
     assert seen.headers["content-type"] == "application/json"
     assert seen.headers["accept"] == "application/json"
-    assert seen.headers["user-agent"].startswith("mimo-plugins/")
+    assert seen.headers["user-agent"].startswith("mimo-core/")
 
 
 def test_a_stream(connect: Connect, mimo: FakeMiMo, hello: Request) -> None:

@@ -370,5 +370,5 @@ def test_without_the_extra_it_says_what_to_install() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert done.returncode == 2
-    assert 'pip install "mimo-plugins[testing]"' in done.stderr
+    assert 'pip install "mimo-core[testing]"' in done.stderr
     assert done.stderr.count("\n") == 1

@@ -35,7 +35,7 @@ def test_without_the_extra(name: str) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith(f"{name} needs more than is installed (")
-    assert done.stderr.endswith('): pip install "mimo-plugins[testing]"\n')
+    assert done.stderr.endswith('): pip install "mimo-core[testing]"\n')
     assert done.stderr.count("\n") == 1
 
 

@@ -221,7 +221,7 @@ def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
             env={"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"},
         )
         assert done.returncode == 2
-        assert 'pip install "mimo-plugins[testing]"' in done.stderr
+        assert 'pip install "mimo-core[testing]"' in done.stderr
         assert done.stderr.count("\n") == 1
 
 

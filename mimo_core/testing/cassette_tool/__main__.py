@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-_EXTRA = 'mimo-cassette needs more than is installed ({}): pip install "mimo-plugins[testing]"\n'
+_EXTRA = 'mimo-cassette needs more than is installed ({}): pip install "mimo-core[testing]"\n'
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -252,7 +252,7 @@ def test_it_needs_nothing_of_the_test_kit_but_to_record(service: FakeMiMo, tmp_p
     assert (run().returncode, run().stderr) == (0, "")
     recording = run("--record", str(tmp_path / "doctor.yaml"))
     assert recording.returncode == 2
-    assert recording.stderr == "Error: --record needs vcr: pip install 'mimo-plugins[testing]'.\n"
+    assert recording.stderr == "Error: --record needs vcr: pip install 'mimo-core[testing]'.\n"
 
 
 @pytest.mark.parametrize("where", ["", "file/below.yaml"])
