@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import httpx2
 import pytest
+from langchain_core.runnables import ConfigurableField, RunnableConfig
 
 from langchain_mimo import ChatMiMo, MiMoConnectionError
 from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
@@ -257,3 +258,21 @@ class TestInjectedClients:
     def test_they_are_not_shown(self, chat: Chat) -> None:
         with httpx2.Client() as client:
             assert "http_client" not in repr(chat(http_client=client))
+
+
+class TestSharedConnections:
+    def test_models_made_for_each_call_share_a_connection(self, mimo: FakeMiMo, chat: Chat) -> None:
+        for temperature in range(10):
+            chat(temperature=temperature / 10, thinking=False).invoke("Hi")
+        assert mimo.connections_open + mimo.disconnects == 1
+
+    async def test_and_so_do_configured_copies(self, mimo: FakeMiMo, chat: Chat) -> None:
+        field = ConfigurableField(id="temperature")
+        model = chat(thinking=False).configurable_fields(temperature=field)
+        for temperature in range(10):
+            config: RunnableConfig = {"configurable": {"temperature": temperature / 10}}
+            await model.ainvoke("Hi", config)
+        assert [request.json["temperature"] for request in mimo.requests] == [
+            temperature / 10 for temperature in range(10)
+        ]
+        assert mimo.connections_open + mimo.disconnects == 1
