@@ -272,7 +272,7 @@ class TestSharedConnections:
         for temperature in range(10):
             config: RunnableConfig = {"configurable": {"temperature": temperature / 10}}
             await model.ainvoke("Hi", config)
-        assert [request.json["temperature"] for request in mimo.requests] == [
+        assert [request.body["temperature"] for request in mimo.requests] == [
             temperature / 10 for temperature in range(10)
         ]
         assert mimo.connections_open + mimo.disconnects == 1
