@@ -1,6 +1,7 @@
 """The README's programs pass mypy in strict mode and pyright, as in an editor.
 
-So does ordinary use of the public names (`public_api_use.py`), there in pyright's strict mode too.
+So does ordinary use of the public names (`public_api_use.py`), there in pyright's strict mode too,
+and mistakes in their use are found (`public_api_misuse.py`).
 `make types` runs it, beside mypy over the sources; `make test` leaves it out.
 """
 
@@ -30,6 +31,7 @@ OF_LANGGRAPH = (
     'No overload variant of "stream" of "Pregel"',
     'Argument of type "dict[str, list[tuple[str, str]]]"',
 )
+USES = ("public_api_use.py", "public_api_misuse.py")
 # What mypy has read of LangChain, for the next run; apart from `make types`, whose options differ.
 CACHE = str(Path(__file__).parents[1] / ".mypy_cache" / "readme")
 CHECKERS = {
@@ -45,7 +47,8 @@ CHECKERS = {
 def test_what_a_user_writes_is_typed(checker: str, tmp_path: Path) -> None:
     for number, program in enumerate(PROGRAMS):
         (tmp_path / f"program_{number}.py").write_text(program)
-    shutil.copy(Path(__file__).with_name("public_api_use.py"), tmp_path)
+    for name in USES:
+        shutil.copy(Path(__file__).with_name(name), tmp_path)
     done = subprocess.run(
         [sys.executable, "-m", *CHECKERS[checker], *map(str, sorted(tmp_path.glob("*.py")))],
         cwd=tmp_path,
