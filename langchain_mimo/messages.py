@@ -14,6 +14,7 @@ from typing import Any
 
 from langchain_core.messages import (
     AIMessage,
+    AIMessageChunk,
     BaseMessage,
     ChatMessage,
     FunctionMessage,
@@ -33,6 +34,8 @@ from mimo_core.values import quoted
 _ROLES = "user, system, developer, assistant, tool and function"
 # The last two are the Responses API's.
 _TEXT_BLOCKS = ("text", "text-plain", "input_text", "output_text")
+# They have a role of their own, as their subclasses have; asked first, because most are these.
+_COMMON = frozenset({AIMessage, AIMessageChunk, HumanMessage, SystemMessage, ToolMessage})
 
 
 def to_request_messages(
@@ -59,11 +62,10 @@ def to_request_messages(
         UnsupportedInputError: an attachment of the user's that the model does not take.
     """
     request: list[dict[str, Any]] = []
-    answered = {m.tool_call_id for m in messages if isinstance(m, ToolMessage)}
+    answered = _Answered(messages)
     for position, given in enumerate(messages):
-        where = f"messages[{position}]"
         try:
-            message = _normalise_class(given, request)
+            message = given if type(given) in _COMMON else _normalise_class(given, request)
             if isinstance(message, AIMessage):
                 request.append(_convert_ai_message(message, answered, pass_back_reasoning))
             elif isinstance(message, ToolMessage):
@@ -73,16 +75,34 @@ def to_request_messages(
             else:
                 request.extend(_convert_human_message(message))
         except InvalidRequestError as error:
-            raise type(error)(f"{where}: {error}", param="messages") from error
-        if info is not None and endpoint is not None and request[-1]["role"] == "user":
+            raise type(error)(f"messages[{position}]: {error}", param="messages") from error
+        if type(request[-1]["content"]) is str or info is None or endpoint is None:
+            continue
+        if request[-1]["role"] == "user":
+            where = f"messages[{position}]"
             _check_attachments(request[-1]["content"], info, where, endpoint)
     return request
 
 
-def _check_attachments(content: Any, info: ModelInfo, where: str, endpoint: Endpoint) -> None:
+class _Answered:
+    """Which calls a history holds results for: looked up where an invalid call asks for it."""
+
+    def __init__(self, messages: Sequence[BaseMessage]) -> None:
+        self._messages = messages
+        self._ids: set[str] | None = None
+
+    def __contains__(self, call_id: object) -> bool:
+        if self._ids is None:
+            self._ids = {m.tool_call_id for m in self._messages if isinstance(m, ToolMessage)}
+        return call_id in self._ids
+
+
+def _check_attachments(
+    content: list[dict[str, Any]], info: ModelInfo, where: str, endpoint: Endpoint
+) -> None:
     """The core's check, by the number that the message has for the user: instructions and results
     that are added on the way to the service would change it."""
-    for part in content if isinstance(content, list) else ():
+    for part in content:
         if part["type"] != "text":
             check_attachment(part, info, where, endpoint.protocol, endpoint.dialect)
 
@@ -147,13 +167,14 @@ def reasoning_of(message: AIMessage) -> str:
     Returns:
         The reasoning once, although some classes keep it in two places; empty without any.
     """
-    for key in ("reasoning_content", "reasoning"):
-        found = message.additional_kwargs.get(key)
+    extra, content = message.additional_kwargs, message.content
+    for key in ("reasoning_content", "reasoning") if extra else ():
+        found = extra.get(key)
         if isinstance(found, dict):  # OpenAI's Responses API, v0: an item with summaries
             found = "".join(_find_reasoning([{"type": "reasoning", **found}]))
         if isinstance(found, str) and found:
             return found
-    return "".join(_find_reasoning(message.content))
+    return "".join(_find_reasoning(content)) if isinstance(content, list) else ""
 
 
 def _add_name(message: BaseMessage, request: dict[str, Any]) -> dict[str, Any]:
@@ -280,18 +301,19 @@ def _convert_result_block(given: Any) -> dict[str, Any]:
 
 
 def _convert_ai_message(
-    message: AIMessage, answered: set[str], pass_back_reasoning: bool
+    message: AIMessage, answered: _Answered, pass_back_reasoning: bool
 ) -> dict[str, Any]:
+    content, extra = message.content, message.additional_kwargs
     request = _add_name(message, {"role": "assistant", "content": _join_ai_text(message)})
-    if pass_back_reasoning:
+    if pass_back_reasoning and (extra or type(content) is not str):
         if reasoning := reasoning_of(message):
             request["reasoning_content"] = reasoning
         for name in ("reasoning_signature", "reasoning_details"):  # alone, where it is encrypted
-            if value := message.additional_kwargs.get(name):
+            if value := extra.get(name):
                 request[name] = value
     # Its text goes along as one, so a mark is the message's own: what is cached ends there.
-    blocks = message.content if isinstance(message.content, list) else ()
-    if marks := [mark for block in blocks if (mark := _find_cache_mark(block))]:
+    blocks = content if isinstance(content, list) else ()
+    if blocks and (marks := [mark for block in blocks if (mark := _find_cache_mark(block))]):
         request["cache_control"] = marks[-1]
     if calls := _collect_tool_calls(message, answered):
         request["tool_calls"] = calls
@@ -300,8 +322,8 @@ def _convert_ai_message(
 
 def _join_ai_text(message: AIMessage) -> str:
     """What was said. Blocks that are not text are other fields' matter, or another provider's."""
-    if isinstance(message.content, str):
-        return message.content or _find_foreign_refusal(message)
+    if isinstance(content := message.content, str):
+        return content or _find_foreign_refusal(message)
     texts = [
         block if isinstance(block, str) else _text_or_empty(block.get("text"))
         for block in message.content
@@ -318,13 +340,15 @@ def _find_foreign_refusal(message: AIMessage) -> str:
     """Another model's words of refusal. (Where MiMo's filter withheld an answer, they are ours.)"""
     if message.response_metadata.get("model_provider") == PROVIDER:
         return ""
+    if not message.content and not message.additional_kwargs:
+        return ""  # a call and nothing else
     blocks = [b for b in message.content if isinstance(b, dict) and b.get("type") == "refusal"]
     found = [block.get("refusal") for block in blocks] or [message.additional_kwargs.get("refusal")]
     return "".join(text for text in found if isinstance(text, str))
 
 
-def _find_reasoning(content: str | list[Any]) -> Iterable[str]:
-    for block in content if isinstance(content, list) else ():
+def _find_reasoning(content: list[Any]) -> Iterable[str]:
+    for block in content:
         kind = block.get("type") if isinstance(block, dict) else None
         if kind == "reasoning":
             if text := _text_or_empty(block.get("reasoning")):
@@ -343,20 +367,21 @@ def _read_text(holder: Any, name: str) -> str:
     return _text_or_empty(holder.get(name)) if isinstance(holder, Mapping) else ""
 
 
-def _collect_tool_calls(message: AIMessage, answered: set[str]) -> list[dict[str, Any]]:
+def _collect_tool_calls(message: AIMessage, answered: _Answered) -> list[dict[str, Any]]:
     """The calls, each once. An invalid one that no tool message answers is left out: an agent ends
     there, and a call without an answer would make every later turn fail."""
     calls = [_make_tool_call(call["id"], call["name"], call["args"]) for call in message.tool_calls]
     for invalid in message.invalid_tool_calls:
         if invalid["id"] in answered:
             calls.append(_make_tool_call(invalid["id"], invalid["name"], invalid["args"]))
-    known = [call["id"] for call in calls]
-    for block in message.content if isinstance(message.content, list) else ():
-        if not isinstance(block, dict) or block.get("type") not in ("tool_use", "tool_call"):
-            continue
-        if block.get("id") not in known:
-            args = block.get("input" if block["type"] == "tool_use" else "args")
-            calls.append(_make_tool_call(block.get("id"), block.get("name"), args))
+    if isinstance(message.content, list):
+        known = [call["id"] for call in calls]
+        for block in message.content:
+            if not isinstance(block, dict) or block.get("type") not in ("tool_use", "tool_call"):
+                continue
+            if block.get("id") not in known:
+                args = block.get("input" if block["type"] == "tool_use" else "args")
+                calls.append(_make_tool_call(block.get("id"), block.get("name"), args))
     legacy = message.additional_kwargs.get("function_call")
     if not calls and not message.invalid_tool_calls and isinstance(legacy, Mapping):
         calls.append(_make_tool_call(None, legacy.get("name"), legacy.get("arguments")))

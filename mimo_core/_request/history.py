@@ -30,6 +30,7 @@ from mimo_core.values import quoted
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _NOT_ANSWERED = "This call was not answered."
 _MAX_NAME = 64  # characters
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _RESULT_MEDIA = frozenset({"text", "image"})  # what a result can hold on the messages protocol
 
 
@@ -72,23 +73,12 @@ def adapt_messages(
     history = _History(info, dialect, thinks=thinks, blocks=blocks)
     number = 0
     for message in messages:
-        if type(message) is dict and history.is_usual(message):
-            history.add_usual(message)
+        if type(message) is dict and history.take_as_it_is(message):
             number += 1
             continue
         history.add(message, f"messages[{number}]")
         number += not isinstance(message, InsertedMessage)
     return history.end()
-
-
-class _Call:
-    """A call that waits for its result."""
-
-    __slots__ = ("given_id", "sent_id")
-
-    def __init__(self, given_id: Any, sent_id: str) -> None:
-        self.given_id = given_id
-        self.sent_id = sent_id
 
 
 class _History:
@@ -104,26 +94,43 @@ class _History:
         inputs = info.inputs & _RESULT_MEDIA if blocks else info.inputs
         self._result_info = info if inputs == info.inputs else info._replace(inputs=inputs)
         self._adapted: list[dict[str, Any]] = []
-        self._open: list[_Call] = []
+        self._open: dict[str, Any] = {}  # the ids that calls had, by those that they go by
         self._after_results: list[dict[str, Any]] = []  # parts of a user message
         self._made_ids = 0
 
-    def is_usual(self, message: dict[str, Any]) -> bool:
-        """Whether it is a text of the user's and nothing else, which goes as it is."""
-        content = message.get("content")
-        return (
-            len(message) == 2
-            and type(content) is str
-            and bool(content)
-            and type(role := message.get("role")) is str
-            and role == "user"
-        )
+    def take_as_it_is(self, message: dict[str, Any]) -> bool:
+        """Take one more message, if nothing but the names of its reasoning has to be changed: most
+        of a long history is like that.
 
-    def add_usual(self, message: dict[str, Any]) -> None:
-        """Take one more message, which is a usual one."""
+        Returns:
+            Whether it was taken.
+        """
+        content, role, size = message.get("content"), message.get("role"), len(message)
+        if type(content) is not str or not content or type(role) is not str:
+            return False
+        if role == "tool":
+            return size == 3 and not self._blocks and self._take_result(message)
+        if role == "assistant" and size == 3:
+            reasoning = message.get("reasoning_content")
+            if type(reasoning) is not str or not reasoning:
+                return False
+            if self._reasoning_fields:
+                message = {**message, **dict.fromkeys(self._reasoning_fields, reasoning)}
+        elif size != 2 or role not in ("user", "assistant"):
+            return False
         if self._open or self._after_results:
             self._close_calls()
         self._adapted.append(message)
+        return True
+
+    def _take_result(self, message: dict[str, Any]) -> bool:
+        """Take a text that a tool returned, if a call waits under its id."""
+        call_id = message.get("tool_call_id")
+        if type(call_id) is not str or call_id not in self._open:
+            return False
+        del self._open[call_id]
+        self._adapted.append(message)
+        return True
 
     def add(self, given: Any, where: str) -> None:
         """Take one more message."""
@@ -157,10 +164,10 @@ class _History:
 
     def _close_calls(self) -> None:
         """Answer the open calls, and put media that were moved into a user message."""
-        for call in self._open:
-            answer = {"role": "tool", "tool_call_id": call.sent_id, "content": _NOT_ANSWERED}
+        for call_id in self._open:
+            answer = {"role": "tool", "tool_call_id": call_id, "content": _NOT_ANSWERED}
             self._adapted.append(answer)
-        self._open = []
+        self._open = {}
         if self._after_results:
             self._adapted.append({"role": "user", "content": self._after_results})
             self._after_results = []
@@ -208,11 +215,10 @@ class _History:
     def _open_call(self, given_id: Any) -> str:
         """The id that a call goes by: its own, or a new one where it has none or shares it."""
         sent_id = str(given_id) if given_id else ""
-        taken = {call.sent_id for call in self._open}
-        while not sent_id or sent_id in taken:
+        while not sent_id or sent_id in self._open:
             self._made_ids += 1
             sent_id = f"call_{self._made_ids}"
-        self._open.append(_Call(given_id, sent_id))
+        self._open[sent_id] = given_id
         return sent_id
 
     # Tool messages
@@ -221,29 +227,35 @@ class _History:
         content = message.get("content")
         if content is not None and not isinstance(content, str | list | tuple):
             raise _not_a_content(where)
-        call = self._answered_by(message.get("tool_call_id"))
+        call_id = self._answered_by(message.get("tool_call_id"))
         parts = [content] if isinstance(content, str) else list(content or ())
         adapted = without_empty_texts(
             [adapt_result_part(part, self._result_info, where, self._dialect) for part in parts]
         )
-        if call is None:
+        if call_id is None:
             self._keep_stray_result(message.get("tool_call_id"), adapted)
             return
-        result = {**message, "tool_call_id": call.sent_id}
+        result = {**message, "tool_call_id": call_id}
         if isinstance(content, str):
             result["content"] = content or NO_TEXT
         elif self._blocks:
             result["content"] = adapted
         else:
-            result["content"] = self._move_media(call.sent_id, adapted)
+            result["content"] = self._move_media(call_id, adapted)
         self._adapted.append(result)
 
-    def _answered_by(self, call_id: Any) -> _Call | None:
-        """The open call that a tool message answers; the first one where it does not say which."""
-        for position, call in enumerate(self._open):
-            if not call_id or call.given_id == call_id or call.sent_id == call_id:
-                return self._open.pop(position)
-        return None
+    def _answered_by(self, given_id: Any) -> str | None:
+        """The id of the open call that a tool message answers, which is open no more; the first one
+        where it does not say which."""
+        if isinstance(given_id, str) and given_id in self._open:
+            found: str | None = given_id
+        else:
+            found = next(
+                (id_ for id_, had in self._open.items() if not given_id or had == given_id), None
+            )
+        if found is not None:
+            del self._open[found]
+        return found
 
     def _keep_stray_result(self, call_id: Any, parts: list[dict[str, Any]]) -> None:
         """A result whose call is not in the history (it was trimmed, or is another provider's)."""
@@ -284,6 +296,8 @@ def _adapt_user(
 
 def _adapt_name(name: Any) -> str:
     """A tool's name as the service takes it: other providers' histories hold others."""
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        return name
     return re.sub(r"[^a-zA-Z0-9_-]", "_", str(name or ""))[:_MAX_NAME] or "unknown_tool"
 
 

@@ -269,6 +269,30 @@ def test_calls_without_an_id_of_their_own() -> None:
     assert adapted(turn(call(7)), result("7"))[1] == result("7")
 
 
+def test_a_result_under_the_id_that_a_call_gets() -> None:
+    """langchain-core gives none to the calls of an old `function_call`."""
+    calls = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}
+    result = {"role": "tool", "tool_call_id": "call_1", "content": "21"}
+    adapted = adapt_messages([calls, result, USER], PRO, XIAOMI, thinks=False)
+    assert adapted[0]["tool_calls"][0]["id"] == "call_1"
+    assert adapted[1:] == [result, USER]
+
+
+def test_what_needs_no_change_goes_as_it_is() -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    history: list[dict[str, Any]] = [
+        USER,
+        {"role": "assistant", "content": "Wait.", "reasoning_content": "?", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "a", "content": "21"},
+        {"role": "assistant", "content": "Sunny.", "reasoning_content": "21 is sunny."},
+        {"role": "assistant", "content": "Really."},
+        USER,
+    ]
+    adapted = adapt_messages(history, PRO, XIAOMI, thinks=True)
+    assert adapted == history
+    assert [a is b for a, b in zip(adapted, history, strict=True)] == [1, 0, 1, 1, 1, 1]
+
+
 def test_a_result_without_its_call_becomes_a_text() -> None:
     head = "Output of the tool call{}, which is not in this conversation:"
     expected = {"role": "user", "content": [text(head.format(" z")), text("r")]}
