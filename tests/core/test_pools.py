@@ -203,8 +203,8 @@ def test_a_full_pool_says_so(
 ) -> None:
     monkeypatch.setattr(own_client, "MAX_CONNECTIONS", 1)
     mimo.queue(Fault(hang_after=1))
-    settings = {"base_url": mimo.base_url, "max_retries": 0}
-    with MiMoClient("sk-full-pool-0123", timeout=(0.2, 5), **settings) as client:
+    key = "sk-full-pool-0123"  # a pool of its own
+    with MiMoClient(key, base_url=mimo.base_url, timeout=(0.2, 5), max_retries=0) as client:
         stream = client.stream(hello)
         next(stream)
         with pytest.raises(APITimeoutError, match="All connections are in use") as caught:
