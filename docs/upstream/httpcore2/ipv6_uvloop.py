@@ -1,5 +1,5 @@
-"""Where a host has an IPv6 address that refuses, its IPv4 address must be reached: under uvloop too,
-and when many connect at once."""
+"""Where a host has an IPv6 address that refuses, its IPv4 address must be reached: under uvloop
+too, and when many connect at once."""
 
 from __future__ import annotations
 
