@@ -103,7 +103,7 @@ class SyncClients:
             if pool is not None and pool.is_open and pool.pid == os.getpid():
                 return pool  # another thread was first
             pool = _pools.get(key)
-            if pool is None:
+            if pool is None or not pool.is_open:
                 pool = _pools[key] = Pool(new_client("Client", self._settings))
             pool.users.add(id(self))
             self._pool = pool
@@ -203,7 +203,7 @@ class AsyncClients:
         pool = _async_pools.get(key)
         hold = None
         # No await until it is stored: two tasks cannot both make one.
-        if pool is None:
+        if pool is None or not pool.is_open:
             pool = _async_pools[key] = Pool(new_client("AsyncClient", self._settings))
             hold = pool.hold = _hold(pool)
         pool.users.add(id(self))

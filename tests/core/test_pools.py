@@ -174,6 +174,18 @@ def test_whoever_comes_while_a_pool_lingers_keeps_it(hello: Request, mimo: FakeM
         client.chat(hello)
 
 
+def test_a_pool_that_is_closed_is_never_given_out(mimo: FakeMiMo, hello: Request) -> None:
+    """Whatever the list of them says."""
+    with MiMoClient(KEY, base_url=mimo.base_url) as client:
+        client.chat(hello)
+        key, closed = next(
+            item for item in pools._pools.items() if client._http() is item[1].client
+        )
+    pools._pools[key] = closed
+    with MiMoClient(KEY, base_url=mimo.base_url) as client:
+        client.chat(hello)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_child_shares_no_pool_with_its_parent(mimo: FakeMiMo, hello: Request) -> None:
