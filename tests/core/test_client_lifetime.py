@@ -184,6 +184,7 @@ def test_threads_that_start_together_make_one_http_client(
         return made[-1]
 
     monkeypatch.setattr("mimo_core._http.pools.new_client", slow)
+    monkeypatch.setattr("mimo_core._http.pools._pools", {})  # none that another test left
     client = MiMoClient(KEY)
     barrier = threading.Barrier(6)
 
