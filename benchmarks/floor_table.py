@@ -34,6 +34,8 @@ def floor_table(works: Any, fresh_rows: Sequence[Fresh], runs: Sequence[Any]) ->
             reached = [_by_floor(work, one) for one in answers]
             lines.append(_line(work.name, floor, work.floor, mine, reached, "µs"))
     for row in fresh_rows:
+        if not row.floor:
+            continue
         figures = [run.fresh[row.name] for run in runs]
         mine = statistics.median(figures[-1]["ChatMiMo"])
         reached = [statistics.median(one["ChatMiMo"]) / floor_of(row, one) for one in figures]

@@ -57,6 +57,8 @@ ROWS = (
     Fresh("the longest block of the event loop in it", "block", "ms", 5,
           (*PEERS, "httpx2 + JSON", "langchain-core", "idle loop"),
           ("idle loop", "langchain-core"), slowest=True),
+    Fresh("from an empty process to the first answer of ainvoke", "whole", "ms of CPU", 0.65, PEERS,
+          (), peer="ChatOpenAI", rounds=3),
     Fresh("connections of 20 fresh instances, invoke", "connections", "", 1,
           (*PEERS, "httpx2 + JSON"), ("httpx2 + JSON",), rounds=1),
     Fresh("connections of 20 fresh instances, ainvoke", "aconnections", "", 1,
@@ -106,6 +108,12 @@ async def _first(contestant: Any) -> float:
     start = time.perf_counter()
     await contestant.ainvoke(MODEL)
     return (time.perf_counter() - start) * 1e3
+
+
+async def _whole(contestant: Any) -> float:
+    """CPU time of the process until its first answer: interpreter, imports, the model, the call."""
+    await contestant.ainvoke(MODEL)
+    return time.process_time() * 1e3
 
 
 async def _block(contestant: Any) -> float:
@@ -190,7 +198,7 @@ def main() -> None:
     elif given.mode == "aconnections":
         print(asyncio.run(_aconnections(contestant, given.base_url)))
     else:
-        work = {"first": _first, "block": _block, "memory": _memory}[given.mode]
+        work = {"first": _first, "whole": _whole, "block": _block, "memory": _memory}[given.mode]
         print(asyncio.run(work(contestant)))
 
 
