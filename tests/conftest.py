@@ -13,6 +13,14 @@ from mimo_core.testing.emulator import FakeMiMo
 
 KEY = "sk-secret0123456789abcdef"  # looks like a key; whatever prints it has a defect
 
+# Python's own deprecation of what langsmith calls, from 3.14 on, is no defect of this library.
+LANGSMITH = (
+    "ignore:'asyncio.iscoroutinefunction' is deprecated"
+    ":DeprecationWarning:langsmith._internal._beta_decorator"
+)
+STRICT = ["-W", "error", "-W", LANGSMITH]
+"""Options of a Python for which a warning is an error."""
+
 LEAN = [
     f"-pno:{name}"
     for name in (

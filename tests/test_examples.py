@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import STRICT
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 NEEDS = {"mcp_tools": "langchain_mcp_adapters"}
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.slow  # each is a process
 def printed(name: str) -> str:
     """What an example prints."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py")],
+        [sys.executable, *STRICT, str(EXAMPLES / f"{name}.py")],
         input=TYPED.get(name, ""),
         capture_output=True,
         text=True,

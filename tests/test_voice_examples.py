@@ -14,6 +14,7 @@ import pytest
 
 from mimo_core.audio import audio_seconds
 from mimo_core.testing.cassettes.persister import read
+from tests.conftest import STRICT
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -45,7 +46,7 @@ def assert_is_speech(path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_agent(tmp_path: Path) -> None:
-    done = run([sys.executable, "-W", "error", str(EXAMPLES / "voice_agent.py")], tmp_path)
+    done = run([sys.executable, *STRICT, str(EXAMPLES / "voice_agent.py")], tmp_path)
     assert done.returncode == 0, done.stderr
     *lines, whose = done.stdout.splitlines()
     assert [line.partition(":")[0] for line in lines] == ["human", "calls", "tool", "ai", "speaks"]

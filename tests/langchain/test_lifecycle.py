@@ -19,7 +19,7 @@ from langchain_core.runnables import ConfigurableField, RunnableConfig
 
 from langchain_mimo import ChatMiMo, MiMoConnectionError
 from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
-from tests.conftest import KEY
+from tests.conftest import KEY, STRICT
 
 Chat = Callable[..., ChatMiMo]
 
@@ -41,7 +41,7 @@ def test_construction_imports_no_http_and_no_tls() -> None:
         "model._identifying_params, model._get_ls_params()\n"
         "assert not own_client._contexts\n"
     )
-    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=60)
+    subprocess.run([sys.executable, *STRICT, "-c", program], check=True, timeout=60)
 
 
 class TestLoops:

@@ -16,6 +16,7 @@ from mimo_core.testing.cassettes.persister import dump, read
 from mimo_core.testing.cassettes.provenance import EMULATOR_HOST, Provenance, host_of
 from mimo_core.testing.cassettes.vcrpy import VCR
 from scripts import cassette_table
+from tests.conftest import STRICT
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "cassettes"
@@ -139,7 +140,7 @@ def test_reasoning_goes_back_with_every_tool_call(name: str) -> None:
 @pytest.mark.slow
 def test_recording_again_changes_nothing(tmp_path: Path) -> None:
     script = ROOT / "scripts" / "record_cassettes.py"
-    command = [sys.executable, "-W", "error", str(script), "--into", str(tmp_path)]
+    command = [sys.executable, *STRICT, str(script), "--into", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     # standard/ is recorded by the suite it belongs to: tests/langchain/test_standard_recorded.py
     ours = [name for name in NAMES if not name.startswith(("vendor/", "standard/"))]

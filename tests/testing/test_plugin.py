@@ -16,7 +16,7 @@ import pytest
 
 from mimo_core import MiMoClient
 from mimo_core.testing import FakeMiMo, Fault, ReceivedRequest, Reply, use_cassette
-from tests.conftest import KEY, LEAN
+from tests.conftest import KEY, LANGSMITH, LEAN
 
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.slow  # whole test runs, with LangChain and llm loaded
@@ -28,11 +28,13 @@ AGENT = [
     ),
     Reply("Light rain in Paris.", reasoning="The tool has told."),
 ]
-INI = """
+INI = f"""
 [pytest]
 asyncio_mode = auto
 asyncio_default_fixture_loop_scope = function
-filterwarnings = error
+filterwarnings =
+    error
+    {LANGSMITH}
 addopts = -p no:randomly -p no:cacheprovider
 """
 
