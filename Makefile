@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal -q
 export UV_COMPILE_BYTECODE = 1
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test test-fast fuzz mutants soak foreign litellm lock audit secrets audit-packages workflows build release-check sbom lint types coverage test-core-1.7 node record drift tables docs docs-check bench bench-compare bench-short foreign-suites clean
+.PHONY: demo test test-fast fuzz mutants soak foreign litellm lock audit secrets audit-packages workflows build release-check sbom lint types coverage test-core-1.7 matrix lowest node record drift tables docs docs-check bench bench-compare bench-short foreign-suites clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -158,6 +158,15 @@ test-core-1.7:
 	.venv-1.7/bin/uv pip install --quiet --python .venv-1.7/bin/python \
 		'langchain-core==1.7.2' 'langchain==1.4.7' --editable '.[all]' --group dev
 	.venv-1.7/bin/python -m pytest -n auto -q tests/langchain
+
+# All tests on each Python of the classifiers. What this machine lacks comes from Debian (root,
+# debootstrap), into a folder of the user's cache. MATRIX='3.15 --workers 2' takes one of them.
+matrix: $(VENV)/installed
+	$(BIN)/python -m scripts.matrix $(MATRIX)
+
+# The same with the lowest version of everything that pyproject.toml names.
+lowest: $(VENV)/installed
+	$(BIN)/python -m scripts.matrix --lowest $(MATRIX)
 
 # Clients of another language (node 20, npm): the AI SDK, openai's and Anthropic's packages.
 node: $(VENV)/installed

@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 import pytest
 from hypothesis import settings
 
+from mimo_core._http import pools
 from mimo_core.testing.emulator import FakeMiMo
 
 KEY = "sk-secret0123456789abcdef"  # looks like a key; whatever prints it has a defect
@@ -78,6 +79,14 @@ def mimo() -> Iterator[FakeMiMo]:
 def protocol(request: pytest.FixtureRequest) -> str:
     """The protocol on the wire."""
     return getattr(request, "param", "chat_completions")
+
+
+@pytest.fixture(autouse=True)
+def no_connections_of_another_test() -> Iterator[None]:
+    """What a test leaves to the garbage collector shares no connections with the next one: when it
+    is collected differs from one Python to another."""
+    yield
+    pools._close_all()
 
 
 @pytest.fixture(autouse=True, scope="session")
