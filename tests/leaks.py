@@ -18,6 +18,8 @@ from typing import Any
 from urllib.parse import unquote
 
 _WINDOW = 12
+_ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}>")
+"""Of an object in memory: chance, which once continued eleven characters of a key as its twelfth."""
 _PUNCTUATION = bytes(code for code in range(128) if not chr(code).isalnum())
 OURS = tuple(
     str(Path(__file__).parent.parent / package)
@@ -28,6 +30,7 @@ OURS = tuple(
 @lru_cache(maxsize=20_000)  # most texts of an error are those of the one before it
 def shows(text: str, key: str) -> bool:
     """Whether the text shows half of the key or more, in any spelling."""
+    text = _ADDRESS.sub(">", text)
     wanted = _flat(key)
     windows = {wanted[at : at + _WINDOW] for at in range(len(wanted) - _WINDOW + 1)}
     views = [text]
