@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 _WINDOW = 12
 _ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}>")
-"""Of an object in memory: chance, which once continued eleven characters of a key as its twelfth."""
+"""Of an object in memory: chance, which once stood for the twelfth character of a key."""
 _PUNCTUATION = bytes(code for code in range(128) if not chr(code).isalnum())
 OURS = tuple(
     str(Path(__file__).parent.parent / package)

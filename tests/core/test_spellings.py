@@ -183,6 +183,6 @@ def test_an_exception_that_holds_the_whole_text_loses_the_key_there_too() -> Non
 def test_the_judge_takes_no_address_of_an_object_for_a_part_of_the_key() -> None:
     """`4d` in it is the letter that would follow; of a memory's address, that is chance."""
     begun = "".join(f"\\u{ord(char):04x}" for char in "Canary9x7Q2")
-    text = f"{begun} <mimo_core.client.MiMoClient object at 0x7f4d87ae1f90>"
+    text = f"({begun!r}). self = <MiMoClient object at 0x7f4d87ae1f90>"
     assert not shows(text, "Canary9x7Q2/mK4+vB8zT1wLp6Rn")
     assert shows(f"{begun}\\u002f\\u006d", "Canary9x7Q2/mK4+vB8zT1wLp6Rn")
