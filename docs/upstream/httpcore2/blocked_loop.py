@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 import httpcore2
-from common import Backend, backend_from_arguments, client_context, said, served
+from common import Backend, backend_from_arguments, client_context, plain_and_tls, said
 
 
 def answers_once(connection: Any) -> None:
@@ -30,14 +30,15 @@ async def ask_again(backend: Backend, url: str) -> None:
 
 def problem(backend: Backend) -> str:
     """What is wrong with a backend; empty where nothing is."""
-    for tls in (False, True):
-        with served(answers_once, tls=tls) as port:
-            try:
-                asyncio.run(ask_again(backend, f"http{'s' * tls}://localhost:{port}/"))
-            except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
-                kind = "TLS" if tls else "plain"
-                return f"a dead connection was used again ({kind}): {type(error).__name__}"
-    return ""
+
+    def check(port: int, tls: bool) -> str:
+        try:
+            asyncio.run(ask_again(backend, f"http{'s' * tls}://localhost:{port}/"))
+        except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
+            return f"a dead connection was used again: {type(error).__name__}"
+        return ""
+
+    return plain_and_tls(check, answers_once)
 
 
 if __name__ == "__main__":

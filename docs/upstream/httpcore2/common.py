@@ -71,6 +71,21 @@ def served(script: Callable[[Any], object], *, tls: bool = False) -> Iterator[in
         listener.close()
 
 
+def plain_and_tls(check: Callable[[int, bool], str], script: Callable[[Any], object]) -> str:
+    """What a check of a server's port finds, without TLS and with it; empty where nothing is.
+
+    Args:
+        check: gets the port, and whether the server speaks TLS.
+        script: of the server.
+    """
+    found = []
+    for tls in (False, True):
+        with served(script, tls=tls) as port:
+            if wrong := check(port, tls):
+                found.append(f"{wrong} ({'TLS' if tls else 'plain'})")
+    return "; ".join(found)
+
+
 def said(problem: str) -> None:
     """Print what a program found, and end it: with 1 where there is a problem."""
     print(problem or "as it should be")

@@ -13,7 +13,7 @@ from typing import Any
 
 import anyio
 import httpcore2
-from common import Backend, backend_from_arguments, client_context, said, served
+from common import Backend, backend_from_arguments, client_context, plain_and_tls, said
 
 PLACES, CALLS = 30, 400
 
@@ -49,12 +49,12 @@ async def lost(backend: Backend, port: int, *, tls: bool) -> int:
 
 def problem(backend: Backend) -> str:
     """What is wrong with a backend; empty where nothing is."""
-    found = []
-    for tls in (False, True):
-        with served(slow, tls=tls) as port:
-            if count := asyncio.run(lost(backend, port, tls=tls)):
-                found.append(f"{count} of {PLACES} places are lost ({'TLS' if tls else 'plain'})")
-    return "; ".join(found)
+
+    def check(port: int, tls: bool) -> str:
+        count = asyncio.run(lost(backend, port, tls=tls))
+        return f"{count} of {PLACES} places are lost" if count else ""
+
+    return plain_and_tls(check, slow)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import httpcore2
-from common import Backend, backend_from_arguments, client_context, said, served
+from common import Backend, backend_from_arguments, client_context, plain_and_tls, said
 
 SECONDS = 0.3
 
@@ -37,12 +37,11 @@ async def write(backend: Backend, port: int, *, tls: bool) -> str:
 
 def problem(backend: Backend) -> str:
     """What is wrong with a backend; empty where nothing is."""
-    found = []
-    for tls in (False, True):
-        with served(never_reads, tls=tls) as port:
-            if wrong := asyncio.run(write(backend, port, tls=tls)):
-                found.append(f"{wrong} ({'TLS' if tls else 'plain'})")
-    return "; ".join(found)
+
+    def check(port: int, tls: bool) -> str:
+        return asyncio.run(write(backend, port, tls=tls))
+
+    return plain_and_tls(check, never_reads)
 
 
 if __name__ == "__main__":
