@@ -101,6 +101,8 @@ class ClientErrors(NamedTuple):
 
     all: tuple[type[Exception], ...]
     """All that an exchange has to expect, errors of our own family included."""
+    never_connected: tuple[type[Exception], ...]
+    """The server cannot have seen the request."""
     pool_full: tuple[type[Exception], ...]
     not_connected_in_time: tuple[type[Exception], ...]
     silent: tuple[type[Exception], ...]
@@ -116,6 +118,7 @@ def _errors_of(package: str) -> ClientErrors:
     return ClientErrors(
         # UnicodeError: the host's name cannot be asked for.
         all=(MiMoError, http.HTTPError, http.InvalidURL, RuntimeError, UnicodeError),
+        never_connected=(http.ConnectError, http.ConnectTimeout, http.PoolTimeout),
         pool_full=(http.PoolTimeout,),
         not_connected_in_time=(http.ConnectTimeout,),
         silent=(http.TimeoutException,),
@@ -130,6 +133,7 @@ def _errors_of(package: str) -> ClientErrors:
 
 _OTHER_CLIENTS = ClientErrors(
     all=(MiMoError, OSError, RuntimeError, UnicodeError),
+    never_connected=(),
     pool_full=(),
     not_connected_in_time=(),
     silent=(TimeoutError,),

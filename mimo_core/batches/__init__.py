@@ -1,12 +1,15 @@
 """Batches: many requests on the vendor's own engine, at half the price, within 24 hours.
 
+    import time
+
     from mimo_core.batches import BatchClient
 
-    with BatchClient() as client, open("prompts.jsonl", "wb") as file:
-        for number, prompt in enumerate(["Name a river.", "Name a lake."]):
-            messages = [{"role": "user", "content": prompt}]
-            file.write(client.line({"model": "mimo-v2.6-flash", "messages": messages}, f"{number}"))
-        file.close()
+    with BatchClient() as client:
+        with open("prompts.jsonl", "wb") as file:
+            for number, prompt in enumerate(["Name a river.", "Name a lake."]):
+                messages = [{"role": "user", "content": prompt}]
+                request = {"model": "mimo-v2.6-flash", "messages": messages}
+                file.write(client.line(request, f"{number}"))
         batch = client.create(client.upload("prompts.jsonl").id)
         while not (batch := client.get(batch.id)).has_ended:
             time.sleep(60)

@@ -18,7 +18,6 @@ from mimo_core.errors import InvalidResponseError, MiMoError, NotFoundError, Rat
 
 Record = TypeVar("Record")
 Take = Callable[[bytes], None]
-_NOT_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})  # httpx's names
 _HINT = "Batches have an address of their own: set batch_base_url to a region or a URL."
 
 
@@ -82,7 +81,7 @@ class CreateCall(ObjectCall[Batch]):
     def failure(self, cause: Exception, kinds: ClientErrors) -> MiMoError:
         error = super().failure(cause, kinds)
         refused = error.status is not None and error.status < 500 and error.status != 408
-        self.may_exist = not refused and type(cause).__name__ not in _NOT_SENT
+        self.may_exist = not refused and not isinstance(cause, kinds.never_connected)
         return error
 
     def delay_before_retry(self, error: MiMoError) -> float | None:

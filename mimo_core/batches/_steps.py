@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any, TypeVar
+from collections.abc import Callable, Generator
+from typing import Any, Generic, TypeVar
 
 from mimo_core._http.exchange import Exchange
 from mimo_core._http.settings import ClientSettings
@@ -15,6 +15,35 @@ Result = TypeVar("Result")
 Steps = Generator[Exchange[Any], Any, Result]
 _PAGE = 100
 _MOST_PAGES = 1000
+
+
+class Run(Generic[Result]):
+    """Steps under way.
+
+    Attributes:
+        call: what is to be asked next; None where the steps have ended.
+        result: of the steps that have ended.
+    """
+
+    result: Result
+
+    def __init__(self, steps: Steps[Result]) -> None:
+        self._steps = steps
+        self.call: Exchange[Any] | None = next(steps)
+
+    def answered(self, answer: Any) -> None:
+        """Go on with the answer to `call`."""
+        self._go_on(self._steps.send, answer)
+
+    def failed(self, error: MiMoError) -> None:
+        """Go on with the error of `call`. Raises it where the steps do not take it."""
+        self._go_on(self._steps.throw, error)
+
+    def _go_on(self, move: Callable[[Any], Exchange[Any]], value: Any) -> None:
+        try:
+            self.call = move(value)
+        except StopIteration as end:
+            self.call, self.result = None, end.value
 
 
 def creating(settings: ClientSettings, input_file_id: str) -> Steps[Batch]:

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Self, cast
+from typing import Any, BinaryIO, Self
 
 from mimo_core._http.exchange import ChatCall
 from mimo_core._http.settings import ClientSettings
@@ -20,7 +20,7 @@ from mimo_core.batches._exchanges import (
 )
 from mimo_core.batches._lines import LineResult, read_line, request_line
 from mimo_core.batches._records import Batch, Page, RemoteFile
-from mimo_core.batches._steps import Result, Steps, creating, finding
+from mimo_core.batches._steps import Result, Run, Steps, creating, finding
 from mimo_core.batches._upload import FileSource
 from mimo_core.batches._where import batch_address, check_key
 from mimo_core.client import AsyncMiMoClient, MiMoClient
@@ -36,6 +36,34 @@ class _Settings:
     """What both clients share: their address, and all that needs no I/O."""
 
     _settings: ClientSettings
+    _client: type[Any]
+
+    def __init__(
+        self,
+        api_key: str | HoldsSecret | None = None,
+        *,
+        base_url: str | None = None,
+        batch_base_url: str | None = None,
+        **options: Any,
+    ) -> None:
+        """
+        Args:
+            api_key: a text or a `SecretStr`, else `MIMO_API_KEY`. Xiaomi takes `sk-` keys only.
+            base_url: of the realtime API; where it is not Xiaomi's, batches are asked for there.
+            batch_base_url: a URL, or a region of Xiaomi's (`cn`, `ams`, …); else
+                `MIMO_BATCH_BASE_URL`; else as `base_url` says; else region `cn`.
+            options: as for `MiMoClient`: `auth`, `timeout`, `max_retries`, `default_headers`,
+                `default_query`, `deadline`, `limits` (`body` is the longest line of results),
+                `http_client`.
+
+        Raises:
+            AuthenticationError: no key, or one that batches do not take.
+            InvalidRequestError: an argument is not what it should be.
+        """
+        api_key, base_url = sealed_key(api_key), without_user(base_url)
+        given = _resolved(api_key, base_url, without_user(batch_base_url), options)
+        self._settings = self._client(**given)
+        _checked(self._settings)
 
     def line(self, request: Mapping[str, Any], custom_id: str) -> bytes:
         """One line of an input file, with its end.
@@ -96,32 +124,8 @@ class BatchClient(_Settings):
     ...     answers = list(client.results(batch)) if batch.has_ended else []
     """
 
-    def __init__(
-        self,
-        api_key: str | HoldsSecret | None = None,
-        *,
-        base_url: str | None = None,
-        batch_base_url: str | None = None,
-        **options: Any,
-    ) -> None:
-        """
-        Args:
-            api_key: a text or a `SecretStr`, else `MIMO_API_KEY`. Xiaomi takes `sk-` keys only.
-            base_url: of the realtime API; where it is not Xiaomi's, batches are asked for there.
-            batch_base_url: a URL, or a region of Xiaomi's (`cn`, `ams`, …); else
-                `MIMO_BATCH_BASE_URL`; else as `base_url` says; else region `cn`.
-            options: as for `MiMoClient`: `auth`, `timeout`, `max_retries`, `default_headers`,
-                `default_query`, `deadline`, `limits` (`body` is the longest line of results),
-                `http_client`.
-
-        Raises:
-            AuthenticationError: no key, or one that batches do not take.
-            InvalidRequestError: an argument is not what it should be.
-        """
-        api_key, base_url = sealed_key(api_key), without_user(base_url)
-        given = _resolved(api_key, base_url, without_user(batch_base_url), options)
-        self._settings: MiMoClient = MiMoClient(**given)
-        _checked(self._settings)
+    _settings: MiMoClient
+    _client = MiMoClient
 
     def upload(self, path: str | os.PathLike[str], *, name: str | None = None) -> RemoteFile:
         """Upload a file of lines, which is read piece by piece while it is sent.
@@ -221,18 +225,15 @@ class BatchClient(_Settings):
         self._settings.close()
 
     def _run(self, steps: Steps[Result]) -> Result:
-        call = next(steps)
-        while True:
-            failure: MiMoError | None = None
-            answer: Any = None
+        run = Run(steps)
+        while run.call is not None:
             try:
-                answer = self._settings._ask(call)
+                answer = self._settings._ask(run.call)
             except MiMoError as error:
-                failure = error
-            try:
-                call = steps.throw(failure) if failure else steps.send(answer)
-            except StopIteration as end:
-                return cast("Result", end.value)
+                run.failed(error)
+            else:
+                run.answered(answer)
+        return run.result
 
     def __enter__(self) -> Self:
         return self
@@ -244,19 +245,8 @@ class BatchClient(_Settings):
 class AsyncBatchClient(_Settings):
     """`BatchClient`, asynchronously: the same arguments, results and errors."""
 
-    def __init__(
-        self,
-        api_key: str | HoldsSecret | None = None,
-        *,
-        base_url: str | None = None,
-        batch_base_url: str | None = None,
-        **options: Any,
-    ) -> None:
-        """As `BatchClient`; `options` as for `AsyncMiMoClient`."""
-        api_key, base_url = sealed_key(api_key), without_user(base_url)
-        given = _resolved(api_key, base_url, without_user(batch_base_url), options)
-        self._settings: AsyncMiMoClient = AsyncMiMoClient(**given)
-        _checked(self._settings)
+    _settings: AsyncMiMoClient
+    _client = AsyncMiMoClient
 
     async def upload(self, path: str | os.PathLike[str], *, name: str | None = None) -> RemoteFile:
         """As `BatchClient.upload`."""
@@ -311,18 +301,15 @@ class AsyncBatchClient(_Settings):
         await self._settings.aclose()
 
     async def _run(self, steps: Steps[Result]) -> Result:
-        call = next(steps)
-        while True:
-            failure: MiMoError | None = None
-            answer: Any = None
+        run = Run(steps)
+        while run.call is not None:
             try:
-                answer = await self._settings._ask(call)
+                answer = await self._settings._ask(run.call)
             except MiMoError as error:
-                failure = error
-            try:
-                call = steps.throw(failure) if failure else steps.send(answer)
-            except StopIteration as end:
-                return cast("Result", end.value)
+                run.failed(error)
+            else:
+                run.answered(answer)
+        return run.result
 
     async def __aenter__(self) -> Self:
         return self
