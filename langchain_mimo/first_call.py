@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 from importlib import import_module
 from typing import Any, TypeVar
+
+from mimo_core.threads import in_thread
 
 Item = TypeVar("Item")
 
@@ -30,7 +31,7 @@ def is_ready() -> bool:
 async def make_ready() -> None:
     """Import it, once for each process."""
     if not _is_imported:
-        await asyncio.to_thread(_import)
+        await in_thread(_import)
 
 
 async def after_ready(items: AsyncIterator[Item]) -> AsyncIterator[Item]:

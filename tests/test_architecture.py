@@ -22,6 +22,7 @@ SHARED = {
     "media",
     "audio",
     "schemas",
+    "threads",
 } | {
     "limits",
     "_redact",

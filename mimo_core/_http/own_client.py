@@ -28,7 +28,7 @@ class PoolSettings(NamedTuple):
     tls: bool = True
     """Whether they are encrypted. A context for that takes 20 ms to make."""
     credentials: frozenset[str] = frozenset()
-    """Of whoever sends over them: what a server remembers of a connection is for one account."""
+    """Of the client, not of a call's `extra_headers`: connections are shared within one account."""
 
 
 def environment(settings: PoolSettings) -> tuple[str | int | None, ...]:
@@ -119,6 +119,8 @@ def new_client(name: str, settings: PoolSettings) -> Any:
     Raises:
         APIConnectionError: the environment (proxies, certificates) does not let it be made.
     """
+    from http.cookiejar import CookieJar, DefaultCookiePolicy
+
     import httpx2
 
     limits = httpx2.Limits(
@@ -130,7 +132,12 @@ def new_client(name: str, settings: PoolSettings) -> Any:
     transport = _transport(name, context, limits, direct=settings.direct)
     try:
         return getattr(httpx2, name)(
-            verify=context, limits=limits, transport=transport, trust_env=not settings.direct
+            verify=context,
+            limits=limits,
+            transport=transport,
+            trust_env=not settings.direct,
+            # Many share it, and none of their requests sends a cookie: it keeps none.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
     except ImportError:
         wrong = f"{refused_proxies(is_socks_missing=True)} needs pip install 'httpx2[socks]'"

@@ -28,6 +28,7 @@ from mimo_core._http.own_client import (
     new_client,
 )
 from mimo_core.errors import InvalidRequestError
+from mimo_core.threads import in_thread
 
 LINGER = 2.0  # seconds that a pool outlives the last user who did not close it
 _EARLY = 0.1  # seconds by which a timer may end too soon
@@ -147,7 +148,10 @@ def _reap_later() -> None:
     global _is_reaping
     if not _is_reaping:
         _is_reaping = True
-        start_new_thread(_reap, ())  # not `threading.Thread`, whose start takes a lock
+        try:
+            start_new_thread(_reap, ())  # not `threading.Thread`, whose start takes a lock
+        except RuntimeError:  # there are too many: the next one that is dropped tries again
+            _is_reaping = False
 
 
 def _reap() -> None:
@@ -155,7 +159,9 @@ def _reap() -> None:
     global _is_reaping
     while True:
         time.sleep(LINGER)
-        _close([pool for pool in list(_pools.values()) if pool.is_due()])
+        for due in [pool for pool in list(_pools.values()) if pool.is_due()]:
+            with suppress(Exception):  # its connections are given up; there is nobody to tell
+                _close([due])
         _is_reaping = False
         if all(pool.users for pool in list(_pools.values())) or _is_reaping:
             return  # or another thread has begun since
@@ -191,7 +197,7 @@ class AsyncClients:
         pool = self._pools.get(loop)
         if pool is None or not pool.is_open:
             if not is_ready(self._settings):
-                await asyncio.to_thread(make_ready, self._settings)
+                await in_thread(partial(make_ready, self._settings))
             pool = await self._join(loop)
         return pool.client
 
@@ -199,6 +205,9 @@ class AsyncClients:
         for (other, _), left in list(_async_pools.items()):
             if other.is_closed():  # by hand, without shutting its generators down
                 _forget(left)
+        for other, left in list(self._pools.items()):
+            if not left.is_open:
+                del self._pools[other]  # a pool's connections would keep its loop alive
         key = loop, (self._settings, environment(self._settings))
         pool = _async_pools.get(key)
         hold = None

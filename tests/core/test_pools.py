@@ -7,19 +7,30 @@ import gc
 import os
 import subprocess
 import sys
+import threading
 import time
+import warnings
+import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
 import pytest
 
-from mimo_core import APITimeoutError, AsyncMiMoClient, MiMoClient
+from mimo_core import (
+    APITimeoutError,
+    AsyncMiMoClient,
+    InvalidRequestError,
+    MiMoClient,
+    MiMoError,
+    collect,
+)
 from mimo_core._http import own_client, pools
 from mimo_core._http.network.asyncio_backend import AsyncioTransport
 from mimo_core._http.network.socket_backend import SocketTransport
 from mimo_core._http.own_client import PoolSettings
-from mimo_core.testing.emulator import FakeMiMo, Fault
+from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
 from tests.conftest import KEY
 from tests.core.helpers import Request
 
@@ -208,6 +219,120 @@ def test_a_child_shares_no_pool_with_its_parent(mimo: FakeMiMo, hello: Request) 
         assert os.waitstatus_to_exitcode(status) == 0
         client.chat(hello)
         assert made(mimo) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_that_closes_all_it_inherited_leaves_its_parents_stream(
+    mimo: FakeMiMo, hello: Request
+) -> None:
+    mimo.queue(Reply("word " * 20, interval=0.01))
+    with MiMoClient(KEY, base_url=mimo.base_url, max_retries=0) as client:
+        stream = client.stream(hello)
+        next(stream)
+        if (child := os.fork()) == 0:
+            try:
+                stream.close()  # as the end of the child's interpreter does
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        assert collect(stream)["choices"][0]["finish_reason"] == "stop"
+
+
+def test_loops_that_are_closed_by_hand_are_let_go(mimo: FakeMiMo, hello: Request) -> None:
+    client = AsyncMiMoClient(KEY, base_url=mimo.base_url)
+    loops = []
+    for _ in range(3):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(client.chat(hello))
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+        loops.append(weakref.ref(loop))
+        del loop
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # nobody closed their connections
+        asyncio.run(client.chat(hello))
+        gc.collect()
+    assert [loop() for loop in loops] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"), [("full", APITimeoutError), ("shut down", InvalidRequestError)]
+)
+async def test_a_first_call_waits_for_no_place_in_the_loops_executor(
+    mimo: FakeMiMo,
+    hello: Request,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str,
+    kind: type[MiMoError],
+) -> None:
+    """asyncio looks names up there, within the time to connect; what it raises is of our family."""
+    monkeypatch.setattr(own_client, "_is_imported", False)
+    executor = ThreadPoolExecutor(1)
+    asyncio.get_running_loop().set_default_executor(executor)
+    release = threading.Event()
+    if state == "full":
+        executor.submit(release.wait)
+    else:
+        executor.shutdown()
+    client = AsyncMiMoClient(KEY, base_url=mimo.base_url, timeout=(0.2, 5), max_retries=0)
+    try:
+        async with asyncio.timeout(5):
+            with pytest.raises(kind):
+                await client.chat(hello)
+            await client.aclose()
+    finally:
+        release.set()
+        executor.shutdown()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_thread_that_cannot_be_started_is_tried_again(
+    mimo: FakeMiMo, hello: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_many(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    first = MiMoClient(KEY, base_url=mimo.base_url)
+    first.chat(hello)
+    with monkeypatch.context() as patch:
+        patch.setattr(pools, "start_new_thread", too_many)
+        del first
+        gc.collect()
+    MiMoClient(OTHER_KEY, base_url=mimo.base_url).chat(hello)  # and is dropped
+    gc.collect()
+    assert mimo.wait_for_idle()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_pool_that_cannot_be_closed_does_not_keep_the_others(
+    mimo: FakeMiMo, hello: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = MiMoClient(OTHER_KEY, base_url=mimo.base_url)
+    http = client._http()
+
+    def broken() -> None:
+        raise OSError("it cannot be closed")
+
+    real = http.close
+    monkeypatch.setattr(http, "close", broken)
+    del client
+    gc.collect()
+    time.sleep(0.05)
+    MiMoClient(KEY, base_url=mimo.base_url).chat(hello)
+    gc.collect()
+    assert mimo.wait_for_idle()
+    real()
+
+
+def test_what_a_server_remembers_is_not_kept() -> None:
+    """Cookies would gather in a client that many share; none is ever sent."""
+    http = own_client.new_client("Client", PoolSettings(direct=True, tls=False))
+    request = httpx2.Request("GET", "http://127.0.0.1/")
+    answer = httpx2.Response(200, headers={"set-cookie": "a=1"}, request=request)
+    http.cookies.extract_cookies(answer)
+    assert len(http.cookies.jar) == 0
+    http.close()
 
 
 def test_a_full_pool_says_so(

@@ -6,6 +6,7 @@ read: 2 µs of the 14 that a read costs. Everything but `read` is httpcore2's ow
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from collections.abc import Iterable
@@ -38,6 +39,7 @@ class _Stream(httpcore2.NetworkStream):
     def __init__(self, stream: httpcore2.NetworkStream) -> None:
         self._stream = stream
         self._socket = stream.get_extra_info("socket")
+        self._pid = os.getpid()
         self._timeout: float | None = _UNKNOWN
         self._limit: float | None = None
         self.head = HeadBudget()
@@ -69,9 +71,10 @@ class _Stream(httpcore2.NetworkStream):
 
     def close(self) -> None:
         # A thread that waits in `recv` is not woken by closing alone. (An SSLSocket's own
-        # `shutdown` takes away what that thread is using.)
-        with suppress(OSError):
-            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+        # `shutdown` takes away what that thread is using.) A forked child would end its parent's.
+        if self._pid == os.getpid():
+            with suppress(OSError):
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
         self._stream.close()
 
     def start_tls(
