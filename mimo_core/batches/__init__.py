@@ -1,36 +1,46 @@
 """Batches: many requests on the vendor's own engine, at half the price, within 24 hours.
 
-    import time
+    from mimo_core.batches import BatchClient, BatchJob
 
-    from mimo_core.batches import BatchClient
+    prompts = ["Name a river.", "Name a lake."]
+    requests = [
+        {"model": "mimo-v2.6-flash", "messages": [{"role": "user", "content": prompt}]}
+        for prompt in prompts
+    ]
+    with BatchClient() as client, BatchJob("job.db", client) as job:
+        job.add(requests)   # run again after whatever happened, it goes on where it stopped
+        job.submit()
+        job.wait()
+        for result in job.results():
+            print(result.response or result.error)
 
-    with BatchClient() as client:
-        with open("prompts.jsonl", "wb") as file:
-            for number, prompt in enumerate(["Name a river.", "Name a lake."]):
-                messages = [{"role": "user", "content": prompt}]
-                request = {"model": "mimo-v2.6-flash", "messages": messages}
-                file.write(client.line(request, f"{number}"))
-        batch = client.create(client.upload("prompts.jsonl").id)
-        while not (batch := client.get(batch.id)).has_ended:
-            time.sleep(60)
-        answers = {result.custom_id: result for result in client.results(batch)}
+`BatchJob` keeps everything in one file. `BatchClient` alone is the API: files, batches, results.
 
 What is said of the service is the vendor's page as others quoted it in September 2026; nothing here
 was ever tried against it.
 """
 
+from mimo_core.batches._job_steps import MAX_RESULTS
 from mimo_core.batches._lines import LineResult
 from mimo_core.batches._records import ENDED, Batch, Page, RemoteFile
+from mimo_core.batches._rows import MAX_LINES
 from mimo_core.batches._upload import MAX_FILE
-from mimo_core.batches.client import MAX_RESULTS, AsyncBatchClient, BatchClient
+from mimo_core.batches.client import AsyncBatchClient, BatchClient
+from mimo_core.batches.job import AsyncBatchJob, BatchJob, JobBatch, JobResult, JobStatus
 
 __all__ = [
     "ENDED",
     "MAX_FILE",
+    "MAX_LINES",
     "MAX_RESULTS",
     "AsyncBatchClient",
+    "AsyncBatchJob",
     "Batch",
     "BatchClient",
+    "BatchJob",
+    "JobBatch",
+    "JobResult",
+    "JobStatus",
     "LineResult",
     "Page",
     "RemoteFile",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote, urlencode
 
 from mimo_core._http.clients import ClientErrors
@@ -160,6 +160,22 @@ class ContentCall(_Call[None]):
     def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         if status != 200:
             self._payload(status, headers, body)
+
+
+class Download(ContentCall):
+    """`ContentCall` into a file, which each attempt begins anew."""
+
+    def __init__(self, settings: ClientSettings, file_id: str, into: BinaryIO, most: int) -> None:
+        super().__init__(settings, file_id, self._write, most)
+        self._into = into
+
+    def reader(self, status: int) -> BodyReader:
+        self._into.seek(0)
+        self._into.truncate()
+        return super().reader(status)
+
+    def _write(self, line: bytes) -> None:
+        self._into.write(line + b"\n")
 
 
 def get_call(settings: ClientSettings, batch_id: str) -> ObjectCall[Batch]:

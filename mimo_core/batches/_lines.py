@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from mimo_core._http.exchange import ChatCall
+from mimo_core._http.settings import ClientSettings
 from mimo_core._redact import credentials_in_body
 from mimo_core._request.body import encode_body
 from mimo_core._request.prepare import prepare
@@ -41,13 +42,27 @@ def request_line(request: Mapping[str, Any], custom_id: str, endpoint: Endpoint)
     Raises:
         InvalidRequestError: the request is not one that a batch takes.
     """
+    if not custom_id or not custom_id.isprintable():
+        raise InvalidRequestError("custom_id must be a printable text.", param="custom_id")
+    return line_of(request_body(request, endpoint)[1], custom_id)
+
+
+def line_of(body: bytes, custom_id: str) -> bytes:
+    """A line of the input file, with its end, for what `request_body` gave."""
+    head = json.dumps({"custom_id": custom_id, "method": "POST", "url": URL})
+    return head[:-1].encode() + b', "body": ' + body + b"}\n"
+
+
+def request_body(request: Mapping[str, Any], endpoint: Endpoint) -> tuple[str, bytes]:
+    """The model of a request and its body in JSON. Arguments and errors as for `request_line`."""
     body = prepare(request, "chat_completions", endpoint.dialect)
     body.pop("stream", None)
     body.pop("stream_options", None)
-    if endpoint.is_xiaomi and body["model"] not in MODELS:
+    model = body["model"]
+    if endpoint.is_xiaomi and model not in MODELS:
         raise InvalidRequestError(
             f"Xiaomi's batches serve {' and '.join(sorted(MODELS))} (September 2026), not "
-            f"{body['model']}. Ask for one of them, or use MiMoClient.",
+            f"{model}. Ask for one of them, or use MiMoClient.",
             param="model",
         )
     if credentials_in_body(body, _FIELDS):
@@ -56,12 +71,8 @@ def request_line(request: Mapping[str, Any], custom_id: str, endpoint: Endpoint)
             "out of extra_body.",
             param="extra_body",
         )
-    if not custom_id or not custom_id.isprintable():
-        raise InvalidRequestError("custom_id must be a printable text.", param="custom_id")
     encoded = encode_body(body)
-    data = encoded if isinstance(encoded, bytes) else b"".join(encoded)
-    head = json.dumps({"custom_id": custom_id, "method": "POST", "url": URL})
-    return head[:-1].encode() + b', "body": ' + data + b"}\n"
+    return model, encoded if isinstance(encoded, bytes) else b"".join(encoded)
 
 
 class LineSplitter:
@@ -105,6 +116,16 @@ class LineSplitter:
                 f"A line of the results is larger than {size_text(self._longest)}. If it is meant "
                 "to be, raise limits (body)."
             )
+
+
+def reading(settings: ClientSettings, tools: Iterable[Mapping[str, Any]] | None) -> ChatCall:
+    """A call that is never sent: it reads the answers to requests that offered these tools."""
+    request = {
+        "model": "mimo-v2.6-pro",
+        "messages": [{"role": "user", "content": "-"}],
+        "tools": [*tools] if tools else None,
+    }
+    return settings._call(request, None, None, None, stream=False)
 
 
 def read_line(line: bytes, call: ChatCall) -> LineResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from mimo_core._http.exchange import Exchange
 from mimo_core._http.settings import ClientSettings
@@ -12,7 +12,22 @@ from mimo_core.batches._records import Batch, Page
 from mimo_core.errors import InvalidResponseError, MiMoError
 
 Result = TypeVar("Result")
-Steps = Generator[Exchange[Any], Any, Result]
+
+
+class Pause(NamedTuple):
+    """Nothing is to be done for so many seconds."""
+
+    seconds: float
+
+
+class Work(NamedTuple):
+    """Something that takes the disk's time: not to be done in an event loop's thread."""
+
+    do: Callable[[], Any]
+
+
+Step = Exchange[Any] | Pause | Work
+Steps = Generator[Step, Any, Result]
 _PAGE = 100
 _MOST_PAGES = 1000
 
@@ -21,7 +36,7 @@ class Run(Generic[Result]):
     """Steps under way.
 
     Attributes:
-        call: what is to be asked next; None where the steps have ended.
+        call: what is to be asked or done next; None where the steps have ended.
         result: of the steps that have ended.
     """
 
@@ -29,7 +44,8 @@ class Run(Generic[Result]):
 
     def __init__(self, steps: Steps[Result]) -> None:
         self._steps = steps
-        self.call: Exchange[Any] | None = next(steps)
+        self.call: Step | None = None
+        self._go_on(steps.send, None)
 
     def answered(self, answer: Any) -> None:
         """Go on with the answer to `call`."""
@@ -39,7 +55,7 @@ class Run(Generic[Result]):
         """Go on with the error of `call`. Raises it where the steps do not take it."""
         self._go_on(self._steps.throw, error)
 
-    def _go_on(self, move: Callable[[Any], Exchange[Any]], value: Any) -> None:
+    def _go_on(self, move: Callable[[Any], Step], value: Any) -> None:
         try:
             self.call = move(value)
         except StopIteration as end:

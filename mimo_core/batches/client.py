@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from mimo_core._http.exchange import ChatCall
 from mimo_core._http.settings import ClientSettings
 from mimo_core.batches._exchanges import (
-    ContentCall,
     DeleteCall,
+    Download,
     UploadCall,
     cancel_call,
     get_call,
     list_call,
 )
-from mimo_core.batches._lines import LineResult, read_line, request_line
+from mimo_core.batches._job_steps import MAX_RESULTS
+from mimo_core.batches._lines import LineResult, read_line, reading, request_line
 from mimo_core.batches._records import Batch, Page, RemoteFile
-from mimo_core.batches._steps import Result, Run, Steps, creating, finding
+from mimo_core.batches._steps import Pause, Result, Run, Step, Steps, Work, creating, finding
 from mimo_core.batches._upload import FileSource
 from mimo_core.batches._where import batch_address, check_key
 from mimo_core.client import AsyncMiMoClient, MiMoClient
 from mimo_core.credentials import HoldsSecret, sealed_key, without_user
 from mimo_core.errors import InvalidRequestError, MiMoError
+from mimo_core.threads import in_thread
 
-MAX_RESULTS = 4 * 2**30
-"""Bytes of results that are read of one file, unless `max_bytes` says otherwise."""
 _PAGE = 20
 
 
@@ -82,15 +83,6 @@ class _Settings:
 
     def _upload_call(self, path: str | os.PathLike[str], name: str | None) -> UploadCall:
         return UploadCall(self._settings, FileSource(path), name or Path(path).name)
-
-    def _reader(self, tools: Iterable[Mapping[str, Any]] | None) -> ChatCall:
-        """A call that is never sent: it reads the answers to requests with these tools."""
-        request = {
-            "model": "mimo-v2.6-pro",
-            "messages": [{"role": "user", "content": "-"}],
-            "tools": [*tools] if tools else None,
-        }
-        return self._settings._call(request, None, None, None, stream=False)
 
     def _files_of(self, batch: Batch) -> list[str]:
         if not batch.has_ended:
@@ -190,7 +182,7 @@ class BatchClient(_Settings):
         Raises:
             NotFoundError: the store has forgotten it: after 30 days, or because it was deleted.
         """
-        self._settings._ask(_Download(self._settings, file_id, into, max_bytes))
+        self._settings._ask(Download(self._settings, file_id, into, max_bytes))
 
     def results(
         self,
@@ -212,7 +204,7 @@ class BatchClient(_Settings):
             InvalidRequestError: the batch has not ended.
             InvalidResponseError: a line is none of results.
         """
-        call = self._reader(tools)
+        call = reading(self._settings, tools)
         for file_id in self._files_of(batch):
             with tempfile.TemporaryFile() as file:
                 self.download(file_id, file, max_bytes=max_bytes)
@@ -228,12 +220,17 @@ class BatchClient(_Settings):
         run = Run(steps)
         while run.call is not None:
             try:
-                answer = self._settings._ask(run.call)
+                answer = self._do(run.call)
             except MiMoError as error:
                 run.failed(error)
             else:
                 run.answered(answer)
         return run.result
+
+    def _do(self, step: Step) -> Any:
+        if isinstance(step, Pause):
+            return time.sleep(step.seconds)
+        return step.do() if isinstance(step, Work) else self._settings._ask(step)
 
     def __enter__(self) -> Self:
         return self
@@ -278,7 +275,7 @@ class AsyncBatchClient(_Settings):
 
     async def download(self, file_id: str, into: BinaryIO, *, max_bytes: int = MAX_RESULTS) -> None:
         """As `BatchClient.download`."""
-        await self._settings._ask(_Download(self._settings, file_id, into, max_bytes))
+        await self._settings._ask(Download(self._settings, file_id, into, max_bytes))
 
     async def results(
         self,
@@ -288,7 +285,7 @@ class AsyncBatchClient(_Settings):
         max_bytes: int = MAX_RESULTS,
     ) -> AsyncIterator[LineResult]:
         """As `BatchClient.results`."""
-        call = self._reader(tools)
+        call = reading(self._settings, tools)
         for file_id in self._files_of(batch):
             with tempfile.TemporaryFile() as file:
                 await self.download(file_id, file, max_bytes=max_bytes)
@@ -304,31 +301,20 @@ class AsyncBatchClient(_Settings):
         run = Run(steps)
         while run.call is not None:
             try:
-                answer = await self._settings._ask(run.call)
+                answer = await self._do(run.call)
             except MiMoError as error:
                 run.failed(error)
             else:
                 run.answered(answer)
         return run.result
 
+    async def _do(self, step: Step) -> Any:
+        if isinstance(step, Pause):
+            return await asyncio.sleep(step.seconds)
+        return await (in_thread(step.do) if isinstance(step, Work) else self._settings._ask(step))
+
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *error: object) -> None:
         await self.aclose()
-
-
-class _Download(ContentCall):
-    """`ContentCall` into a file, which each attempt begins anew."""
-
-    def __init__(self, settings: ClientSettings, file_id: str, into: BinaryIO, most: int) -> None:
-        super().__init__(settings, file_id, self._write, most)
-        self._into = into
-
-    def reader(self, status: int) -> Any:
-        self._into.seek(0)
-        self._into.truncate()
-        return super().reader(status)
-
-    def _write(self, line: bytes) -> None:
-        self._into.write(line + b"\n")

@@ -1,7 +1,6 @@
 """Batches: what goes over the wire, what comes back, and what is never sent twice."""
 
 import json
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,6 @@ from typing import Any
 import httpx2
 import pytest
 
-from mimo_core import batches
 from mimo_core.batches import AsyncBatchClient, Batch, BatchClient
 from mimo_core.batches._upload import MAX_FILE
 from mimo_core.errors import (
@@ -294,21 +292,3 @@ def test_a_test_that_leads_requests_elsewhere_leads_batches_too(mimo: FakeMiMo) 
         BatchClient(KEY, batch_base_url="ams").get("batch_1")
     assert mimo.last_request.path == "/v1/batches/batch_1"
     assert mimo.last_request.headers["api-key"] == KEY
-
-
-def test_the_example_of_the_package_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def handler(sent: httpx2.Request) -> httpx2.Response:
-        if sent.url.path.endswith("/content"):
-            lines = [json.dumps(answer(number, "Danube")) for number in ("1", "0")]
-            return httpx2.Response(200, text="\n".join(lines))
-        if sent.url.path.endswith("/files"):
-            return httpx2.Response(200, json={"id": "file-1"})
-        return httpx2.Response(200, json=record("completed", output_file_id="file-2"))
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(batches, "BatchClient", lambda: asking(handler))
-    program = textwrap.dedent((batches.__doc__ or "").split("\n\n", 1)[1].rpartition("\n\n")[0])
-    names: dict[str, Any] = {}
-    exec(compile(program, "mimo_core.batches", "exec"), names)
-    assert names["answers"].keys() == {"0", "1"}
-    assert len((tmp_path / "prompts.jsonl").read_bytes().splitlines()) == 2

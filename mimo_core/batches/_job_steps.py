@@ -1,0 +1,257 @@
+"""What a job does, written once for both clients: a step is committed before its request."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import BinaryIO, NamedTuple
+
+from mimo_core._http.exchange import ChatCall
+from mimo_core._http.settings import ClientSettings
+from mimo_core._redact import Scrubber
+from mimo_core.batches._exchanges import (
+    CreateCall,
+    DeleteCall,
+    Download,
+    UploadCall,
+    cancel_call,
+    get_call,
+)
+from mimo_core.batches._lines import read_line, reading
+from mimo_core.batches._records import ENDED, Batch
+from mimo_core.batches._rows import Part
+from mimo_core.batches._steps import Pause, Steps, Work, finding
+from mimo_core.batches._store import Store
+from mimo_core.errors import APITimeoutError, MiMoError, NotFoundError
+
+MAX_RESULTS = 4 * 2**30
+"""Bytes of results that are read of one file, unless `max_bytes` says otherwise."""
+KEPT = 30 * 86_400
+"""Seconds for which the service keeps files (vendor's page, quoted September 2026)."""
+_FORGOTTEN = (
+    "The service does not know batch {batch} any more: it keeps files for 30 days. It may have "
+    "been answered and paid for."
+)
+_PATIENCE = 20  # polls in a row that find nobody, before a wait is given up
+
+
+class Moment(NamedTuple):
+    """Where a wait stands."""
+
+    has_ended: bool
+    problem: MiMoError | None
+    """Why the last look at the service failed; it is tried again."""
+
+
+def submitting(store: Store, settings: ClientSettings) -> Steps[None]:
+    """Upload and create what waits, and what an earlier program left half done."""
+    with store.alone():
+        yield Work(store.plan)
+        yield from _finishing(store, settings)
+
+
+def _finishing(store: Store, settings: ClientSettings) -> Steps[None]:
+    """Bring to its end what a submission began."""
+    for part in store.parts("state IN ('planned', 'uploaded', 'creating')"):
+        yield from _submitting(store, settings, part)
+
+
+def _submitting(store: Store, settings: ClientSettings, part: Part) -> Steps[None]:
+    if part.state == "creating":  # whoever asked for it never heard the answer
+        part = yield from _clearing_up(store, settings, part)
+        if part.state == "created":
+            return
+    if part.state == "planned":
+        file = yield UploadCall(settings, store.source(part), part.name)
+        part = store.note(part, state="uploaded", file_id=file.id)
+    assert part.file_id is not None
+    call = CreateCall(settings, part.file_id)
+    part = store.note(part, state="creating")
+    try:
+        batch: Batch = yield call
+    except MiMoError as error:
+        if not call.may_exist:  # refused: the next attempt begins with a new file
+            store.note(part, state="planned", file_id=None)
+            raise
+        part = yield from _looking(store, settings, part)
+        if part.state != "created":
+            error.args = (
+                f"{error} The batch may have been made. Go on with the same job: it looks for "
+                "the batch before it makes another one.",
+                *error.args[1:],
+            )
+            raise
+        return
+    _created(store, part, batch)
+
+
+def _created(store: Store, part: Part, batch: Batch) -> Part:
+    part = store.note(part, state="created", batch_id=batch.id, created_at=time.time())
+    return store.note_batch(part, batch)
+
+
+def _looking(store: Store, settings: ClientSettings, part: Part) -> Steps[Part]:
+    """Look for the batch of a part."""
+    assert part.file_id is not None
+    found = yield from finding(settings, part.file_id)
+    return part if found is None else _created(store, part, found)
+
+
+def _clearing_up(store: Store, settings: ClientSettings, part: Part) -> Steps[Part]:
+    """Find out whether a part's batch was made, and make sure that it is not made later.
+
+    A list may be late, and so may a request that is still on its way: without its input file no
+    batch can be made any more, and then the list is asked once more.
+    """
+    part = yield from _looking(store, settings, part)
+    if part.state == "created":
+        return part
+    with suppress(NotFoundError):
+        yield DeleteCall(settings, part.file_id or "")
+    part = yield from _looking(store, settings, part)
+    if part.state == "created":
+        return part
+    return store.note(part, state="planned", file_id=None)
+
+
+def refreshing(store: Store, settings: ClientSettings, max_bytes: int) -> Steps[None]:
+    """Ask how the batches are, and fetch the results of those that have ended."""
+    with store.alone():
+        yield from _refreshing(store, settings, max_bytes)
+
+
+def _refreshing(store: Store, settings: ClientSettings, max_bytes: int) -> Steps[None]:
+    for part in store.parts("state = 'created'"):
+        try:
+            batch: Batch = yield get_call(settings, part.batch_id or "")
+        except NotFoundError:
+            if part.created_at is None or time.time() - part.created_at < KEPT:
+                raise
+            store.keep_answers(part, (), "lost", _FORGOTTEN.format(batch=part.batch_id))
+            continue
+        seen = store.note_batch(part, batch)
+        if batch.has_ended:
+            yield from _fetching(store, settings, seen, batch, max_bytes)
+
+
+def _fetching(
+    store: Store, settings: ClientSettings, part: Part, batch: Batch, max_bytes: int
+) -> Steps[None]:
+    gone = None
+    with tempfile.TemporaryFile() as answers, tempfile.TemporaryFile() as errors:
+        files = ((part.output_file_id, answers), (part.error_file_id, errors))
+        for file_id, file in files:
+            if file_id is None:
+                continue
+            try:
+                yield Download(settings, file_id, file, max_bytes)
+            except NotFoundError:
+                gone = file_id
+        state, said = _without_result(batch, gone)
+        call = reading(settings, None)
+
+        def keep() -> None:
+            store.keep_answers(part, _lines(call, (answers, errors)), state, said)
+
+        yield Work(keep)
+
+
+def _lines(call: ChatCall, files: tuple[BinaryIO, ...]) -> Iterator[tuple[str, bytes, bool]]:
+    """Each result: its `custom_id`, the line without credentials, and whether it is an answer."""
+    hide = Scrubber(call._secrets)
+    for file in files:
+        file.seek(0)
+        for line in file:
+            result = read_line(line, call)
+            text = line.decode("utf-8", "replace")
+            shown = hide(text)
+            kept = line if shown == text else shown.encode()
+            yield result.custom_id, kept, result.error is None
+
+
+def _without_result(batch: Batch, gone: str | None) -> tuple[str, str]:
+    """The state of requests of which the results have no line, and why."""
+    if gone is not None:
+        return "lost", (
+            f"The file {gone} of batch {batch.id} is not there any more: the service keeps files "
+            "for 30 days. It may have been answered and paid for."
+        )
+    if batch.status == "failed":
+        why = "; ".join(batch.problems) or "the service does not say why"
+        return "unanswered", f"Batch {batch.id} failed as a whole: {why}."
+    if batch.status in {"expired", "cancelled"}:
+        return "unanswered", f"Batch {batch.id} has {_HAS[batch.status]} before it was answered."
+    return "lost", (
+        f"Batch {batch.id} is completed, and its results have no line for this request. It may "
+        "have been paid for."
+    )
+
+
+_HAS = {"expired": "expired", "cancelled": "been cancelled"}
+
+
+def waiting(
+    store: Store,
+    settings: ClientSettings,
+    *,
+    poll: float,
+    timeout: float | None,
+    max_bytes: int,
+    look: Callable[[Moment], None],
+) -> Steps[None]:
+    """Look again and again until every batch has ended.
+
+    Args:
+        store: of the job.
+        settings: of the client.
+        poll: seconds from one look to the next.
+        timeout: seconds of waiting in all; None for any.
+        max_bytes: of one file of results.
+        look: called after each look at the service.
+    """
+    ends = None if timeout is None else time.monotonic() + timeout
+    failures = 0
+    while True:
+        problem: MiMoError | None = None
+        try:
+            with store.alone():
+                yield from _finishing(store, settings)
+                yield from _refreshing(store, settings, max_bytes)
+            failures = 0
+        except MiMoError as error:
+            failures += 1
+            if not passes(error) or failures > _PATIENCE:
+                raise
+            problem = error
+        in_work = store.parts("state != 'fetched'")
+        look(Moment(not in_work, problem))
+        if not in_work:
+            return
+        if ends is not None and time.monotonic() + poll > ends:
+            raise APITimeoutError(
+                f"The job has not ended within {timeout:g} s; its batches go on. Wait again later.",
+                code="job_not_ended",
+            )
+        yield Pause(poll)
+
+
+def passes(error: MiMoError) -> bool:
+    """Whether a later look may find what this one did not: a network that is away, a busy job."""
+    return error.is_retryable or error.code == "job_in_use"
+
+
+def cancelling(store: Store, settings: ClientSettings) -> Steps[None]:
+    """Stop what runs, and send nothing more of what waits."""
+    with store.alone():
+        for part in store.parts("state = 'creating'"):
+            yield from _clearing_up(store, settings, part)
+        yield Work(
+            lambda: store.give_up_waiting("The job was cancelled before this request was sent.")
+        )
+        for part in store.parts("state = 'created'"):
+            if part.status in {*ENDED, "cancelling"}:
+                continue
+            batch: Batch = yield cancel_call(settings, part.batch_id or "")
+            store.note_batch(part, batch)
