@@ -4,15 +4,17 @@ VENV ?= .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 # What is installed has the hashes of requirements/*.lock. `make test LOCK=` takes what the index has.
 LOCK ?= locked
-# A worker that has nothing left takes from the other: the long tests may come last.
-PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal -q
+# One worker more than cores, because many tests wait for a process or a socket. A worker that has
+# nothing left takes from the others: the long tests may come last.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q
 
 # Compiled once: the tests start a hundred processes, and each would compile LangChain again where
 # PYTHONDONTWRITEBYTECODE is set.
 export UV_COMPILE_BYTECODE = 1
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test test-fast fuzz mutants soak foreign litellm lock audit secrets audit-packages workflows build release-check sbom lint types coverage test-core-1.7 matrix lowest node record drift tables docs docs-check bench bench-compare bench-short foreign-suites clean
+.PHONY: demo test test-fast fuzz mutants soak foreign litellm lock audit secrets audit-packages workflows build release-check sbom lint types coverage test-core-1.7 matrix lowest node record drift tables docs docs-check bench bench-compare bench-short bench-capacity foreign-suites clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -196,6 +198,10 @@ bench-compare: $(VENV)/bench-installed
 
 bench-short: $(VENV)/bench-installed
 	$(BIN)/python benchmarks/run.py --short
+
+# How many streams one core carries, as a plot: ten minutes of a quiet machine.
+bench-capacity: $(VENV)/bench-installed
+	$(BIN)/python benchmarks/capacity.py
 
 # httpcore2's and httpx2's own tests, with stock network backends and ours. Where neither an sdist nor
 # the repository has them, they are skipped; SOURCES= names a checkout instead.

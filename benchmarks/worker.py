@@ -93,11 +93,20 @@ def run(contestant: Any, loop: asyncio.AbstractEventLoop, command: dict[str, Any
     return answer
 
 
+def new_loop(on_uvloop: bool) -> asyncio.AbstractEventLoop:
+    """The event loop of this process."""
+    if on_uvloop:
+        import uvloop
+
+        return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
+
+
 def main() -> None:
     name, base_url, core = sys.argv[1:]
     os.sched_setaffinity(0, {int(core)})
-    contestant = CONTESTANTS[name](base_url)
-    loop = asyncio.new_event_loop()
+    contestant = CONTESTANTS[name.removesuffix(" on uvloop")](base_url)
+    loop = new_loop(name.endswith(" on uvloop"))
     print("ready", flush=True)
     for line in sys.stdin:
         print(json.dumps(run(contestant, loop, json.loads(line))), flush=True)
