@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q
 export UV_COMPILE_BYTECODE = 1
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test test-fast fuzz mutants soak foreign litellm lock audit secrets audit-packages workflows build release-check sbom lint types coverage test-core-1.7 matrix lowest node record drift tables docs docs-check bench bench-compare bench-short bench-capacity foreign-suites clean
+.PHONY: demo test test-fast fuzz mutants soak foreign litellm lock audit secrets audit-packages workflows build release-check sbom lint types coverage matrix lowest node record drift tables docs docs-check bench bench-compare bench-short bench-capacity foreign-suites clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -153,14 +153,6 @@ coverage: $(VENV)/installed
 	$(PYTEST) --cov --cov-report=term
 	$(BIN)/coverage report --include='mimo_core/*' --fail-under=95
 
-# The other end of the range: what is locked, and tested by `make test`, is langchain-core 1.8.
-test-core-1.7:
-	$(PYTHON) -m venv .venv-1.7
-	.venv-1.7/bin/pip install --quiet --disable-pip-version-check 'uv>=0.8,<1'
-	.venv-1.7/bin/uv pip install --quiet --python .venv-1.7/bin/python \
-		'langchain-core==1.7.2' 'langchain==1.4.7' --editable '.[all]' --group dev
-	.venv-1.7/bin/python -m pytest -n auto -q tests/langchain
-
 # All tests on each Python of the classifiers. What this machine lacks comes from Debian (root,
 # debootstrap), into a folder of the user's cache. MATRIX='3.15 --workers 2' takes one of them.
 matrix: $(VENV)/installed
@@ -233,4 +225,4 @@ docs-check: docs
 	@touch $@
 
 clean:
-	rm -rf site .venv-docs $(VENV) .venv-1.7 .venv-litellm .venv-foreign .venv-foreign-suites .venv-release dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf site .venv-docs $(VENV) .venv-litellm .venv-foreign .venv-foreign-suites .venv-release dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
