@@ -29,12 +29,13 @@ from langchain_mimo.credentials import sealed_arguments
 from langchain_mimo.errors import MiMoInvalidRequestError, model_errors
 from langchain_mimo.fast_chunks import PROVIDER
 from langchain_mimo.first_call import after_ready, is_ready, make_ready
+from langchain_mimo.job_methods import JobMethods, MiMoBinding
 from langchain_mimo.messages import to_request_messages
 from langchain_mimo.settings import MiMoSettings
-from langchain_mimo.token_estimate import tokens_in_request, tokens_in_text
 from langchain_mimo.tool_choice import choose_tool, wire_tools
 from mimo_core.checks import add_usage
 from mimo_core.client import AsyncStream, Stream
+from mimo_core.token_estimate import tokens_in_request, tokens_in_text
 from mimo_core.types import ChatResponse
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     Parsed = TypeVar("Parsed", default=Any)  # Any, not mypy's Never, for a plain `type`
 
 
-class ChatMiMo(MiMoSettings):
+class ChatMiMo(JobMethods, MiMoSettings):
     """Xiaomi MiMo chat models.
 
     Setup: `pip install langchain-mimo`, and a key of <https://platform.xiaomimimo.com> in
@@ -198,7 +199,13 @@ class ChatMiMo(MiMoSettings):
             kwargs = sealed_arguments(kwargs)
             with model_errors():
                 check_collisions(kwargs)
-            return super().bind(**kwargs)
+            return MiMoBinding.of(super().bind(**kwargs))
+
+        def with_config(
+            self, config: RunnableConfig | None = None, **kwargs: Any
+        ) -> Runnable[LanguageModelInput, AIMessage]:
+            """A model with a config in every call."""
+            return MiMoBinding.of(super().with_config(config, **kwargs))
 
     @overload
     def with_structured_output(

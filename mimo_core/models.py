@@ -31,6 +31,9 @@ class Prices(NamedTuple):
 PRICES_AS_OF = "autumn 2026"
 """When the prices were read, in the vendor's and in public tables (mimo-api.md, Models)."""
 
+BATCH_SHARE = 0.5
+"""What batches cost, as a share of the price (the vendor's page, quoted in September 2026)."""
+
 EFFORTS = ("none", "low", "medium", "high")
 """What `reasoning_effort` may be at Xiaomi. `none` turns thinking off; the others mean the same."""
 
@@ -77,6 +80,9 @@ class ModelInfo(NamedTuple):
     """Whether the weights are published, so that anybody can serve it."""
     prices: Prices | None = None
     """What Xiaomi's pay-as-you-go asks for; see `PRICES_AS_OF`."""
+    in_batches: bool = False
+    """Whether Xiaomi's batches serve it, for `BATCH_SHARE` of the price (the vendor's page, quoted
+    in September 2026)."""
     known: bool = True
     """False for an id that is not in the table: everything is allowed, nothing is promised."""
 
@@ -132,6 +138,7 @@ MODELS: dict[str, ModelInfo] = {
             released=date(2026, 9, 22),
             open_weights=True,
             prices=Prices(0.0036, 0.435, 0.87),
+            in_batches=True,
         ),
         ModelInfo(
             "mimo-v2.6-pro-ultraspeed",
@@ -144,6 +151,7 @@ MODELS: dict[str, ModelInfo] = {
             default_temperature=1.0,
             open_weights=True,
             prices=Prices(0.0028, 0.14, 0.28),
+            in_batches=True,
         ),
         ModelInfo(
             "mimo-v2.5-pro",
@@ -254,3 +262,29 @@ def _unknown(model_id: str, name: str) -> ModelInfo:
     # Thinking is taken as on: the empty reasoning that this adds to a history is accepted
     # everywhere, a missing one is not.
     return ModelInfo(model_id, fixed_sampling=False, known=False)
+
+
+def price(
+    model_id: str, tokens_in: int, tokens_out: int, *, in_batch: bool = False
+) -> float | None:
+    """What tokens cost at Xiaomi's pay-as-you-go prices of `PRICES_AS_OF`, nothing cached.
+
+    Args:
+        model_id: of the model that answers.
+        tokens_in: of the requests.
+        tokens_out: of the answers, reasoning included.
+        in_batch: whether they are asked in batches.
+
+    Returns:
+        USD; None where the price is not known, or batches do not serve the model.
+    """
+    info = model_info(model_id)
+    if info.prices is None or (in_batch and not info.in_batches):
+        return None
+    share = BATCH_SHARE if in_batch else 1.0
+    return share * (tokens_in * info.prices.input + tokens_out * info.prices.output) / 1_000_000
+
+
+def usd(amount: float) -> str:
+    """An amount of US dollars, to a hundredth of a cent."""
+    return f"{amount:,.4f} USD"

@@ -13,7 +13,7 @@ from mimo_core.doctor._probes_other import OTHER_PROBES
 from mimo_core.doctor._probes_refusals import REFUSAL_PROBES
 from mimo_core.doctor.facts import FACTS
 from mimo_core.gateways import ProtocolName
-from mimo_core.models import PRICES_AS_OF, model_info
+from mimo_core.models import PRICES_AS_OF, model_info, price, usd
 
 PROBES: dict[str, Probe] = {
     probe.name: probe for probe in (*CHAT_PROBES, *REFUSAL_PROBES, *OTHER_PROBES)
@@ -71,11 +71,6 @@ class Estimate:
         return f"{said}: {usd(self.usd)} at Xiaomi's prices of {PRICES_AS_OF}"
 
 
-def usd(amount: float) -> str:
-    """An amount of US dollars, to a hundredth of a cent."""
-    return f"{amount:.4f} USD"
-
-
 def estimate(probes: Iterable[Probe], model: str, models: Iterable[str]) -> Estimate:
     """What asking costs.
 
@@ -112,14 +107,6 @@ def request_cost(probe: Probe, model: str) -> tuple[int, int, float | None]:
 
 
 _FREE = ("no messages", "unknown model")  # nothing that could answer
-
-
-def price(model: str, tokens_in: int, tokens_out: int) -> float | None:
-    """USD at Xiaomi's prices, nothing cached; None for a model whose prices are not known."""
-    prices = model_info(model).prices
-    if prices is None:
-        return None
-    return (tokens_in * prices.input + tokens_out * prices.output) / 1_000_000
 
 
 def tokens_of(usage: Mapping[str, Any]) -> tuple[int, int]:

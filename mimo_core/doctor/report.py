@@ -7,10 +7,9 @@ from typing import Any, Literal
 
 from mimo_core._redact import one_line, without_keys
 from mimo_core._version import __version__
-from mimo_core.doctor._plan import price, usd
 from mimo_core.doctor._probe import Seen
 from mimo_core.doctor.facts import Fact
-from mimo_core.models import PRICES_AS_OF, model_info
+from mimo_core.models import PRICES_AS_OF, model_info, price, usd
 
 Verdict = Literal["agrees", "differs", "not there", "not known", "measured"]
 Host = Literal["xiaomi", "emulator", "other"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mimo_core import MODELS, model_info
+from mimo_core.batches import _lines
+from mimo_core.models import price, usd
 
 SEEDED = {
     "mimo-v2.5-pro",
@@ -95,3 +97,22 @@ def test_whether_a_request_thinks(
     id: str, thinking: object, effort: object, expected: bool
 ) -> None:
     assert model_info(id).thinks(thinking, effort) is expected
+
+
+def test_what_tokens_cost() -> None:
+    assert price("mimo-v2.6-flash", 1_000_000, 1_000_000) == pytest.approx(0.42)
+    assert price("mimo-v2.6-flash", 1_000_000, 1_000_000, in_batch=True) == pytest.approx(0.21)
+    assert price("xiaomi/mimo-v2.6-pro", 2_000_000, 0, in_batch=True) == pytest.approx(0.435)
+    assert usd(1234.5) == "1,234.5000 USD"
+
+
+def test_a_price_that_is_not_known_is_none() -> None:
+    assert price("mimo-v2.5", 1, 1) is None
+    assert price("mimo-of-tomorrow", 1, 1) is None
+    assert price("mimo-v2.6-pro-ultraspeed", 1, 1) is not None
+    assert price("mimo-v2.6-pro-ultraspeed", 1, 1, in_batch=True) is None
+
+
+def test_batches_serve_what_the_batches_own_check_lets_through() -> None:
+    served = {id for id, info in MODELS.items() if info.in_batches}
+    assert served == _lines.MODELS

@@ -2,7 +2,7 @@
 
 MiMo publishes no tokenizer and no counting endpoint, so this is a rule of thumb: four characters a
 token, and two tokens for three characters of Chinese, Japanese and Korean. Media count a flat sum
-each, never their base64. The exact numbers are in an answer's `usage_metadata`.
+each, never their base64. The exact numbers are in an answer's `usage`.
 """
 
 from __future__ import annotations
