@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mimo_core.testing.cassettes.ignoring import MatchRule as MatchRule
     from mimo_core.testing.cassettes.ignoring import ignore as ignore
     from mimo_core.testing.cassettes.provenance import Provenance as Provenance
+    from mimo_core.testing.emulator import BatchPlan as BatchPlan
     from mimo_core.testing.emulator import FakeMiMo as FakeMiMo
     from mimo_core.testing.emulator import Fault as Fault
     from mimo_core.testing.emulator import ReceivedRequest as ReceivedRequest
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "cassettes.contexts": ("provenance_of", "register", "use_cassette", "vcr_settings"),
     "errors": ("CassetteError", "NoRecordedAnswer"),
-    "emulator": ("FakeMiMo", "Fault", "ReceivedRequest", "Reply", "Rule"),
+    "emulator": ("BatchPlan", "FakeMiMo", "Fault", "ReceivedRequest", "Reply", "Rule"),
     "live": ("LiveRequestRefused", "block"),
     "plugin": ("fake_mimo_fixture",),
     "cassettes.ignoring": ("MatchRule", "ignore"),

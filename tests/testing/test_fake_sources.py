@@ -11,6 +11,7 @@ from mimo_core.testing.emulator.policy import Policy, Rejection, param_incorrect
 from mimo_core.testing.emulator.rejections_media import MAX_DATA
 from mimo_core.testing.emulator.rejections_speech import MAX_ENCODED
 from mimo_core.testing.emulator.sources import SOURCES
+from tests.testing import batch_refusals
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "core" / "data"  # published bodies of the real service
@@ -340,7 +341,8 @@ def test_each_rule_of_an_account_refuses(rule: str) -> None:
 
 
 def test_every_rule_is_provoked_and_has_a_source() -> None:
-    assert CHAT.keys() | MESSAGES.keys() | OTHERS.keys() == SOURCES.keys()
+    batches = batch_refusals.REQUESTS.keys() | batch_refusals.FILES.keys() | batch_refusals.OTHERS
+    assert CHAT.keys() | MESSAGES.keys() | OTHERS.keys() | batches == SOURCES.keys()
     for rule, source in SOURCES.items():
         assert len(source) > 10, rule
 

@@ -7,11 +7,12 @@ import http.client
 import socket
 import struct
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 
+from mimo_core.testing.emulator.batch_files import Spool
 from mimo_core.testing.emulator.faults import Fault
 from mimo_core.testing.emulator.service import HTTPAnswer
 
@@ -20,6 +21,9 @@ _BOM = b"\xef\xbb\xbf"
 _DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 _MAX_LINE = 65_536
 _BODILESS = (204, 304)
+_PIECE = 65_536
+Spools = Callable[[str, str], int | None]
+"""Of a method and a path: up to how many bytes of the body go to the disk; None for into memory."""
 
 
 class Disconnected(Exception):
@@ -42,6 +46,8 @@ class WireRequest:
     version: str = "HTTP/1.1"
     fields: tuple[tuple[str, str], ...] = ()
     """The headers as they came, those included whose names come more than once."""
+    upload: Spool | None = None
+    """The body, where it went to the disk; `body` is empty then."""
 
     @property
     def is_old(self) -> bool:
@@ -59,9 +65,10 @@ class WireRequest:
 class Connection:
     """Reads requests and delivers answers on one accepted socket."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, spools: Spools | None = None) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock = sock
+        self._spools = spools
         self._file = sock.makefile("rb")
 
     # Reading
@@ -79,21 +86,43 @@ class Connection:
             headers = {name.lower(): value for name, value in fields.items()}
             if headers.get("expect", "").lower() == "100-continue" and parts[2] != "HTTP/1.0":
                 self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            body = self._body(headers)
-            return WireRequest(parts[0], parts[1], headers, body, parts[2], tuple(fields.items()))
+            most = self._spools(parts[0], parts[1]) if self._spools else None
+            body = b"" if most is not None else self._body(headers)
+            upload = None if most is None else self._upload(headers, most)
+            every = tuple(fields.items())
+            return WireRequest(parts[0], parts[1], headers, body, parts[2], every, upload)
         except (OSError, ValueError, http.client.HTTPException):
             return None
 
     def _body(self, headers: dict[str, str]) -> bytes:
         if headers.get("transfer-encoding", "").lower() != "chunked":
             return self._file.read(int(headers.get("content-length", 0)))
-        body = bytearray()
+        return b"".join(self._chunks())
+
+    def _chunks(self) -> Iterator[bytes]:
         while size := int(self._file.readline(_MAX_LINE).split(b";")[0], 16):
-            body += self._file.read(size)
+            yield self._file.read(size)
             self._file.readline(_MAX_LINE)
         while self._file.readline(_MAX_LINE).strip():  # trailers
             pass
-        return bytes(body)
+
+    def _upload(self, headers: dict[str, str], most: int) -> Spool:
+        """The body on the disk. Raises `ValueError` where it ends too early."""
+        spool = Spool()
+        chunked = headers.get("transfer-encoding", "").lower() == "chunked"
+        length = int(headers.get("content-length", 0))
+        for piece in self._chunks() if chunked else self._pieces(length):
+            kept = piece[: max(0, most - spool.size)]
+            spool.add(kept)
+            spool.left_out += len(piece) - len(kept)
+        return spool
+
+    def _pieces(self, length: int) -> Iterator[bytes]:
+        while length:
+            if not (piece := self._file.read(min(_PIECE, length))):
+                raise ValueError("the client went away")
+            yield piece
+            length -= len(piece)
 
     # Writing
 

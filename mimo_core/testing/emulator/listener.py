@@ -12,7 +12,13 @@ import threading
 import time
 from collections.abc import Callable
 
-from mimo_core.testing.emulator.connection import Connection, Cut, Disconnected, WireRequest
+from mimo_core.testing.emulator.connection import (
+    Connection,
+    Cut,
+    Disconnected,
+    Spools,
+    WireRequest,
+)
 from mimo_core.testing.emulator.faults import Fault
 from mimo_core.testing.emulator.service import HTTPAnswer
 
@@ -32,16 +38,26 @@ class Listener:
         name: of the server, for error messages and the names of threads.
         host: the address to listen on.
         port: 0 takes a free one.
+        spools: which bodies go to the disk.
 
     Attributes:
         changed: notified whenever a connection ends; the owner may notify it of more.
         disconnects: how often a client closed its connection before its answer was complete.
     """
 
-    def __init__(self, handler: Handler, *, name: str, host: str = LOOPBACK, port: int = 0) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        name: str,
+        host: str = LOOPBACK,
+        port: int = 0,
+        spools: Spools | None = None,
+    ) -> None:
         self.changed = threading.Condition()
         self.disconnects = 0
         self._handler = handler
+        self._spools = spools
         self._name = name
         self._host = host
         self._wanted_port = port
@@ -138,7 +154,7 @@ class Listener:
 
     def _open(self, sock: socket.socket) -> None:
         try:
-            connection = Connection(sock)
+            connection = Connection(sock, self._spools)
         except OSError:  # already closed by the client
             sock.close()
             return

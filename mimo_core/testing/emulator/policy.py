@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from mimo_core.testing.emulator.extras import Extra
 from mimo_core.testing.emulator.faults import ERRORS, error_body
 from mimo_core.testing.emulator.sources import SOURCES
+
+Serves = Literal["everything", "realtime", "batches"]
 
 
 class Rejection(tuple[int, dict[str, Any]]):
@@ -50,6 +52,9 @@ class Policy:
     """Ids that were served once: `400 Unsupported model …`, and no place in the model list."""
     extras: frozenset[Extra] = frozenset()
     """What is served although nobody knows that the service has it."""
+    serves: Serves = "everything"
+    """Which of the vendor's hosts it stands for: the realtime one knows no batches, the batch host
+    nothing else."""
     drops_media: bool = False
     """Messages protocol: drop sound, video and documents in silence, as the service does. The
     emulator refuses them otherwise: whoever sends them loses data and is not told."""

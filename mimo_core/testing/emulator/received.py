@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Protocol = Literal["chat_completions", "messages", "models", "unknown"]
+Protocol = Literal["chat_completions", "messages", "models", "files", "batches", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,11 @@ class ReceivedRequest:
     headers: dict[str, str]
     """Names in lower case."""
     body: Any
-    """The parsed JSON body; None if it was missing or did not parse."""
+    """The parsed JSON body; None if it was missing or did not parse. Of an upload, the fields of
+    the form that are no file."""
     protocol: Protocol
     raw: bytes = field(default=b"", repr=False)
+    """The body as it came; empty for an upload, which is kept in `FakeMiMo.batches`."""
     chat: dict[str, Any] = field(default_factory=dict, repr=False)
     """The request in chat-completions shape, whichever protocol it came in."""
 

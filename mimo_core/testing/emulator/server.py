@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
@@ -11,12 +12,15 @@ from mimo_core.dialects import XIAOMI
 from mimo_core.gateways import assign_dialect
 from mimo_core.testing.emulator import extras as extra_routes
 from mimo_core.testing.emulator import service
+from mimo_core.testing.emulator.batch_files import read_form
+from mimo_core.testing.emulator.batches import FakeBatches
+from mimo_core.testing.emulator.chat_completions_shape import dump
 from mimo_core.testing.emulator.connection import WireRequest
 from mimo_core.testing.emulator.defaults import default_reply
 from mimo_core.testing.emulator.faults import Fault, error_body
 from mimo_core.testing.emulator.listener import LOOPBACK, NO_FAULT, Listener
 from mimo_core.testing.emulator.matchers import Matcher, Text
-from mimo_core.testing.emulator.policy import Policy
+from mimo_core.testing.emulator.policy import Policy, Serves
 from mimo_core.testing.emulator.received import Protocol, ReceivedRequest
 from mimo_core.testing.emulator.reply import Reply
 from mimo_core.testing.emulator.script import Answerable as Answerable
@@ -47,6 +51,8 @@ class FakeMiMo:
         web_search_enabled: whether the key has the web search plugin.
         extra_models: ids that are served beside those of the model table.
         retired: ids that are not served any more: `400 Unsupported model …`.
+        serves: `everything`, or what one of the vendor's hosts does: `realtime` knows no files and
+            no batches (404), `batches` nothing else.
         drops_media: messages protocol: drop sound, video and documents in silence, as the service
             does; they are refused otherwise, so that a loss shows.
         data_prefix_errors: begin the error bodies of streaming requests with `data:`.
@@ -57,6 +63,7 @@ class FakeMiMo:
 
     Attributes:
         requests: every request received, in order, rejected ones included.
+        batches: files and batches: what is scripted for them, and the bill (`FakeBatches`).
 
     Raises:
         ValueError: there is no extra of that name.
@@ -76,6 +83,7 @@ class FakeMiMo:
         web_search_enabled: bool = True,
         extra_models: Iterable[str] = (),
         retired: Iterable[str] = (),
+        serves: Serves = "everything",
         drops_media: bool = False,
         data_prefix_errors: bool = False,
         extras: Iterable[str] = (),
@@ -91,13 +99,16 @@ class FakeMiMo:
             extra_models=frozenset(extra_models),
             retired=frozenset(retired),
             extras=extra_routes.chosen(extras),
+            serves=serves,
             drops_media=drops_media,
         )
         self._data_prefix_errors = data_prefix_errors
         self._strict = strict
         self._log = log
         self._script = Script(respond, strict=strict)
-        self._listener = Listener(self.handle, name="FakeMiMo", host=host, port=port)
+        self.batches = FakeBatches(self._answer_line)
+        limit = self.batches.upload_limit
+        self._listener = Listener(self.handle, name="FakeMiMo", host=host, port=port, spools=limit)
 
     # Life
 
@@ -170,6 +181,8 @@ class FakeMiMo:
         """
         if service.find_route(path) is not None:
             return path
+        if batches := re.search(r"/(files|batches)(/[^/]+(/(content|cancel))?)?$", path):
+            return f"/v1{batches[0]}"
         served = {"/chat/completions": "/v1", "/messages": "/anthropic/v1", "/models": "/v1"}
         return next((base + end for end, base in served.items() if path.endswith(end)), path)
 
@@ -253,7 +266,7 @@ class FakeMiMo:
     @property
     def problems(self) -> list[str]:
         """What `assert_all_used` would say, one line each."""
-        return self._script.problems()
+        return self._script.problems() + self.batches.problems()
 
     def assert_all_used(self) -> None:
         """Fail where a scripted answer was not asked for, or the script failed.
@@ -279,11 +292,12 @@ class FakeMiMo:
         return self.requests[-1]
 
     def reset(self) -> None:
-        """Forget the requests, the queue, the rules and the disconnects.
+        """Forget the requests, the queue, the rules, the disconnects, and all of `batches`.
 
         `respond` and open connections stay. For fixtures that live longer than one test.
         """
         self._script.clear()
+        self.batches.clear()
         with self._listener.changed:
             self.requests.clear()
             self._listener.disconnects = 0
@@ -344,10 +358,18 @@ class FakeMiMo:
             received.body,
             drops_media=self._policy.drops_media,
         )
+        upload, form = received.upload, None
+        if upload is not None:
+            form = read_form(upload, received.headers.get("content-type", ""))
+            request = replace(request, body=form.fields if form else None)
         with self._listener.changed:
             self.requests.append(request)
             self._listener.changed.notify_all()
-        answer, fault = self._decide(request)
+        if service.is_of_batches(request) and not service.rejection(request, self._policy):
+            cut = upload is not None and upload.left_out > 0
+            answer, fault = self.batches.serve(request, form, cut=cut)
+        else:
+            answer, fault = self._decide(request, self._policy)
         if "cors" in self._policy.extras:
             allowed = extra_routes.cors_headers(request.method, request.headers)
             answer = replace(answer, headers=answer.headers | allowed)
@@ -355,14 +377,23 @@ class FakeMiMo:
             self._log(service.log_line(request, answer))
         return answer, fault
 
-    def _decide(self, request: ReceivedRequest) -> tuple[HTTPAnswer, Fault]:
+    def _answer_line(
+        self, path: str, headers: Mapping[str, str], body: dict[str, Any]
+    ) -> HTTPAnswer | None:
+        """What a line of a batch gets: what a realtime request gets, without a connection."""
+        drops = self._policy.drops_media
+        request = service.record("POST", path, dict(headers), dump(body), drops_media=drops)
+        answer, fault = self._decide(request, replace(self._policy, serves="everything"))
+        return None if fault.cut or fault.hang or fault.hang_after is not None else answer
+
+    def _decide(self, request: ReceivedRequest, policy: Policy) -> tuple[HTTPAnswer, Fault]:
         preflight = extra_routes.is_preflight(request.method, request.headers)
-        if preflight and "cors" in self._policy.extras:
+        if preflight and "cors" in policy.extras:
             return HTTPAnswer(204, {}), NO_FAULT
-        if refused := service.rejection(request, self._policy):
+        if refused := service.rejection(request, policy):
             prefix = self._data_prefix_errors and request.stream
             return service.rejected_answer(refused, request, data_prefix=prefix), NO_FAULT
-        if (plain := service.plain_answer(request, self._policy)) is not None:
+        if (plain := service.plain_answer(request, policy)) is not None:
             return plain, NO_FAULT
         try:
             return self._scripted(request)

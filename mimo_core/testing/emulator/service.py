@@ -22,6 +22,7 @@ from mimo_core.testing.emulator.faults import Event, Fault, error_body
 from mimo_core.testing.emulator.policy import Policy, Rejection, published
 from mimo_core.testing.emulator.received import Protocol, ReceivedRequest
 from mimo_core.testing.emulator.rejections import chat_rejection, key_rejection
+from mimo_core.testing.emulator.rejections_batches import plan_key_rejection
 from mimo_core.testing.emulator.rejections_messages import shape_rejection
 from mimo_core.testing.emulator.rejections_parameters import CLOUDSWAY_MODELS
 from mimo_core.testing.emulator.reply import Reply
@@ -35,6 +36,7 @@ class Route:
     """What a path serves."""
 
     method: str
+    """Or several, with a space between them."""
     protocol: Protocol
     cloudsway: bool = False
     """Cloudsway's model names are known here."""
@@ -46,7 +48,12 @@ class Route:
     @property
     def methods(self) -> tuple[str, ...]:
         """What may be sent; `HEAD` wherever `GET` may, as RFC 9110 has it."""
-        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+        return tuple(self.method.replace("GET", "GET HEAD").split())
+
+    @property
+    def is_batches(self) -> bool:
+        """Whether it belongs to files and batches."""
+        return self.protocol in ("files", "batches")
 
 
 # The unified domain's paths are Xiaomi's too, so they know both gateways' names and keys.
@@ -67,6 +74,12 @@ _ROUTES = (
         r"(/anthropic)?/v1/messages/count_tokens",
         Route("POST", "messages", cloudsway=True, extra="count_tokens"),
     ),
+    (r"/v1/files", Route("GET POST", "files")),
+    (r"/v1/files/[^/]+", Route("GET DELETE", "files")),
+    (r"/v1/files/[^/]+/content", Route("GET", "files")),
+    (r"/v1/batches", Route("GET POST", "batches")),
+    (r"/v1/batches/[^/]+", Route("GET", "batches")),
+    (r"/v1/batches/[^/]+/cancel", Route("POST", "batches")),
 )
 
 
@@ -109,7 +122,7 @@ def record(
         body = None
     protocol: Protocol = route.protocol if route else "unknown"
     chat: dict[str, Any] = {}
-    if isinstance(body, dict):
+    if isinstance(body, dict) and not (route and route.is_batches):
         chat = _chat_of_messages(body, drops_media) if protocol == "messages" else body
         if route and route.bearer_only and "model" not in chat:
             # The endpoint path names the model; Cloudsway's examples send none.
@@ -130,17 +143,21 @@ def rejection(request: ReceivedRequest, policy: Policy) -> Rejection | None:
     route = find_route(request.path)
     if route is None:
         return published("path", "not_found")
+    if policy.serves == "realtime" and route.is_batches:
+        return published("batches elsewhere", "not_found")
+    if policy.serves == "batches" and not route.is_batches:
+        return published("realtime elsewhere", "not_found")
     if route.extra is not None and route.extra not in policy.extras:
         hint = f"FakeMiMo serves this only where it is asked to: extras=[{route.extra!r}]"
         return Rejection("path", 404, error_body("404", "Not Found", hint))
     messages = route.protocol == "messages"
     found = key_rejection(request.headers, policy, bearer_only=route.bearer_only, messages=messages)
-    if found is not None:
+    if found is not None or (route.is_batches and (found := plan_key_rejection(request.headers))):
         return found
     if request.method not in route.methods:
         return Rejection("method", 405, error_body("405", "Method Not Allowed"))
-    if route.protocol == "models":
-        return None
+    if route.protocol == "models" or route.is_batches:
+        return None  # the rest of what batches refuse hangs on what is stored: `FakeBatches`
     if not isinstance(request.body, dict):
         return published("body", "bad_request")
     if messages and (found := shape_rejection(_whole(request.body, route), policy)):
@@ -151,6 +168,12 @@ def rejection(request: ReceivedRequest, policy: Policy) -> Rejection | None:
         )
     except (AttributeError, TypeError, KeyError):  # a field of a shape that no rule foresees
         return published("body", "bad_request")
+
+
+def is_of_batches(request: ReceivedRequest) -> bool:
+    """Whether it is for files or batches."""
+    route = find_route(request.path)
+    return route is not None and route.is_batches
 
 
 def error_answer(status: int, body: Mapping[str, Any], *, data_prefix: bool = False) -> HTTPAnswer:
@@ -186,7 +209,7 @@ def plain_answer(request: ReceivedRequest, policy: Policy) -> HTTPAnswer | None:
     if route is None:
         return None
     if route.extra == "count_tokens":
-        return _json_answer({"input_tokens": count_prompt_tokens(request.chat)})
+        return json_answer({"input_tokens": count_prompt_tokens(request.chat)})
     if route.protocol != "models":
         return None
     ids = sorted((MODELS.keys() | policy.extra_models) - policy.retired)
@@ -197,12 +220,12 @@ def plain_answer(request: ReceivedRequest, policy: Policy) -> HTTPAnswer | None:
     id = unquote(path.partition("/models/")[2])
     if not id:
         data = [model_entry(id) for id in ids]
-        return _json_answer(
+        return json_answer(
             anthropic_list(ids) if wants_anthropics else {"object": "list", "data": data}
         )
     if id not in ids:
         return error_answer(404, error_body("404", "Not Found", f"there is no model {id}"))
-    return _json_answer(anthropic_model(id) if wants_anthropics else model_entry(id))
+    return json_answer(anthropic_model(id) if wants_anthropics else model_entry(id))
 
 
 def _whole(body: dict[str, Any], route: Route) -> dict[str, Any]:
@@ -210,7 +233,8 @@ def _whole(body: dict[str, Any], route: Route) -> dict[str, Any]:
     return {"max_tokens": 1, **body} if route.extra == "count_tokens" else body
 
 
-def _json_answer(body: Mapping[str, Any]) -> HTTPAnswer:
+def json_answer(body: Mapping[str, Any]) -> HTTPAnswer:
+    """A JSON body under 200."""
     return HTTPAnswer(200, dict(_JSON), chat_completions_shape.dump(body))
 
 

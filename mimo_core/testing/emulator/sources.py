@@ -7,6 +7,7 @@ reference of 3 June 2026. Nothing here was measured by this project.
 
 from __future__ import annotations
 
+_BATCHES = "mimo-api.md, batches (vendor's page, quoted September 2026): {}"
 _STRICT = "strict on purpose: nothing is known, and when in doubt the emulator refuses"
 _PARTICULAR = "mimo-api.md, particular {}"
 _SEED = "seed 001 (vendor, 3 June 2026), {}"
@@ -14,6 +15,10 @@ _SEED = "seed 001 (vendor, 3 June 2026), {}"
 
 def _particular(number: int, note: str = "") -> str:
     return _PARTICULAR.format(number) + (f": {note}" if note else "")
+
+
+def _batches(note: str) -> str:
+    return _BATCHES.format(note)
 
 
 def _seed(field: str) -> str:
@@ -105,5 +110,31 @@ SOURCES: dict[str, str] = {
         "mimo-api.md, particular 12: audio, video and PDF are dropped in silence; "
         "the emulator refuses, so that nothing is lost unseen (Policy.drops_media drops them)"
     ),
+    # Files and batches. The bodies of these refusals are the emulator's; none was published.
+    "batches elsewhere": _batches("asking the realtime host for a batch finds nothing (observed)"),
+    "realtime elsewhere": f"the batch host is documented for files and batches; {_STRICT}",
+    "batch key": _batches("an sk- key, never a Token Plan's; 401 as for any wrong key"),
+    "upload form": _batches("POST /files is multipart"),
+    "upload purpose": _batches("purpose=batch"),
+    "upload empty": f"a file without a line; {_STRICT}",
+    "upload size": _batches("up to 128 MB; the status (413) is HTTP's"),
+    "file unknown": f"HTTP (RFC 9110): 404; {_batches('files are kept 30 days')}",
+    "batch unknown": "HTTP (RFC 9110): 404",
+    "batch input file": f"{_batches('input_file_id')}; deleted, or no upload: {_STRICT}",
+    "batch endpoint": f"{_batches('three endpoints')}; /v1/responses is not spoken here",
+    "batch window": f"{_batches('24h')}; others: {_STRICT}",
+    "batch ended": f"OpenAI's API: what has ended is not cancelled (409); {_STRICT}",
+    "list limit": f"OpenAI's API: 1 to 100 batches, 1 to 10,000 files; {_STRICT}",
+    "list after": f"`after` is the id of what was listed; {_STRICT}",
+    "batch lines": "OpenAI's API: 50,000 lines; the vendor's page names no number",
+    "batch line": f"{_batches('JSONL')}; an empty line is none: {_STRICT}",
+    "batch line body": _batches("a line is custom_id, method, url, body"),
+    "batch custom_id": f"{_batches('results are found by custom_id')}; a repeated one: {_STRICT}",
+    "batch method": _batches("method POST"),
+    "batch url": _batches("one endpoint a file"),
+    "batch model": _batches("mimo-v2.6-pro and mimo-v2.6-flash"),
+    "batch models": f"OpenAI's API: one model a file; {_STRICT}",
+    "batch failed": "the test's author says so (`BatchPlan.errors`)",
+    "batch stream": f"results are one JSON line each; {_STRICT}",
 }
 """Rule -> the source of the fact. Every rejection names its rule (`Rejection.rule`)."""
