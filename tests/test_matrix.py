@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from scripts import matrix
 
@@ -63,6 +64,18 @@ def test_what_pytest_said_last(output: str, said: str | None) -> None:
 def test_it_tests_the_pythons_of_the_classifiers() -> None:
     assert HERE in matrix.promised()
     assert matrix.promised()[0] == "3.11"
+
+
+def test_the_workflow_tests_the_same_pythons_and_the_lowest_versions() -> None:
+    workflow = (matrix.ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
+    jobs = yaml.safe_load(workflow)["jobs"]
+    assert jobs["test"]["strategy"]["matrix"]["python"] == matrix.promised()
+    steps = jobs["lowest"]["steps"]
+    asked = [
+        step["with"]["python-version"] for step in steps if "python-version" in step.get("with", {})
+    ]
+    assert asked == matrix.promised()[:1]
+    assert "make lowest" in [step.get("run") for step in steps]
 
 
 def test_a_debian_that_could_not_be_made_is_not_there(
