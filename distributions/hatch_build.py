@@ -19,6 +19,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 TOP = Path(__file__).resolve().parent.parent
+PYTHON = "Programming Language :: Python"
 MARK = "# What follows is for builds in the repository."
 
 
@@ -27,7 +28,8 @@ class SharedFields(MetadataHookInterface):
 
     The hook's table says: `depends`, the extra whose requirements this distribution has (empty:
     the project's own requirements); `on`, another distribution that it needs in the same version;
-    `testing`, where the extra `testing` comes from: "own", a distribution's extra, or none.
+    `testing`, where the extra `testing` comes from: "own", a distribution's extra, or none;
+    `classifiers`, which it has beside those of the Pythons that were tested.
     """
 
     def update(self, metadata: dict[str, Any]) -> None:
@@ -37,6 +39,8 @@ class SharedFields(MetadataHookInterface):
         metadata["version"] = version
         for field in ("requires-python", "authors"):
             metadata[field] = project[field]
+        of_python = [one for one in project["classifiers"] if one.startswith(PYTHON)]
+        metadata["classifiers"] = [*self.config["classifiers"], *of_python]
         depends = self.config.get("depends")
         metadata["dependencies"] = [f"{on}=={version}" for on in self.config.get("on", [])]
         if depends is not None:

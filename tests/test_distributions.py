@@ -27,6 +27,7 @@ PACKAGES = {
     "llm-mimo": "llm_mimo",
     "pytest-mimo": None,
 }
+PYTHON = "Programming Language :: Python"
 CORE = f"mimo-core=={__version__}"
 NEEDS = {
     "mimo-core": PROJECT["dependencies"],
@@ -104,6 +105,9 @@ def test_a_wheel_of_the_repository_and_one_of_its_sdist_are_the_same(
         said = metadata(files)
         assert said["Version"] == __version__
         assert said["Author"]
+        assert {x for x in said.get_all("Classifier", []) if PYTHON in x} == {
+            x for x in PROJECT["classifiers"] if PYTHON in x
+        }
         assert requirements(said) == (
             {str(Requirement(line)) for line in NEEDS[name]},
             {str(Requirement(line)) for line in FOR_TESTS[name]},
