@@ -81,6 +81,7 @@ def test_every_package_of_a_lock_has_one_version_and_hashes_and_no_address(lock:
         ("dev", [*USED, *GROUPS["dev"]]),
         ("runtime", USED),
         ("bench", GROUPS["bench"]),
+        ("docs", [*USED, *GROUPS["dev"], *GROUPS["docs"]]),
         ("release", GROUPS["release"]),
         ("installer", GROUPS["installer"]),
         ("litellm", IN_LITELLM),
@@ -97,7 +98,7 @@ def test_the_locks_have_what_the_project_asks_for(lock: str, wanted: list[str]) 
 
 def test_what_is_tested_is_what_the_list_of_a_release_says() -> None:
     tested = versions(ROOT / "requirements" / "dev.lock")
-    for lock in ("runtime", "bench"):
+    for lock in ("runtime", "bench", "docs"):
         for name, found in versions(ROOT / "requirements" / f"{lock}.lock").items():
             assert name not in tested or tested[name] == found, name
 
