@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q
 export UV_COMPILE_BYTECODE = 1
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test test-fast fuzz mutants soak foreign litellm lock audit secrets audit-packages workflows build release-check sbom lint types coverage matrix lowest node record drift tables docs docs-check bench bench-compare bench-short bench-capacity foreign-suites clean
+.PHONY: demo test test-fast fuzz mutants soak foreign litellm peers lock audit secrets audit-packages workflows build release-check sbom lint types coverage matrix lowest node record drift tables docs docs-check bench bench-compare bench-short bench-capacity foreign-suites clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -66,6 +66,7 @@ lock: $(VENV)/installed
 	$(COMPILE) --group release --output-file requirements/release.lock
 	$(COMPILE) --group installer --output-file requirements/installer.lock
 	$(COMPILE) requirements/litellm.in --output-file requirements/litellm.lock
+	$(COMPILE) requirements/peers.in pyproject.toml --extra all --output-file requirements/peers.lock
 
 # What can be dangerous and was not written here: keys in the tree and its history, the workflows,
 # known vulnerabilities of what is locked (this last needs the network).
@@ -77,7 +78,7 @@ secrets: $(VENV)/installed
 workflows: .venv-release/installed
 	.venv-release/bin/zizmor --offline --quiet .github
 
-LOCKS := runtime dev bench docs litellm release installer
+LOCKS := runtime dev bench docs litellm peers release installer
 audit-packages: .venv-release/installed
 	.venv-release/bin/pip-audit --strict --disable-pip --progress-spinner off $(LOCKS:%=-r requirements/%.lock)
 
@@ -138,6 +139,18 @@ litellm: .venv-litellm/installed
 	@$(PYTHON) -m venv --without-pip .venv-litellm
 	@$(BIN)/uv pip $(if $(LOCK),sync --require-hashes requirements/litellm.lock,install -r requirements/litellm.in) \
 		--quiet --python .venv-litellm || { rm -rf .venv-litellm; exit 1; }
+	@touch $@
+
+# What works on MiMo with other clients, run against the emulator and compared with docs/peers.json.
+# After `make lock`, or where a client behaves otherwise now: `make peers WRITE=1`, then look at the diff.
+peers: .venv-peers/installed
+	MIMO_PEERS=$(if $(WRITE),write,1) .venv-peers/bin/python -m pytest -q -W ignore tests/peers
+	$(if $(WRITE),.venv-peers/bin/python -m scripts.peer_table --write)
+
+.venv-peers/installed: requirements/peers.lock | $(VENV)/installed
+	$(PYTHON) -m venv --without-pip .venv-peers
+	$(BIN)/uv pip sync --quiet --python .venv-peers --require-hashes requirements/peers.lock
+	$(BIN)/uv pip install --quiet --python .venv-peers --no-deps --no-build-isolation --editable .
 	@touch $@
 
 lint: $(VENV)/installed
@@ -209,8 +222,10 @@ $(VENV)/bench-installed: $(VENV)/installed requirements/bench.lock
 	$(INSTALL) $(if $(LOCK),$(LOCKED) -r requirements/bench.lock,--group bench)
 	@touch $@
 
-# The site, offline, into site/. --strict: a link or an anchor that leads nowhere ends it.
+# The site, offline, into site/; before it the pictures of a terminal, where a run shows something else
+# now. --strict: a link or an anchor that leads nowhere ends it.
 docs: .venv-docs/installed
+	.venv-docs/bin/python -m scripts.site.terminal --write
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict --quiet
 
 # The site in headless Chromium, the shell commands of its pages, and the examples that need more than
@@ -225,4 +240,4 @@ docs-check: docs
 	@touch $@
 
 clean:
-	rm -rf site .venv-docs $(VENV) .venv-litellm .venv-foreign .venv-foreign-suites .venv-release dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf site .venv-docs $(VENV) .venv-litellm .venv-peers .venv-foreign .venv-foreign-suites .venv-release dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

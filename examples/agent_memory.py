@@ -13,6 +13,7 @@ from typing import Any
 from _answers import answers
 from langchain.agents import create_agent
 from langgraph.checkpoint.memory import InMemorySaver
+from rich.console import Console
 
 from langchain_mimo import ChatMiMo
 from mimo_core.testing import Reply
@@ -24,10 +25,23 @@ SCRIPT = (
 )
 """What the emulator answers where there is no key."""
 
+console = Console(highlight=False)
+
 
 def get_weather(city: str) -> str:
     """The weather in a city, now."""
     return f"{city}: 18 degrees, light rain"
+
+
+def show(message: Any) -> None:
+    """One message: what was thought, called and said."""
+    if reasoning := message.additional_kwargs.get("reasoning_content"):
+        console.print(f"thinks: {reasoning}", style="dim", markup=False)
+    for call in getattr(message, "tool_calls", ()):
+        console.print(f"calls: {call['name']}({call['args']})", style="yellow", markup=False)
+    if message.text.strip():
+        style = {"human": "bold", "tool": "cyan"}.get(message.type)
+        console.print(f"{message.type}: {message.text}", style=style, markup=False)
 
 
 def main() -> None:
@@ -39,10 +53,7 @@ def main() -> None:
     for question in ("Do I need an umbrella in Paris?", "Which city did I ask about?"):
         state = agent.invoke({"messages": [("user", question)]}, thread)
         for message in state["messages"][seen:]:
-            for call in getattr(message, "tool_calls", ()):
-                print(f"calls: {call['name']}({call['args']})")
-            if message.text.strip():
-                print(f"{message.type}: {message.text}")
+            show(message)
         seen = len(state["messages"])
 
 
