@@ -17,7 +17,9 @@ from pydantic import BaseModel
 
 from langchain_mimo import ChatMiMo
 from mimo_core.testing.emulator import FakeMiMo
-from scripts.site.error_texts import error_page, kinds, literal, next_steps, texts
+from scripts.particularities import PARTICULARITIES, named_by_particularities, whence
+from scripts.site.error_texts import Module, error_page, kinds, next_steps, texts, without_words
+from scripts.site.outputs import ANSWERS, SAID, with_outputs
 from scripts.site.pages import all_tables, examples, fields_table, generated_pages, with_tables
 from tests.langchain.pretend_model import respond
 
@@ -90,6 +92,8 @@ def test_the_shell_blocks_of_a_page_run(page: str, service: FakeMiMo, tmp_path: 
     if bash is None:
         pytest.skip("there is no bash")
     shutil.copy(ROOT / "examples" / "question.mp3", tmp_path)  # a recording of the reader's
+    if page == "llm/recipes.md" and shutil.which("jq") is None:
+        pytest.skip("there is no jq")
     bin = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{bin}{os.pathsep}{os.environ['PATH']}"}
     environment["MIMO_BASE_URL"] = service.named_base_url
@@ -107,6 +111,41 @@ def test_the_shell_blocks_of_a_page_run(page: str, service: FakeMiMo, tmp_path: 
     assert service.requests
 
 
+BLOCK = "```{}\n{}\n```\n\n<!-- output: core -->"
+ASK = "from mimo_core import MiMoClient; print(MiMoClient().chat({'model': 'mimo-v2.6-pro', "
+ASK += "'messages': [{'role': 'user', 'content': 'Hi'}]})['choices'][0]['message']['content'])"
+
+
+@pytest.mark.slow  # a process
+def test_what_a_block_prints_stands_below_it() -> None:
+    page = with_outputs(f"Before.\n\n{BLOCK.format('python', ASK)}\n\nAfter.\n")
+    assert page == (
+        f"Before.\n\n```python\n{ASK}\n```\n\n{SAID}\n\n```text\nHi there.\n```\n\nAfter.\n"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+@pytest.mark.parametrize(
+    ("page", "error"),
+    [
+        (BLOCK.format("bash", "echo no >&2; false"), r"ended with 1: no"),
+        (BLOCK.format("bash", "true"), "not asked for: Reply"),
+        ("Text.\n\n<!-- output: core -->", "stands below no block"),
+        (BLOCK.format("text", "a"), "stands below no block"),
+        (BLOCK.format("bash", "true").replace("core", "nobody"), "nobody"),
+    ],
+)
+def test_an_output_that_cannot_be_made_ends_the_build(page: str, error: str) -> None:
+    with pytest.raises((RuntimeError, ValueError, KeyError, AssertionError), match=error):
+        with_outputs(page)
+
+
+def test_every_answer_is_for_one_mark_of_the_pages() -> None:
+    marks = re.findall(r"<!-- output: (\S+) -->", "".join(PAGES.values()))
+    assert sorted(marks) == sorted(ANSWERS)
+
+
 def test_what_is_not_run_is_of_a_known_kind() -> None:
     for page, kind, text in BLOCKS:
         assert kind in ("python", "sh", "bash", "console", "text", "ini"), f"{page}: {kind!r}"
@@ -116,21 +155,67 @@ def test_what_is_not_run_is_of_a_known_kind() -> None:
 
 def test_the_error_page_holds_every_text() -> None:
     page, found = error_page(ROOT), texts(ROOT)
-    assert len(found) > 100
+    assert len(found) > 200
     for text in found:
         assert " ".join(text.words.split()) in page
     assert all(f"## {name}\n" in page for name in kinds())
     assert all(step in page for step in next_steps(ROOT).values())
 
 
-def test_values_in_a_text_become_an_ellipsis() -> None:
-    import ast
+def test_the_error_page_says_truly_what_it_lacks() -> None:
+    """Words of others, which an error passes on, and those that another file makes."""
+    assert without_words(ROOT) == [
+        # of the HTTP library: a timeout of a kind that has no sentence of its own
+        (
+            "mimo_core/_http/exchange.py",
+            "APITimeoutError(f'{self._endpoint.base_url}: {reason}.', code=code)",
+        ),
+        # of the core's client, whose error names the parameter of its own
+        ("langchain_mimo/settings.py", "InvalidRequestError(text, param='http_async_client')"),
+        # the service's refusal
+        ("langchain_mimo/structured_output.py", "MiMoContentFilterError(error)"),
+        # the core's error, of which llm makes one of its own; that of the operating system
+        ("llm_mimo/errors.py", "ModelError(text)"),
+        (
+            "llm_mimo/errors.py",
+            "ModelError(f\"{doing or 'A file cannot be used'}: {why}{where}.{advice}\")",
+        ),
+        ("llm_mimo/speech_commands.py", "ModelError(f'{text} {file.not_written()}.')"),
+    ]
 
-    def of(source: str) -> str:
-        return literal(ast.parse(source, mode="eval").body)
 
-    assert of('f"{name!r} is " "wrong" + other') == "… is wrong…"
-    assert of("plain") == "…"
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ('raise InputError(f"{name!r} is " "wrong" + other)', ["… is wrong…"]),
+        ("raise InputError(unknown)", []),
+        ('raise errors.InputError("a" if x else f"{y}b")', ["a", "…b"]),
+        ('WHY = "no reason"\nraise InputError(WHY)', ["no reason"]),
+        (
+            'def f(x):\n    why = f"no {x}"\n    raise InputError(f"It has {why}.")',
+            ["It has no …."],
+        ),
+        ('def why(x):\n    return "a" if x else "b"\nraise InputError(why(1))', ["a", "b"]),
+        ("def why():\n    return why()\nraise InputError(why())", []),
+        ('raise ValueError("not ours")', None),
+    ],
+)
+def test_the_texts_that_an_error_can_have(source: str, said: list[str] | None) -> None:
+    found = [words for _, _, words in Module("a module", source).errors()]
+    assert found == ([] if said is None else [said])
+
+
+def test_what_is_said_of_a_particularity_is_known_from_somewhere_and_tested() -> None:
+    for named in named_by_particularities():
+        file, _, function = named.partition("::")
+        text = (ROOT / file).read_text("utf-8")
+        assert re.search(rf"^ *(async )?def {function}\(", text, re.MULTILINE), named
+    for row in PARTICULARITIES:
+        assert row.done, row.of_mimo
+        # A name that is neither a fact's nor a rule's any more would look like words of a source.
+        assert all(whence(one) != one or re.search(r" .*\d{4}", one) for one in row.known), (
+            row.known
+        )
 
 
 def test_every_field_and_table_is_on_a_page() -> None:
@@ -138,8 +223,10 @@ def test_every_field_and_table_is_on_a_page() -> None:
 
     missing = [name for name in MiMoFields.model_fields if f"| `{name}` |" not in fields_table()]
     assert missing == []
-    asked = "".join(PAGES.values())
-    assert [name for name in all_tables() if f"<!-- table: {name} -->" not in asked] == []
+    said = "".join([*PAGES.values(), (ROOT / "README.md").read_text("utf-8")])
+    on_the_site = [name for name in all_tables() if f"<!-- table: {name} -->" in said]
+    in_the_pages = [name for name in all_tables() if f"<!-- {name}:start -->" in said]
+    assert sorted(on_the_site + in_the_pages) == sorted(all_tables())  # each in one way
     with pytest.raises(KeyError):
         with_tables("<!-- table: none -->")
 

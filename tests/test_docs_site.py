@@ -13,6 +13,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 
+from scripts.site.outputs import ANSWERS, SAID
 from tests.testing.chromium import CHROMIUM, Page, opened
 
 SITE = Path(__file__).parents[1] / "site"
@@ -91,6 +92,14 @@ def test_every_internal_link_and_anchor_leads_somewhere() -> None:
 def test_no_page_loads_anything_from_another_host() -> None:
     for page, anchors in parsed().items():
         assert [load for load in anchors.loads if "//" in load] == [], page
+
+
+def test_what_the_blocks_print_is_on_their_pages() -> None:
+    site = [path.read_text("utf-8") for path in SITE.rglob("index.html")]
+    assert sum(page.count(SAID.replace("'", "&#x27;")) + page.count(SAID) for page in site) == len(
+        ANSWERS
+    )
+    assert not [page for page in site if "<!-- output:" in page or "<!-- table:" in page]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""mkdocs calls this: generated pages are added, tables put into the pages that ask for them."""
+"""mkdocs calls this: generated pages are added, tables and outputs put where pages ask for them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files
 
+from scripts.site.outputs import with_outputs
 from scripts.site.pages import generated_pages, with_tables
 
 
@@ -17,5 +18,5 @@ def on_files(files: Files, *, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put the tables where a page says `<!-- table: NAME -->`."""
-    return with_tables(markdown)
+    """Put the tables where a page says `<!-- table: NAME -->`, and what its blocks print."""
+    return with_outputs(with_tables(markdown))

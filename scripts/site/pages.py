@@ -8,6 +8,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+from scripts.particularities import particularities_table
 from scripts.readme_tables import tables
 from scripts.site.error_texts import error_page
 
@@ -31,7 +32,11 @@ _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 @cache
 def all_tables() -> dict[str, str]:
     """Every table that a page may ask for, by name."""
-    return {**tables(), "fields": fields_table()}
+    return {
+        **tables(),
+        "fields": fields_table(),
+        "particularities": particularities_table(),
+    }
 
 
 def with_tables(markdown: str) -> str:
