@@ -17,7 +17,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "testing-recipes.md").read_text("ut
 BLOCKS = re.findall(r"^```(?:python|ini)\n# (\S+)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 RECIPES = re.findall(r"^## \d+\. (.*)$", PAGE, re.MULTILINE)
 QUIET = ("-q", "-p", "no:randomly", "-p", "no:cacheprovider", *LEAN)
-RECORDED = ("test_recorded.py", "test_differs.py")
+RECORDED = ("test_recorded.py", "test_differs.py", "test_recorded_fixture.py")
 
 
 @pytest.fixture
@@ -37,12 +37,13 @@ def test_the_recipes_run(project: pytest.Pytester, monkeypatch: pytest.MonkeyPat
         recording.setenv("MIMO_API_KEY", KEY)
         recording.setenv("MIMO_BASE_URL", service.named_base_url)
         done = project.runpytest_subprocess(*QUIET, "--record-mode=rewrite", *RECORDED)
-        done.assert_outcomes(passed=2)
-        assert len(service.requests) == 2
+        done.assert_outcomes(passed=4)
+        assert len(service.requests) == 4
     cassettes = sorted(project.path.rglob("*.yaml"))
     assert [path.name for path in cassettes] == [
         "test_a_new_id_and_the_time.yaml",
         "test_recorded_answer.yaml",
+        "weather.yaml",
     ]
     assert all(KEY not in path.read_text("utf-8") for path in cassettes)
 
