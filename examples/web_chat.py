@@ -1,12 +1,13 @@
-"""A FastAPI endpoint that streams an answer, and stops paying for it when the client leaves.
+"""A FastAPI endpoint that streams an answer, and stops asking for more when the client leaves.
 
     pip install fastapi uvicorn
     python examples/web_chat.py [PORT]
     curl -N 'http://127.0.0.1:8000/chat?question=Hello'
 
 Starlette cancels the stream of a client that is gone; closing `astream` closes the connection to
-MiMo, which then stops generating. An error before the first piece is a 502 with its line; one after
-it is a last line, because the status has gone out already.
+the service. Whether MiMo then stops generating, and what it charges, nobody of this project could
+ask. An error before the first piece is a 502 with its line; one after it is a last line, because
+the status has gone out already.
 """
 
 from __future__ import annotations
