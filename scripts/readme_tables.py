@@ -1,10 +1,11 @@
-"""The tables of README.md that are made from the code: models, options, arguments of WebSearch.
+"""The tables that are made from the code (models, options, servers, …) or from the last benchmark.
 
     python scripts/readme_tables.py           prints every table
-    python scripts/readme_tables.py --write   puts them between their markers in README.md
-    python scripts/readme_tables.py --check   exit code 1 where README.md is stale
+    python scripts/readme_tables.py --write   puts them between their markers in their pages
+    python scripts/readme_tables.py --check   exit code 1 where a page is stale
 
-A table stands between `<!-- NAME:start -->` and `<!-- NAME:end -->`.
+A table stands between `<!-- NAME:start -->` and `<!-- NAME:end -->`, so that a page can be read in
+the repository as well as on the site.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 import inspect
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import llm
@@ -28,9 +29,22 @@ from llm_mimo.options import (
 )
 from llm_mimo.web_search import WebSearch
 from mimo_core.models import MODELS
+from scripts.cost_table import cost_table
 from scripts.server_table import server_table
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = {
+    "models": "docs/llm/chat.md",
+    "options:chat": "docs/llm/options.md",
+    "options:video": "docs/llm/options.md",
+    "options:speech": "docs/llm/options.md",
+    "options:transcription": "docs/llm/options.md",
+    "websearch": "docs/llm/web-search.md",
+    "servers": "docs/servers.md",
+    "costs": "README.md",
+}
+"""Table -> the file that it stands in."""
+
 _INPUTS = ("text", "image", "audio", "video")
 _BLOCK = r"(<!-- {name}:start -->\n).*?(<!-- {name}:end -->)"
 
@@ -51,25 +65,33 @@ def tables() -> dict[str, str]:
         ),
         "websearch": _web_search(),
         "servers": server_table(),
+        "costs": cost_table((ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")),
     }
 
 
-def stale(readme: str) -> list[str]:
-    """The names of the tables that differ from those in `readme`, or are not in it."""
+def stale(pages: Mapping[str, str]) -> list[str]:
+    """The names of the tables that their page of `pages` (by path) has otherwise, or not at all."""
     return [
         name
         for name, table in tables().items()
-        if f"<!-- {name}:start -->\n{table}<!-- {name}:end -->" not in readme
+        if f"<!-- {name}:start -->\n{table}<!-- {name}:end -->" not in pages[PAGES[name]]
     ]
 
 
-def updated(readme: str) -> str:
-    """`readme` with every table that it has markers for."""
+def updated(pages: Mapping[str, str]) -> dict[str, str]:
+    """`pages` with every table that its page has markers for."""
+    new = dict(pages)
     for name, table in tables().items():
-        block = re.search(_BLOCK.format(name=re.escape(name)), readme, re.DOTALL)
+        page = new[PAGES[name]]
+        block = re.search(_BLOCK.format(name=re.escape(name)), page, re.DOTALL)
         if block is not None:
-            readme = readme[: block.end(1)] + table + readme[block.start(2) :]
-    return readme
+            new[PAGES[name]] = page[: block.end(1)] + table + page[block.start(2) :]
+    return new
+
+
+def pages_of(folder: Path = ROOT) -> dict[str, str]:
+    """The pages of `folder` that hold tables, by path."""
+    return {page: (folder / page).read_text(encoding="utf-8") for page in set(PAGES.values())}
 
 
 def _models() -> str:
@@ -144,23 +166,25 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 def main() -> int:
     """The command."""
-    parser = argparse.ArgumentParser(description="README tables made from the code")
-    parser.add_argument("--write", action="store_true", help="update README.md")
-    parser.add_argument("--check", action="store_true", help="exit code 1 where it is stale")
+    parser = argparse.ArgumentParser(description="tables of the pages")
+    parser.add_argument("--write", action="store_true", help="update the pages")
+    parser.add_argument("--check", action="store_true", help="exit code 1 where one is stale")
     options = parser.parse_args()
-    readme = README.read_text(encoding="utf-8")
+    pages = pages_of()
     if options.write:
-        README.write_text(updated(readme), encoding="utf-8")
-    elif options.check:
-        if names := stale(readme):
+        for page, text in updated(pages).items():
+            if text != pages[page]:
+                (ROOT / page).write_text(text, encoding="utf-8")
+        pages = pages_of()
+    if options.write or options.check:
+        for name in (names := stale(pages)):
             sys.stderr.write(
-                f"README.md is stale: {', '.join(names)}. "
-                "Run: python scripts/readme_tables.py --write\n"
+                f"{PAGES[name]}: the table {name} is stale or its markers are missing. "
+                "Run: make tables\n"
             )
-            return 1
-    else:
-        for name, table in tables().items():
-            sys.stdout.write(f"<!-- {name}:start -->\n{table}<!-- {name}:end -->\n\n")
+        return int(bool(names))
+    for name, table in tables().items():
+        sys.stdout.write(f"<!-- {name}:start -->\n{table}<!-- {name}:end -->\n\n")
     return 0
 
 

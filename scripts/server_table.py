@@ -1,4 +1,4 @@
-"""The README's table of servers: what each is sent and read, and the test that shows each cell.
+"""The table of docs/servers.md: what each is sent and read, and the test that shows each cell.
 
 What is sent follows from the gateway table; what is read, and where it was seen, stands here.
 """

@@ -1,4 +1,4 @@
-"""The README's programs pass mypy in strict mode and pyright, as in an editor.
+"""The programs of README and of the site pass mypy in strict mode and pyright, as in an editor.
 
 So does ordinary use of the public names (`public_api_use.py`), there in pyright's strict mode too,
 and mistakes in their use are found (`public_api_misuse.py`).
@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_readme import PROGRAMS
+from tests.test_docs import PROGRAMS as OF_THE_SITE
+from tests.test_readme import PROGRAMS as OF_THE_README
 
 pytestmark = [
     pytest.mark.slow,  # two type checkers read LangChain, for up to half a minute
@@ -34,6 +35,7 @@ OF_LANGGRAPH = (
 USES = ("public_api_use.py", "public_api_misuse.py")
 # What mypy has read of LangChain, for the next run; apart from `make types`, whose options differ.
 CACHE = str(Path(__file__).parents[1] / ".mypy_cache" / "readme")
+PROGRAMS = [*OF_THE_README, *(str(program.values[0]) for program in OF_THE_SITE)]
 CHECKERS = {
     "mypy": [
         *("mypy", "--strict", "--no-error-summary", "--hide-error-context"),
@@ -46,7 +48,7 @@ CHECKERS = {
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_what_a_user_writes_is_typed(checker: str, tmp_path: Path) -> None:
     for number, program in enumerate(PROGRAMS):
-        (tmp_path / f"program_{number}.py").write_text(program)
+        (tmp_path / f"program_{number}.py").write_text(program, "utf-8")
     for name in USES:
         shutil.copy(Path(__file__).with_name(name), tmp_path)
     done = subprocess.run(

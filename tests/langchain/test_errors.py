@@ -23,6 +23,7 @@ pytestmark = pytest.mark.protocols("chat_completions", "messages")
 Chat = Callable[..., ChatMiMo]
 Ask = Callable[..., Any]
 
+PAGE = Path(__file__).parents[2] / "docs" / "langchain" / "errors.md"
 REFUSAL = getattr(lc, "ModelRefusalError", lc.ModelInvalidRequestError)  # since 1.7.5
 
 # fault -> our class, the transport's, LangChain's, is it worth a retry
@@ -262,8 +263,8 @@ def test_every_class_of_the_transport_has_one() -> None:
 
 
 @pytest.mark.parametrize("kind", MiMoModelError.__subclasses__())
-def test_every_class_is_in_the_readme(kind: type[MiMoModelError]) -> None:
-    assert f"`{kind.__name__}`" in (Path(__file__).parents[2] / "README.md").read_text()
+def test_every_class_is_on_the_page_of_errors(kind: type[MiMoModelError]) -> None:
+    assert f"`{kind.__name__}`" in PAGE.read_text("utf-8")
     assert kind.__name__ in vars(langchain_mimo)["__all__"]
 
 

@@ -17,11 +17,11 @@ def test_the_first_command_of_the_readme() -> None:
     assert first[1] == DEFAULT_MODEL
 
 
-def test_no_command_or_program_of_the_readme_asks_a_model_that_ended() -> None:
-    blocks = re.findall(
-        r"^```(?:sh|bash|console|python)\n(.*?)^```", README, re.DOTALL | re.MULTILINE
-    )
-    assert len(blocks) > 20
+def test_no_command_or_program_of_the_readme_or_the_site_asks_a_model_that_ended() -> None:
+    pages = [README, *(page.read_text("utf-8") for page in (ROOT / "docs").rglob("*.md"))]
+    fence = re.compile(r"^```(?:sh|bash|console|python)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+    blocks = [text for page in pages for text in fence.findall(page)]
+    assert len(blocks) > 60
     for text in blocks:
         assert not ENDED.findall(text), text
 
