@@ -61,7 +61,8 @@ def all_requests_to(mimo: FakeMiMo) -> Iterator[None]:
         query = f"?{parts.query}" if parts.query else ""
         return f"{mimo.root_url}{mimo.path_for(parts.path)}{query}"
 
-    variables = {"MIMO_BASE_URL": mimo.named_base_url, "MIMO_API_KEY": STAND_IN_KEY}
+    variables = dict.fromkeys(("MIMO_BASE_URL", "MIMO_BATCH_BASE_URL"), mimo.named_base_url)
+    variables["MIMO_API_KEY"] = STAND_IN_KEY
     with leading_to(address), environment(**variables, MIMO_LIVE="false"):
         yield
 

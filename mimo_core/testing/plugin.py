@@ -154,5 +154,6 @@ class Fixtures:
     @pytest.fixture
     def fake_mimo(self) -> Iterator[FakeMiMo]:
         """A running `FakeMiMo`, to which every request of this library is led, whenever and
-        wherever its model was made; `MIMO_BASE_URL` and `MIMO_API_KEY` lead subprocesses there."""
+        wherever its model was made; `MIMO_BASE_URL`, `MIMO_BATCH_BASE_URL` and `MIMO_API_KEY` lead
+        subprocesses there."""
         yield from _running()

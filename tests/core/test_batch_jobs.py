@@ -32,6 +32,8 @@ from mimo_core.errors import (
     RateLimitError,
     ServerError,
 )
+from mimo_core.testing import BatchPlan, FakeMiMo
+from mimo_core.testing.live import all_requests_to
 
 KEY = "sk-secret0123456789abcdef"
 
@@ -570,16 +572,17 @@ async def test_a_job_in_an_event_loop(service: Service, path: Path) -> None:
 
 
 def test_the_example_of_the_package_runs(
-    service: Service,
-    client: BatchClient,
+    mimo: FakeMiMo,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    mimo.batches.default = BatchPlan("completed")  # it looks once a minute
     block = re.search(r"^    .*?(?=^\S)", batches.__doc__ or "", re.DOTALL | re.MULTILINE)
     assert block is not None
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(batches, "BatchClient", lambda: client)
-    exec(compile(textwrap.dedent(block[0]), "mimo_core.batches", "exec"), {})
+    with all_requests_to(mimo):
+        exec(compile(textwrap.dedent(block[0]), "mimo_core.batches", "exec"), {})
     printed = capsys.readouterr().out
     assert printed.index("Name a river.") < printed.index("Name a lake.")
+    assert mimo.batches.bill_by_prompt == {"Name a river.": 1, "Name a lake.": 1}

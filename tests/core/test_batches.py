@@ -286,9 +286,17 @@ def test_a_test_that_lets_nothing_out_lets_no_batch_out(tmp_path: Path) -> None:
         BatchClient(KEY).upload(path)
 
 
-def test_a_test_that_leads_requests_elsewhere_leads_batches_too(mimo: FakeMiMo) -> None:
-    """(The emulator serves no batches yet: it answers 404, as the realtime host does.)"""
-    with all_requests_to(mimo), pytest.raises(NotFoundError):
-        BatchClient(KEY, batch_base_url="ams").get("batch_1")
-    assert mimo.last_request.path == "/v1/batches/batch_1"
-    assert mimo.last_request.headers["api-key"] == KEY
+def test_a_test_that_leads_requests_elsewhere_leads_batches_too(
+    mimo: FakeMiMo, tmp_path: Path
+) -> None:
+    path = tmp_path / "in.jsonl"
+    with all_requests_to(mimo):
+        with BatchClient(KEY, batch_base_url="ams") as client:
+            path.write_bytes(client.line(request(), "a"))
+            batch = client.create(client.upload(path).id)
+            while not batch.has_ended:
+                batch = client.get(batch.id)
+            assert [one.custom_id for one in client.results(batch)] == ["a"]
+        assert all(sent.headers["api-key"] == KEY for sent in mimo.requests)
+        with BatchClient() as client:  # by the environment, as another process would
+            assert [one.id for one in client.list().batches] == [batch.id]
