@@ -20,6 +20,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
+from pydantic import ConfigDict
 
 import langchain_mimo._compat  # noqa: F401  (it registers the translator of content blocks)
 from langchain_mimo.aliases import check_collisions, under_field_names
@@ -95,6 +96,8 @@ class ChatMiMo(JobMethods, MiMoSettings):
             have `status`, `request_id`, `is_retryable` and `partial`.
         MiMoInvalidRequestError: also when it is made: a value that no request can be sent with.
     """
+
+    model_config = ConfigDict(defer_build=False)
 
     if TYPE_CHECKING:
 

@@ -47,7 +47,7 @@ class MiMoSettings(BaseChatModel, MiMoFields):
         arbitrary_types_allowed=True,
         populate_by_name=True,
         hide_input_in_errors=True,
-        defer_build=False,
+        defer_build=True,  # only `ChatMiMo` is ever made
     )
 
     _check: OutputCheck | None = PrivateAttr(default=None)

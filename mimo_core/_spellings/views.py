@@ -31,14 +31,14 @@ _LETTERS = {
 }
 # Blanks, control characters, lines' ends with the next line's `data:`, and all that is not ASCII:
 # a key is, and what is invisible (zero width, variation selectors, tags) never.
-BETWEEN = re.compile(r"[\x00-\x20\x7f-\U0010ffff]+(?:(?<=[\r\n])data:)?")
+BETWEEN = re.compile(r"[^\x21-\x7e]+(?:(?<=[\r\n])data:)?")
 CONTROL = re.compile("\x1b|\xc2\x9b|(?<![\x80-\xff])\x9b")
 # The same, and terminal escapes whole, in UTF-16 too: their text may hold a key, or split one.
 BETWEEN_ON_TERMINALS = re.compile(
     r"(?:\x1b\0?\[|\xc2\x9b|(?<![\x80-\xff])\x9b)[\x000-?]{0,64}[\0 -/]{0,16}[@-~]"
     r"|\x1b\0?[\]PX^_][^\x07\x1b]{0,512}(?:\x07|\x1b\0?\\)?"
     r"|\x1b[\0 -/]{0,8}[0-~]"
-    r"|[\x00-\x1a\x1c-\x20\x7f-\x9a\x9c-\U0010ffff]+(?:(?<=[\r\n])data:)?|[\x1b\x9b]"
+    r"|[^\x1b\x21-\x7e\x9b]+(?:(?<=[\r\n])data:)?|[\x1b\x9b]"
 )
 _LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 
