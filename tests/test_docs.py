@@ -118,9 +118,10 @@ ASK += "'messages': [{'role': 'user', 'content': 'Hi'}]})['choices'][0]['message
 
 @pytest.mark.slow  # a process
 def test_what_a_block_prints_stands_below_it() -> None:
-    page = with_outputs(f"Before.\n\n{BLOCK.format('python', ASK)}\n\nAfter.\n")
+    before = "```bash\nfalse\n```\n\nAn unmarked block is not run."
+    page = with_outputs(f"{before}\n\n{BLOCK.format('python', ASK)}\n\nAfter.\n")
     assert page == (
-        f"Before.\n\n```python\n{ASK}\n```\n\n{SAID}\n\n```text\nHi there.\n```\n\nAfter.\n"
+        f"{before}\n\n```python\n{ASK}\n```\n\n{SAID}\n\n```text\nHi there.\n```\n\nAfter.\n"
     )
 
 

@@ -12,7 +12,9 @@ from functools import cache
 from mimo_core.testing import Reply
 from scripts.site.running import reader
 
-_MARK = re.compile(r"^```(python|bash|sh)\n(.*?)^```\n+<!-- output: (\S+) -->", re.M | re.S)
+_MARK = re.compile(
+    r"^```(python|bash|sh)\n((?:(?!```).*\n)*)```\n+<!-- output: (\S+) -->", re.MULTILINE
+)
 _ANY_MARK = re.compile(r"<!-- output: (\S+) -->")
 SAID = "It prints this. The answer is an emulator's: no model has run."
 
