@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q
 export UV_COMPILE_BYTECODE = 1
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test test-fast fuzz mutants soak foreign litellm peers lock audit secrets audit-packages workflows build release-check sbom lint types coverage matrix lowest node record drift tables docs docs-check bench bench-compare bench-short bench-capacity foreign-suites clean
+.PHONY: demo test test-fast fuzz mutants soak foreign litellm peers lock audit secrets audit-packages workflows build release-check sbom lint types coverage matrix lowest node record drift tables docs docs-check bench bench-compare bench-short bench-capacity bench-functions foreign-suites clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -208,6 +208,10 @@ bench-short: $(VENV)/bench-installed
 bench-capacity: $(VENV)/bench-installed
 	$(BIN)/python benchmarks/capacity.py
 
+# Which functions the time of the rows goes to whose floor is missed.
+bench-functions: $(VENV)/bench-installed
+	$(BIN)/python benchmarks/functions.py
+
 # httpcore2's and httpx2's own tests, with stock network backends and ours. Where neither an sdist nor
 # the repository has them, they are skipped; SOURCES= names a checkout instead.
 foreign-suites: .venv-foreign-suites/installed
@@ -231,7 +235,7 @@ docs: .venv-docs/installed
 # The site in headless Chromium, the shell commands of its pages, and the examples that need more than
 # the other tests have (FastAPI, MCP).
 docs-check: docs
-	MIMO_DOCS=1 .venv-docs/bin/python -m pytest -n 2 -q tests/test_docs.py tests/test_docs_site.py tests/test_examples.py
+	MIMO_DOCS=1 .venv-docs/bin/python -m pytest -n 2 -q tests/test_readme.py tests/test_docs.py tests/test_docs_site.py tests/test_examples.py
 
 .venv-docs/installed: requirements/docs.lock | $(VENV)/installed
 	$(PYTHON) -m venv --without-pip .venv-docs

@@ -9,7 +9,6 @@ from typing import NamedTuple
 ROWS = {
     "a streamed token": "sync text, each event its own read",
     "the same with asyncio": "async text, each event its own read",
-    "a piece of a tool call": "sync tool call, fragments of 8",
     "200 streams at once": "200 streams of 200 at once",
     "an answer that is not streamed": "invoke",
 }

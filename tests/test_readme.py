@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from llm.cli import cli as llm_command
 
 from mimo_core.testing.emulator import FakeMiMo
 from tests.conftest import KEY, LEAN
@@ -26,6 +29,9 @@ README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\S*)[^\n]*\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 PYTHON = [text for kind, text in BLOCKS if kind == "python"]
 PROGRAMS = [text for text in PYTHON if "def test_" not in text]
+COMMANDS = [text for kind, text in BLOCKS if kind == "bash"]
+ASKED = sum(len(re.findall(r"\bllm (?:-|mimo s|mimo t)", text)) for text in COMMANDS)
+"""How many of the commands ask a model."""
 INSTALLS = ("pip install ", "llm install ", "export MIMO_API_KEY=")
 """How a line of a `sh` block begins: it changes the reader's machine, so it is not run."""
 QUIET = ("-q", "-p", "no:randomly", "-p", "no:cacheprovider", *LEAN)
@@ -51,16 +57,30 @@ def test_a_program_runs_and_prints(
     assert capsys.readouterr().out.strip(), "the block printed nothing"
 
 
-@pytest.mark.slow  # it starts llm a dozen times, as a reader would
+def test_each_command_runs(service: FakeMiMo) -> None:
+    """In their order, in one folder and one process; `make docs-check` has a real shell do it."""
+    for line in "".join(COMMANDS).splitlines():
+        said = b""
+        for command in line.split(" | "):
+            name, *arguments = shlex.split(command)
+            assert name == "llm"
+            result = CliRunner().invoke(llm_command, arguments, input=said)
+            assert result.exit_code == 0, f"{command}: {result.output}"
+            said = result.stdout_bytes
+        assert said.strip(), f"{line}: printed nothing"
+    assert len(service.requests) >= ASKED > 5
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("MIMO_DOCS" not in os.environ, reason="`make docs-check` runs the commands")
 def test_the_commands_run(service: FakeMiMo) -> None:
-    """In their order, in one folder, by a real shell and the real `llm`."""
+    """The same by a real shell and the real `llm`."""
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("there is no bash")
-    commands = [text for kind, text in BLOCKS if kind == "bash"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        [bash, "-euo", "pipefail", "-c", "\n".join([*commands, "echo the end"])],
+        [bash, "-euo", "pipefail", "-c", "\n".join([*COMMANDS, "echo the end"])],
         stdin=subprocess.DEVNULL,  # llm reads it: it must not be the rest of the commands
         env={**os.environ, "PATH": path},
         capture_output=True,
@@ -70,9 +90,7 @@ def test_the_commands_run(service: FakeMiMo) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("\nthe end\n")
-    asked = sum(len(re.findall(r"\bllm (?:-|mimo s|mimo t)", text)) for text in commands)
-    assert asked > 5
-    assert len(service.requests) >= asked
+    assert len(service.requests) >= ASKED
 
 
 @pytest.mark.slow  # pytest in a process of its own, as a reader would start it
@@ -105,10 +123,9 @@ def test_every_block_is_of_a_kind_that_runs_or_installs() -> None:
 
 
 def test_it_can_be_read_in_one_go() -> None:
-    lines = README.splitlines()
-    assert len(lines) <= 200
-    # Tables cannot be wrapped.
-    assert [line for line in lines if len(line) > 110 and not line.startswith("|")] == []
+    assert len(README.splitlines()) <= 200
+    written = re.sub(r"<!-- (\w+):start -->.*?<!-- \1:end -->", "", README, flags=re.DOTALL)
+    assert [line for line in written.splitlines() if len(line) > 110] == []
 
 
 def test_an_llm_user_does_not_scroll_past_langchain() -> None:
