@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -57,7 +57,7 @@ class JobMethods:
         _refuse_a_lossy_binding()
         return batch_job(cast("Any", self), inputs, config, path=path, engine=engine, **kwargs)
 
-    async def abatch_job(
+    def abatch_job(
         self,
         inputs: Sequence[LanguageModelInput],
         config: Configs = None,
@@ -65,14 +65,10 @@ class JobMethods:
         path: str | os.PathLike[str],
         engine: Engine = "batch",
         **kwargs: Any,
-    ) -> AsyncChatJob:
+    ) -> Coroutine[Any, Any, AsyncChatJob]:
         """`batch_job` for asynchronous programs; the arguments and errors are the same."""
-        _refuse_a_lossy_binding()
-        module: Any = await in_thread(lambda: import_module("langchain_mimo.batch_jobs"))
-        job: AsyncChatJob = await module.abatch_job(
-            self, inputs, config, path=path, engine=engine, **kwargs
-        )
-        return job
+        _refuse_a_lossy_binding()  # in the caller's frame, so this is no coroutine itself
+        return _abatch_job(self, inputs, config, path=path, engine=engine, **kwargs)
 
 
 class MiMoBinding(JobMethods, RunnableBinding[LanguageModelInput, AIMessage]):
@@ -97,6 +93,12 @@ class MiMoBinding(JobMethods, RunnableBinding[LanguageModelInput, AIMessage]):
             config=binding.config,
             config_factories=binding.config_factories,
         )
+
+
+async def _abatch_job(*arguments: Any, **kwargs: Any) -> AsyncChatJob:
+    module: Any = await in_thread(lambda: import_module("langchain_mimo.batch_jobs"))
+    job: AsyncChatJob = await module.abatch_job(*arguments, **kwargs)
+    return job
 
 
 def _refuse_a_lossy_binding() -> None:

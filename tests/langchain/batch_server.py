@@ -91,6 +91,9 @@ class BatchServer:
             assert found is not None
             self.files[id] = found[1]
             return 200, {"id": id, "filename": "in.jsonl"}
+        if room == "files" and method == "DELETE":
+            del self.files[id]
+            return 200, {"id": id, "deleted": True}
         if room == "files":
             return (200, self.files[id]) if id in self.files else (404, {"error": {"message": "-"}})
         if method == "POST" and not id:
