@@ -31,9 +31,10 @@ def register_commands(cli: click.Group) -> None:
     Args:
         cli: the `llm` command.
     """
+    from llm_mimo.batch_commands import batch
     from llm_mimo.commands import mimo
     from llm_mimo.speech_commands import speak, transcribe
 
-    for command in (speak, transcribe):
+    for command in (speak, transcribe, batch):
         mimo.add_command(command)
     cli.add_command(mimo)

@@ -24,6 +24,7 @@ from mimo_core.models import ModelInfo
 if TYPE_CHECKING:
     from llm_mimo.answers import Turn
     from llm_mimo.options import ChatOptions
+    from mimo_core.checks import Attempts
     from mimo_core.client import MiMoClient, Stream
 
 
@@ -42,9 +43,18 @@ class _Chat(MiMoModel):
         """The tools that the service runs itself."""
         return (WebSearch,) if self.info.tools else ()
 
-    def _begin_turn(self, prompt: llm.Prompt, response: Any, conversation: Any) -> Turn:
-        """The requests for a prompt, and the notes that belong to it."""
-        from llm_mimo.answers import Turn
+    def attempts(self, prompt: llm.Prompt, conversation: Any = None) -> Attempts:
+        """The requests for a prompt: the first one, and what asks again after a wrong answer.
+
+        Notes that belong to the prompt are shown.
+
+        Args:
+            prompt: what to send.
+            conversation: that it is part of.
+
+        Raises:
+            llm.ModelError: the prompt cannot be sent.
+        """
         from llm_mimo.clients import server_dialect
         from mimo_core.checks import Attempts, JSONObject, SchemaCheck
         from mimo_core.notices import without_effect
@@ -66,8 +76,13 @@ class _Chat(MiMoModel):
                 f"{name} has no effect while {self.model_id} thinks: the service uses its own. "
                 "Add -o thinking false to set it."
             )
+        return attempts
+
+    def _begin_turn(self, prompt: llm.Prompt, response: Any, conversation: Any) -> Turn:
+        from llm_mimo.answers import Turn
+
         tools = [tool for tool in prompt.tools if isinstance(tool, llm.Tool)]
-        return Turn(attempts, response, tools, self.info)
+        return Turn(self.attempts(prompt, conversation), response, tools, self.info)
 
     def _build_request(self, prompt: llm.Prompt, schema: dict[str, Any] | None) -> dict[str, Any]:
         from llm_mimo.options import sampling_fields

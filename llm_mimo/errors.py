@@ -20,6 +20,11 @@ import llm
 _SHELL_WORDS = (
     ("Set MIMO_API_KEY or pass api_key=…", "Run llm keys set mimo or set MIMO_API_KEY"),
     ("use protocol='chat_completions' (or its base URL)", "set MIMO_BASE_URL to chat completions"),
+    ("Set MIMO_API_KEY or api_key to one", "Run llm keys set mimo or set MIMO_API_KEY"),
+    ("batch_base_url", "MIMO_BATCH_BASE_URL (or --base-url)"),
+    ("Give another path", "Name another file with --job"),
+    ("Ask for one of them, or use MiMoClient", "Name one of them with -m, or use llm -m"),
+    ("Ask for it with MiMoClient", "Ask for it with llm -m"),
     ("max_completion_tokens", "max_tokens"),
     (
         "messages is empty; a request needs at least one message",

@@ -1,0 +1,90 @@
+"""What a job is going to cost, before it is sent: rough tokens, and prices with their date."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mimo_core.types import ChatRequest
+
+_AROUND_A_LINE = 200  # bytes: its id, and where it goes
+
+
+class Tally:
+    """Counts requests while they pass.
+
+    Attributes:
+        requests: how many.
+        tokens_in: of their prompts, more or less.
+    """
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.tokens_in = 0
+        self._bytes = 0
+        self._model = ""
+        self._most: int | None = None
+
+    def passing(
+        self, requests: Iterable[tuple[ChatRequest, str]]
+    ) -> Iterator[tuple[ChatRequest, str]]:
+        """The requests as they came, counted.
+
+        Args:
+            requests: each with its note.
+        """
+        for request, note in requests:
+            self.count(request)
+            yield request, note
+
+    def count(self, request: Mapping[str, Any]) -> None:
+        """Count one request."""
+        from mimo_core.token_estimate import tokens_in_request
+
+        self.requests += 1
+        self.tokens_in += tokens_in_request(request["messages"])
+        self._bytes += len(json.dumps(request, ensure_ascii=False).encode(errors="replace"))
+        self._bytes += _AROUND_A_LINE
+        self._model = request["model"]
+        self._most = request.get("max_completion_tokens")
+
+    def text(self, requests: int | None = None) -> str:
+        """What is sent and what it costs, as a part of a sentence.
+
+        Args:
+            requests: how many of those that were counted are sent. Default all.
+        """
+        from mimo_core.models import PRICES_AS_OF, price, usd
+
+        count = self.requests if requests is None else requests
+        share = count / (self.requests or 1)
+        tokens_in = math.ceil(self.tokens_in * share)
+        said = (
+            f"{plural(count, 'prompt')} to {self._model} in {self._batches(share)}, about "
+            f"{tokens_in:,} tokens in"
+        )
+        paid = price(self._model, tokens_in, 0, in_batch=True)
+        if paid is None:
+            return f"{said}; the price of this model in batches is not known here"
+        if self._most is None:
+            out = price(self._model, 0, 1_000 * count, in_batch=True) or 0.0
+            costs = f"{usd(paid)}, and {usd(out)} for every 1,000 tokens of the average answer"
+        else:
+            out = price(self._model, 0, self._most * count, in_batch=True) or 0.0
+            costs = f"{usd(paid)}, and at most {usd(out)} for answers of {self._most:,} tokens"
+        return f"{said}: {costs} (half of Xiaomi's prices of {PRICES_AS_OF})"
+
+    def _batches(self, share: float) -> str:
+        from mimo_core.batches import MAX_FILE, MAX_LINES
+
+        by_size = math.ceil(self._bytes * share / MAX_FILE)
+        by_lines = math.ceil(self.requests * share / MAX_LINES)
+        return plural(max(by_size, by_lines, 1), "batch", "batches")
+
+
+def plural(count: int, one: str, more: str = "") -> str:
+    """A number with its noun: `1 prompt`, `2,000 prompts`."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"

@@ -1,0 +1,174 @@
+"""The files of jobs: which one is meant, opening it, and what is said of it."""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from llm_mimo.batch_estimate import plural
+from llm_mimo.errors import InputError, shown
+
+if TYPE_CHECKING:
+    from mimo_core.batches import BatchJob, JobStatus
+
+ENDING = ".job.db"
+STOPPED = 130
+
+
+def default_path(prompts: str) -> str:
+    """The job's file beside a file of prompts; for stdin in this folder.
+
+    Args:
+        prompts: the path of the prompts.
+    """
+    path = Path("prompts" if prompts == "-" else prompts)
+    return str(path.with_name(path.stem + ENDING))
+
+
+def jobs_here() -> list[Path]:
+    """The jobs in this folder, by name."""
+    return sorted(path for path in Path().glob(f"*{ENDING}") if path.is_file())
+
+
+def existing_path(given: str | None) -> str:
+    """The job that a command is about.
+
+    Args:
+        given: what the user named; None takes the only one in this folder.
+
+    Raises:
+        ModelError: there is none, or it is not clear which.
+    """
+    if given is not None:
+        if not Path(given).is_file():
+            raise InputError(f"There is no job {given}. `llm mimo batch list` shows those here.")
+        return given
+    found = jobs_here()
+    if not found:
+        raise InputError(
+            f"There is no *{ENDING} in this folder. Name the job's file, or make one with "
+            "`llm mimo batch submit prompts.txt`."
+        )
+    if len(found) > 1:
+        raise InputError(f"There are several jobs here: {', '.join(map(str, found))}. Name one.")
+    return str(found[0])
+
+
+@contextmanager
+def opened(path: str, key: str | None, where: str | None) -> Iterator[BatchJob]:
+    """A job, with its own client, to which nothing was sent yet.
+
+    Args:
+        path: of the file, which is made where there is none.
+        key: as for `batch_client`.
+        where: as for `batch_client`.
+
+    Raises:
+        MiMoError: the key, the address or the file cannot be used.
+    """
+    from llm_mimo.clients import batch_client
+    from mimo_core.batches import BatchJob
+
+    with batch_client(key, where) as client, BatchJob(path, client) as job:
+        yield job
+
+
+@contextmanager
+def said_when_stopped(advice: str) -> Iterator[None]:
+    """Ctrl-C ends the command, with this advice and exit code 130.
+
+    Args:
+        advice: how to go on.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"\n{shown(advice)}", err=True)
+        raise click.exceptions.Exit(STOPPED) from None
+
+
+def come_back(path: str) -> str:
+    """What to say to somebody who leaves a job alone.
+
+    Args:
+        path: of the job.
+    """
+    command = f"llm mimo batch results {shlex.quote(path)} --wait"
+    return f"The job goes on at the service. Come back with: {command}"
+
+
+def agreed(what: str, *, yes: bool) -> bool:
+    """Whether the user wants to spend this.
+
+    Args:
+        what: is sent, and what it costs.
+        yes: they have said so already.
+
+    Returns:
+        Their answer.
+
+    Raises:
+        ModelError: nobody is there to be asked.
+    """
+    sentence = f"This sends {what}."
+    if yes:
+        click.echo(sentence, err=True)
+        return True
+    if not _somebody_is_there():
+        raise InputError(f"Nothing was sent: {what}. Add --yes to send it.")
+    return click.confirm(f"{sentence} Go on?", err=True)
+
+
+def _somebody_is_there() -> bool:
+    return sys.stdin.isatty()
+
+
+def status_lines(job: BatchJob) -> Iterator[str]:
+    """What is known of a job, a line each.
+
+    Args:
+        job: the job.
+    """
+    status = job.status()
+    yield f"{job.path}: {summary(status, job.meta.get('model'))}"
+    for batch in status.batches:
+        if batch.batch_id is None:
+            yield f"  {plural(batch.requests, 'prompt')}: not sent yet"
+            continue
+        done = (batch.completed or 0) + (batch.failed or 0)
+        counted = "" if batch.completed is None else f", {done:,} done"
+        failed = f", {batch.failed:,} of them failed" if batch.failed else ""
+        yield (
+            f"  {shown(batch.batch_id)}: {shown(batch.status or 'created')}, "
+            f"{plural(batch.requests, 'prompt')}{counted}{failed}"
+        )
+    if (before := status.fetch_before) is not None:
+        day = datetime.datetime.fromtimestamp(before).date()
+        yield f"  Fetch the results before {day}: the service forgets them then."
+
+
+def summary(status: JobStatus, model: str | None) -> str:
+    """The numbers of a job in one line.
+
+    Args:
+        status: of the job.
+        model: that answers; None where it is not known.
+    """
+    states = {
+        "answered": status.answered,
+        "failed": status.failed,
+        "not answered": status.unanswered,
+        "lost": status.lost,
+        "in work": status.sent,
+        "waiting to be sent": status.waiting,
+    }
+    counts = ", ".join(f"{count:,} {name}" for name, count in states.items() if count)
+    to = f" to {shown(model)}" if model else ""
+    return f"{plural(status.total, 'prompt')}{to}; {counts or 'nothing was kept'}"

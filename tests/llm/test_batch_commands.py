@@ -1,0 +1,479 @@
+"""`llm mimo batch …` against the emulator's batches: submit, wait, results, retry, cancel."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from llm_mimo import batch_jobs, progress
+from mimo_core.batches import BatchJob, JobStatus
+from mimo_core.errors import ServerError
+from mimo_core.testing import BatchPlan, FakeMiMo, Fault, Reply
+from tests.conftest import KEY
+
+from .conftest import Llm
+
+MODEL = ("-m", "mimo-v2.6-flash")
+WAIT = ("--wait", "--poll", "0.001")
+
+
+@pytest.fixture(autouse=True)
+def prompts(mimo: FakeMiMo) -> Path:
+    """Three prompts in the working directory; every batch is completed at the first look."""
+    mimo.batches.default = BatchPlan(["in_progress", "completed"])
+    path = Path("prompts.txt")
+    path.write_text("Name a river.\n\nName a lake.\r\nName a sea.\n")
+    return path
+
+
+Submit = Callable[..., str]
+
+
+@pytest.fixture
+def submit(run: Llm) -> Submit:
+    def submit(*arguments: str, input: str | None = None) -> str:
+        prompts = () if "-" in arguments else ("prompts.txt",)
+        command = ("mimo", "batch", "submit", *prompts, *MODEL, "--yes", *arguments)
+        return run.ok(*command, input=input).stdout.strip()
+
+    return submit
+
+
+def log_of(run: Llm) -> list[tuple[str, str, str]]:
+    rows = json.loads(run.ok("logs", "-n", "0", "--json").stdout)
+    return [(row["model"], row["prompt"], row["response"]) for row in rows]
+
+
+def posts(mimo: FakeMiMo) -> list[str]:
+    return [one.path for one in mimo.requests if one.method == "POST"]
+
+
+def test_from_prompts_to_answers(run: Llm, mimo: FakeMiMo, submit: Submit) -> None:
+    mimo.when(content="lake").answer("Baikal", repeat=True)
+    assert submit() == "prompts.job.db"
+    shown = run.ok("mimo", "batch", "results", *WAIT).stdout
+    assert shown.startswith("[1] Name a river.\n")
+    assert "\n\n[2] Name a lake.\nBaikal\n\n[3] Name a sea.\n" in shown
+    assert set(mimo.batches.bill_by_prompt.values()) == {1}
+
+
+def test_the_price_is_said_before_anything_is_sent(run: Llm, mimo: FakeMiMo) -> None:
+    command = ("mimo", "batch", "submit", "prompts.txt", *MODEL)
+    line = run.fails(*command)
+    assert line.startswith(
+        "Error: Nothing was sent: 3 prompts to mimo-v2.6-flash in 1 batch, about"
+    )
+    assert "for every 1,000 tokens of the average answer (half of Xiaomi's prices of" in line
+    assert line.endswith("Add --yes to send it.")
+    assert posts(mimo) == []
+    assert sorted(path.name for path in Path().iterdir()) == ["prompts.txt"]
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
+def test_in_a_terminal_it_asks(
+    run: Llm, mimo: FakeMiMo, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
+    asked: list[str] = []
+
+    def confirm(question: str, **_: Any) -> bool:
+        asked.append(question)
+        return answer == "y"
+
+    monkeypatch.setattr(batch_jobs, "_somebody_is_there", lambda: True)
+    monkeypatch.setattr(click, "confirm", confirm)
+    result = run("mimo", "batch", "submit", "prompts.txt", *MODEL, "-o", "max_tokens", "100000")
+    assert result.exit_code == code
+    (question,) = asked
+    # 3 answers of 100,000 tokens at half of 0.28 USD a million.
+    assert "at most 0.0420 USD for answers of 100,000 tokens" in question
+    assert len(posts(mimo)) == (2 if answer == "y" else 0)
+    assert Path("prompts.job.db").exists() is (answer == "y")
+
+
+def test_dry_run_checks_and_sends_nothing(run: Llm, mimo: FakeMiMo) -> None:
+    shown = run.ok("mimo", "batch", "submit", "prompts.txt", *MODEL, "--dry-run").stdout
+    assert shown.startswith("This would send 3 prompts to mimo-v2.6-flash in 1 batch")
+    assert mimo.requests == []
+    assert sorted(path.name for path in Path().iterdir()) == ["prompts.txt"]
+    line = run.fails(
+        "mimo", "batch", "submit", "prompts.txt", *MODEL, "--dry-run", "-o", "top_p", "7"
+    )
+    assert "top_p" in line
+
+
+def test_the_same_command_goes_on_and_pays_once(run: Llm, mimo: FakeMiMo, submit: Submit) -> None:
+    mimo.batches.fail("upload", Fault("invalid_key"))
+    run.fails("mimo", "batch", "submit", "prompts.txt", *MODEL, "--yes")
+    for _ in range(2):
+        assert submit() == "prompts.job.db"
+    run.ok("mimo", "batch", "results", *WAIT)
+    assert submit(*WAIT) == "prompts.job.db"
+    assert posts(mimo).count("/v1/batches") == 1
+    assert set(mimo.batches.bill_by_prompt.values()) == {1}
+
+
+def test_a_create_that_timed_out_is_looked_for(mimo: FakeMiMo, submit: Submit) -> None:
+    mimo.batches.fail("create", Fault("gateway_timeout"), happens=True)
+    submit()
+    assert len(mimo.batches.all) == 1
+
+
+def test_a_job_of_other_prompts_is_refused(run: Llm, mimo: FakeMiMo, submit: Submit) -> None:
+    submit()
+    Path("prompts.txt").write_text("Name a river.\nName a mountain.\nName a sea.\n")
+    line = run.fails("mimo", "batch", "submit", "prompts.txt", *MODEL, "--yes")
+    assert "number 2 differs. Name another file with --job" in line
+    assert submit("--job", "other.job.db") == "other.job.db"
+    assert len(mimo.batches.all) == 2
+
+
+def test_not_ended_yet(run: Llm, mimo: FakeMiMo, submit: Submit) -> None:
+    mimo.batches.default = BatchPlan(["in_progress", "in_progress", "completed"])
+    submit()
+    line = run.fails("mimo", "batch", "results")
+    assert "3 in work. Come back later, or add --wait" in line
+    assert run.ok("mimo", "batch", "results", "--partial").stdout.count("[") == 3
+
+
+def test_status_says_how_far_it_is_and_fetches_what_has_ended(
+    run: Llm, mimo: FakeMiMo, submit: Submit
+) -> None:
+    mimo.batches.default = BatchPlan(["validating", "in_progress", "completed"])
+    submit()
+    lines = run.ok("mimo", "batch", "status").stdout.splitlines()
+    assert lines[0] == "prompts.job.db: 3 prompts to mimo-v2.6-flash; 3 in work"
+    assert "in_progress, 3 prompts, 1 done" in lines[1]
+    assert lines[2].startswith("  Fetch the results before 20")
+    again = run.ok("mimo", "batch", "status", "prompts.job.db").stdout.splitlines()
+    assert again[0] == "prompts.job.db: 3 prompts to mimo-v2.6-flash; 3 answered"
+    assert len(again) == 2
+
+
+def test_every_answer_is_logged_once(run: Llm, submit: Submit) -> None:
+    submit("-s", "Be brief.", "-o", "thinking", "false", *WAIT)
+    assert log_of(run) == []  # results reads them
+    for _ in range(3):
+        run.ok("mimo", "batch", "results")
+    log = log_of(run)
+    assert [prompt for _, prompt, _ in log] == ["Name a river.", "Name a lake.", "Name a sea."]
+    assert {model for model, _, _ in log} == {"mimo-v2.6-flash"}
+    (row, *_) = json.loads(run.ok("logs", "-n", "1", "--json").stdout)
+    assert (row["system"], row["options_json"]) == ("Be brief.", {"thinking": False})
+    assert row["input_tokens"] > 0
+    assert row["response"] == log[-1][2] != ""
+
+
+@pytest.mark.parametrize("how", ["--no-log", "logs off"])
+def test_no_log_where_none_is_wanted(run: Llm, submit: Submit, how: str) -> None:
+    submit(*WAIT)
+    if how == "logs off":
+        run.ok("logs", "off")
+        run.ok("mimo", "batch", "results")
+    else:
+        run.ok("mimo", "batch", "results", how)
+    assert log_of(run) == []
+
+
+def test_a_log_that_is_in_use_is_one_line(
+    run: Llm, submit: Submit, user_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(*WAIT)
+
+    def locked(*_: Any) -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr("llm.logs.LogStore.log", locked)
+    line = run.fails("mimo", "batch", "results")
+    assert "cannot be written: database is locked. Try again, or add --no-log." in line
+
+
+def test_reasoning_and_the_model_that_served_are_logged_as_ever(
+    run: Llm, mimo: FakeMiMo, submit: Submit
+) -> None:
+    mimo.when(content="river").answer(Reply("Rhine", reasoning="Europe."), repeat=True)
+    submit(*WAIT)
+    run.ok("mimo", "batch", "results")
+    markdown = run.ok("logs", "-q", "river").stdout
+    assert "Europe." in markdown
+    assert "Rhine" in markdown
+
+
+# Exports
+
+
+@pytest.fixture
+def mixed(mimo: FakeMiMo, submit: Submit) -> None:
+    """A job with an answer, an error and an answer."""
+    mimo.when(content="river").answer(Reply('Rhine, "the"\nriver', reasoning="West."), repeat=True)
+    mimo.when(content="lake").answer(Fault("moderation"), repeat=True)
+    submit()
+
+
+@pytest.mark.usefixtures("mixed")
+def test_csv(run: Llm) -> None:
+    result = run("mimo", "batch", "results", "--csv", *WAIT)
+    assert result.exit_code == 1
+    header, river, lake, sea = csv.reader(result.stdout.splitlines(keepends=True))
+    assert ",".join(header) == (
+        "position,prompt,response,reasoning,error,input_tokens,output_tokens"
+    )
+    assert river[:5] == ["1", "Name a river.", 'Rhine, "the"\nriver', "West.", ""]
+    assert all(count.isdecimal() for count in river[5:])
+    assert lake[:4] == ["2", "Name a lake.", "", ""]
+    assert lake[4].startswith("Moderation Block")
+    assert sea[0] == "3"
+    assert "1 prompt failed. Send them again with: llm mimo batch retry prompts.job.db" in (
+        result.stderr
+    )
+
+
+@pytest.mark.usefixtures("mixed")
+def test_jsonl_and_a_file_whose_ending_says_so(run: Llm) -> None:
+    shown = run("mimo", "batch", "results", "--jsonl", *WAIT).stdout
+    rows = [json.loads(line) for line in shown.splitlines()]
+    assert [row["position"] for row in rows] == [1, 2, 3]
+    assert rows[0]["response"] == 'Rhine, "the"\nriver'
+    assert run("mimo", "batch", "results", "-o", "out.jsonl").stdout == ""
+    assert [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()] == rows
+
+
+@pytest.mark.usefixtures("mixed")
+def test_a_file_is_written_whole_or_not_at_all(run: Llm, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("out.csv").write_text("mine")
+    run("mimo", "batch", "results", *WAIT, "-o", "out.csv")
+    assert Path("out.csv").read_text().startswith("position,")
+    Path("out.csv").write_text("mine")
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("llm_mimo.batch_results._log_once", full)
+    line = run.fails("mimo", "batch", "results", "-o", "out.csv")
+    assert "No space left on device" in line
+    assert Path("out.csv").read_text() == "mine"
+    assert not [path for path in Path().iterdir() if path.suffix == ".part"]
+
+
+# What went wrong
+
+
+def test_retry_sends_what_failed_and_only_that(run: Llm, mimo: FakeMiMo, submit: Submit) -> None:
+    mimo.when(content="lake").answer(Fault("server"))
+    submit()
+    assert run("mimo", "batch", "results", *WAIT).exit_code == 1
+    assert "1 prompt to mimo-v2.6-flash" in run.fails("mimo", "batch", "retry")
+    result = run.ok("mimo", "batch", "retry", "--yes")
+    assert (result.stdout, result.stderr[:32]) == (
+        "prompts.job.db\n",
+        "This sends 1 prompt to mimo-v2.6",
+    )
+    run.ok("mimo", "batch", "results", *WAIT)
+    assert mimo.batches.bill_by_prompt == dict.fromkeys(
+        ["Name a river.", "Name a lake.", "Name a sea."], 1
+    )
+    assert "nothing to send again" in run.ok("mimo", "batch", "retry", "--yes").stderr
+
+
+def test_expired_lines_can_be_sent_again(run: Llm, mimo: FakeMiMo, submit: Submit) -> None:
+    mimo.batches.queue(BatchPlan("expired", answered=1))
+    submit()
+    assert "2 prompts failed" in run("mimo", "batch", "results", *WAIT).stderr
+    run.ok("mimo", "batch", "retry", "--yes")
+    run.ok("mimo", "batch", "results", *WAIT)
+    assert set(mimo.batches.bill_by_prompt.values()) == {1}
+
+
+def test_what_the_service_has_forgotten_is_sent_again_with_lost_only(
+    run: Llm, mimo: FakeMiMo, submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit()
+    mimo.batches.forget()
+    monkeypatch.setattr("mimo_core.batches._job_steps.KEPT", 0)
+    result = run("mimo", "batch", "results", *WAIT)
+    assert result.exit_code == 1
+    assert "(3 with --lost only: they may have been paid for)" in result.stderr
+    assert "nothing to send again" in run.ok("mimo", "batch", "retry", "--yes").stderr
+    run.ok("mimo", "batch", "retry", "--yes", "--lost")
+    assert len(mimo.batches.all) == 1
+
+
+def test_an_answer_that_does_not_fit_the_schema_is_an_error_and_can_be_sent_again(
+    run: Llm, mimo: FakeMiMo, submit: Submit
+) -> None:
+    mimo.when(content="lake").answer('{"name": 7}')
+    mimo.when(content="lake").answer('{"name": "Baikal"}')
+    mimo.when(content="river").answer('{"name": "Rhine"}', repeat=True)
+    mimo.when(content="sea").answer('{"name": "Aral"}', repeat=True)
+    submit("--schema", "name str")
+    result = run("mimo", "batch", "results", "--jsonl", *WAIT)
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 1
+    assert rows[1]["response"] == '{"name": 7}'
+    assert rows[1]["error"].startswith("The answer does not fit the schema: ")
+    assert [prompt for _, prompt, _ in log_of(run)] == ["Name a river.", "Name a sea."]
+    run.ok("mimo", "batch", "retry", "--yes")
+    rows = [
+        json.loads(line)
+        for line in run.ok("mimo", "batch", "results", "--jsonl", *WAIT).stdout.splitlines()
+    ]
+    assert json.loads(rows[1]["response"]) == {"name": "Baikal"}
+    assert mimo.batches.bill_by_prompt["Name a sea."] == 1
+
+
+def test_cut_answers_are_counted_in_one_note(run: Llm, mimo: FakeMiMo, submit: Submit) -> None:
+    mimo.when(content="Name").answer(Reply("Rh", finish_reason="length"), repeat=True)
+    submit()
+    notes = run.ok("mimo", "batch", "results", *WAIT).stderr
+    assert "Note: 3 answers ended early; -o max_tokens sets the limit." in notes
+    assert notes.count("Note:") == 1
+
+
+def test_cancel(run: Llm, mimo: FakeMiMo, submit: Submit) -> None:
+    mimo.batches.default = BatchPlan(["in_progress"] * 50)
+    submit()
+    assert "cancelling" in run.ok("mimo", "batch", "cancel").stdout
+    result = run("mimo", "batch", "results", *WAIT)
+    assert result.exit_code == 1
+    assert "has been cancelled before it was answered" in result.stdout
+
+
+# Which job
+
+
+def test_the_only_job_of_the_folder_is_meant(run: Llm, submit: Submit) -> None:
+    assert "There is no *.job.db in this folder" in run.fails("mimo", "batch", "status")
+    assert "no *.job.db" in run.ok("mimo", "batch", "list").stderr
+    assert "There is no job no.job.db" in run.fails("mimo", "batch", "cancel", "no.job.db")
+    assert not Path("no.job.db").exists()
+    submit()
+    submit("--job", "second.job.db")
+    assert "prompts.job.db, second.job.db. Name one." in run.fails("mimo", "batch", "results")
+    Path("broken.job.db").write_text("no database")
+    lines = run.ok("mimo", "batch", "list").stdout.splitlines()
+    assert lines[0].startswith("broken.job.db: broken.job.db is no job of batches")
+    assert lines[1:] == [
+        "prompts.job.db: 3 prompts to mimo-v2.6-flash; 3 in work",
+        "second.job.db: 3 prompts to mimo-v2.6-flash; 3 in work",
+    ]
+
+
+def test_a_job_of_another_program(run: Llm, mimo: FakeMiMo) -> None:
+    with batch_jobs.opened("core.job.db", KEY, mimo.base_url) as job:
+        job.add([{"model": "mimo-v2.6-flash", "messages": [{"role": "user", "content": "Hi"}]}])
+        job.submit()
+    assert "1 answered" in run.ok("mimo", "batch", "status", "core.job.db").stdout
+    line = run.fails("mimo", "batch", "results", "core.job.db")
+    assert "was not made by `llm mimo batch submit`" in line
+
+
+# Keys and addresses
+
+
+def test_the_saved_key_and_the_address_for_batches(
+    run: Llm, mimo: FakeMiMo, submit: Submit, user_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = "sk-saved0123456789abcdef"
+    (user_path / "keys.json").write_text(json.dumps({"mimo": saved}))
+    monkeypatch.setenv("MIMO_BASE_URL", "https://api.xiaomimimo.com/v1")
+    monkeypatch.setenv("MIMO_BATCH_BASE_URL", mimo.base_url)
+    submit()
+    sent = {one.headers["authorization"] for one in mimo.requests}
+    assert sent == {f"Bearer {saved}"}
+    monkeypatch.setenv("MIMO_BATCH_BASE_URL", "http://127.0.0.1:9/v1")
+    run.ok("mimo", "batch", "results", "--base-url", mimo.base_url, *WAIT)
+    line = run.fails("mimo", "batch", "results")
+    assert "belongs to" in line
+    assert "Set MIMO_BATCH_BASE_URL (or --base-url) to the former" in line
+
+
+@pytest.mark.parametrize("key", ["tp-0123456789abcdef0123", None])
+def test_a_key_that_xiaomi_s_batches_do_not_take(
+    run: Llm, monkeypatch: pytest.MonkeyPatch, key: str | None
+) -> None:
+    monkeypatch.delenv("MIMO_BASE_URL")
+    monkeypatch.delenv("MIMO_API_KEY")
+    arguments = ("--key", key) if key else ()
+    line = run.fails("mimo", "batch", "submit", "prompts.txt", *MODEL, "--yes", *arguments)
+    assert "llm keys set mimo" in line
+    assert "api_key" not in line
+    assert not Path("prompts.job.db").exists()
+
+
+def test_no_key_is_shown(run: Llm, mimo: FakeMiMo, submit: Submit) -> None:
+    mimo.batches.fail("get", Fault("invalid_key"))
+    submit()
+    assert KEY not in run("mimo", "batch", "results").output
+    assert KEY.encode() not in Path("prompts.job.db").read_bytes()
+
+
+# Waiting
+
+
+def test_ctrl_c_leaves_the_job_running(
+    run: Llm, mimo: FakeMiMo, submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BatchJob, "wait", interrupted)
+        result = run("mimo", "batch", "submit", "prompts.txt", *MODEL, "--yes", "--wait")
+    assert (result.exit_code, result.stdout) == (130, "prompts.job.db\n")
+    assert result.stderr.endswith(
+        "The job goes on at the service. Come back with: "
+        "llm mimo batch results prompts.job.db --wait\n"
+    )
+    run.ok("mimo", "batch", "results", "prompts.job.db", *WAIT)
+    assert set(mimo.batches.bill_by_prompt.values()) == {1}
+
+
+def test_submit_and_wait(run: Llm, mimo: FakeMiMo, submit: Submit) -> None:
+    mimo.when(content="lake").answer(Fault("moderation"), repeat=True)
+    result = run("mimo", "batch", "submit", "prompts.txt", *MODEL, "--yes", *WAIT)
+    assert (result.exit_code, result.stdout) == (1, "prompts.job.db\n")
+    assert "3 of 3 done" in result.stderr
+    assert "Read them with: llm mimo batch results prompts.job.db" in result.stderr
+    assert "1 prompt failed" in result.stderr
+
+
+@pytest.fixture
+def looks(mimo: FakeMiMo, submit: Submit) -> list[JobStatus]:
+    """What a wait shows after each look, the first of which failed."""
+    mimo.batches.default = BatchPlan(["validating", "in_progress", "in_progress", "completed"])
+    seen: list[JobStatus] = []
+    with batch_jobs.opened(submit(), KEY, None) as job:
+        nobody = ServerError("No answer from the service. Check base_url.")
+        seen.append(job.status()._replace(problem=nobody))
+        job.wait(poll=0, progress=seen.append)
+    return seen
+
+
+def test_where_there_is_no_terminal_a_line_says_what_is_new(
+    looks: list[JobStatus], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress.job_progress(3) as show:
+        for status in [*looks, looks[-1]]:
+            show(status)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == (
+        "0 of 3 done; the last look at the service failed and is repeated: No answer from the "
+        "service. Check MIMO_BASE_URL."
+    )
+    assert lines[1:] == ["1 of 3 done", "2 of 3 done", "3 of 3 done"]
+
+
+def test_a_terminal_shows_a_bar(
+    looks: list[JobStatus], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with progress.job_progress(3) as show:
+        for status in looks:
+            show(status)
+    assert "100%" in capsys.readouterr().err
