@@ -133,6 +133,10 @@ class Worker:
         )
         self._answer()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def run(self, work: Work) -> dict[str, Any]:
         assert self._process.stdin is not None
         command = {
@@ -206,7 +210,7 @@ class Bench:
         for number in range(1 if self._short else work.rounds + 1):
             shift = number % len(work.who)
             for name in work.who[shift:] + work.who[:shift]:
-                answer = self._worker(name, work).run(work)
+                answer = self.worker(name, work).run(work)
                 if number or self._short:  # the first round warms up
                     answers[name].append(answer)
         if not self._short:
@@ -223,7 +227,8 @@ class Bench:
         self._stop_workers()
         self._servers.stop()
 
-    def _worker(self, name: str, work: Work) -> Worker:
+    def worker(self, name: str, work: Work) -> Worker:
+        """The process in which a contestant runs a row."""
         worker = self._workers.get((name, work.tls))
         if worker is None:
             base_url = self._servers.tls if work.tls else self._servers.plain
