@@ -45,10 +45,11 @@ def record(scenario: Scenario, path: Path) -> bool:
     """Record with the emulator's answers."""
     with FakeMiMo(**scenario.emulator) as mimo:
         mimo.queue(*scenario.replies)
+        mimo.batches.queue(*scenario.batches)
         with use_cassette(path, record_mode="rewrite", note=scenario.note):
             scenario.run(Gateway(mimo.base_url, "sk-of-the-emulator"))
-        if mimo.queued:
-            raise SystemExit(f"{scenario.name}: {mimo.queued} scripted replies were not asked for")
+        if mimo.problems:
+            raise SystemExit("\n".join([f"{scenario.name}:", *mimo.problems]))
     return True
 
 

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from mimo_core import MiMoClient, MiMoError
-from mimo_core.testing import Fault, Reply
+from mimo_core.testing import BatchPlan, Fault, Reply
 from mimo_core.testing.live import environment
 
 PRO, FLASH = "mimo-v2.6-pro", "mimo-v2.6-flash"
@@ -89,6 +89,7 @@ class Scenario:
         note: what it shows.
         run: says it.
         replies: the emulator's script.
+        batches: how its batches go on.
         at: `xiaomi` or `cloudsway`, the gateway it can be recorded at; empty where only the
             emulator can do it, because the failure that it shows cannot be had for the asking.
         emulator: arguments of `FakeMiMo`.
@@ -98,6 +99,7 @@ class Scenario:
     note: str
     run: Run
     replies: Sequence[Reply | Fault] = ()
+    batches: Sequence[BatchPlan] = ()
     at: str = "xiaomi"
     emulator: dict[str, Any] = field(default_factory=dict)
 

@@ -22,6 +22,7 @@ from mimo_core.testing.cassettes.redaction import (
     secrets_in,
     secrets_of_answer,
 )
+from mimo_core.testing.cassettes.uploads import FORM, readable
 from mimo_core.testing.cassettes.vcrpy import Request, decode_response
 from mimo_core.testing.errors import CassetteError
 
@@ -30,7 +31,8 @@ Scrub = Callable[[str], str]
 
 # What differs between two runs of the emulator without meaning anything.
 _EMULATOR_IDS = re.compile(rb'(?<=")((?:chatcmpl-|audio_|msg_)?)([0-9a-f]{24,32})(?=")')
-_EMULATOR_TIME = re.compile(rb'"created": (\d{10})\b')
+_EMULATOR_TIME = re.compile(rb'"(?:created|\w+_at)": (\d{10})\b')
+_EMULATOR_SPAN = re.compile(rb'"created_at": (\d{10}), "expires_at": (\d{10})\b')
 _FIXED_TIME = b"1767225600"  # 2026-01-01T00:00:00Z
 
 
@@ -70,10 +72,13 @@ def clean_request(request: Request, scrub: Scrub | None = None) -> MiMoRequest:
         return request
     body = _bytes_of(request.body)
     secrets = secrets_in(request.headers, request.uri, body)
+    is_form = False
     if isinstance(body, bytes) and body:
         body, _ = rewrite(body, [], key_edits(body, secrets))
         body = name_large(body)
         payload = json_of(body)
+        if payload is None and (form := readable(body, _content_type(request.headers))):
+            payload, is_form = form, True
         body = body if payload is None else pretty(payload)
         if scrub is not None:
             body, _ = rewrite(body, [], _scrubbed(body, scrub, by_line=False))
@@ -83,7 +88,7 @@ def clean_request(request: Request, scrub: Scrub | None = None) -> MiMoRequest:
         request.method,
         uri if scrub is None else clean_uri(scrub(uri), secrets),
         body,
-        request_headers(request.headers, secrets),
+        request_headers(request.headers, secrets) | ({"content-type": FORM} if is_form else {}),
     )
     cleaned.secrets = secrets
     cleaned.match = request.match if isinstance(request, MiMoRequest) else None
@@ -144,6 +149,11 @@ def clean_response(
     if shortened.note:
         answer["body"]["note"] = shortened.note
     return answer
+
+
+def _content_type(headers: Mapping[str, Any]) -> str:
+    found = (str(value) for name, value in headers.items() if name.lower() == "content-type")
+    return next(found, "")
 
 
 def _bytes_of(body: Any) -> Any:
@@ -207,7 +217,13 @@ def _steady(body: bytes) -> list[Edit]:
 
     Ids of tool calls (`call_…`, `toolu_…`) stay: later requests repeat them.
     """
-    edits = [Edit(*match.span(1), _FIXED_TIME) for match in _EMULATOR_TIME.finditer(body)]
+    edits = []
+    for match in _EMULATOR_SPAN.finditer(body):
+        expires = int(_FIXED_TIME) + int(match[2]) - int(match[1])
+        edits.append(Edit(*match.span(2), b"%d" % expires))
+    kept = {edit.start for edit in edits}
+    times = _EMULATOR_TIME.finditer(body)
+    edits += [Edit(*match.span(1), _FIXED_TIME) for match in times if match.start(1) not in kept]
     for match in _EMULATOR_IDS.finditer(body):
         edits.append(Edit(*match.span(2), b"0" * (len(match.group(2)))))
     return edits

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from weakref import WeakKeyDictionary
 
 from mimo_core.testing.cassettes.cleaning import MiMoRequest
 from mimo_core.testing.cassettes.differences import first_difference
 from mimo_core.testing.cassettes.edits import json_of
 from mimo_core.testing.cassettes.ignoring import MatchRule, unfound
-from mimo_core.testing.cassettes.meaning import essence_of, meaning_of
+from mimo_core.testing.cassettes.meaning import essence_of, meaning_of, meaning_of_upload
 from mimo_core.testing.cassettes.provenance import EMULATOR_HOST, host_of
 from mimo_core.testing.cassettes.vcrpy import Request
 from mimo_core.testing.errors import CassetteError
@@ -21,6 +22,7 @@ from mimo_core.testing.errors import CassetteError
 MATCHER = "mimo"
 """The name under which `mimo_request` is registered with vcrpy."""
 _ENDPOINTS = ("/chat/completions", "/messages", "/models")
+_BATCHES = re.compile(r"/((?:files|batches)(?:/[^/]+(?:/(?:content|cancel))?)?)$")
 _PORTS = {"https": 443, "http": 80}
 FOREIGN = "vcr"
 """For cassettes without provenance, which others recorded: vcrpy's own default, without body."""
@@ -193,8 +195,8 @@ def difference(
     if sent.body == recorded.body:
         return None
     # Other services' bodies are compared whole: of what is a null there, nothing is known here.
-    known = f"/{ours}" in _ENDPOINTS
-    mode = mode if known else "exact"
+    known = f"/{ours}" in _ENDPOINTS or ours == "files"
+    mode = mode if f"/{ours}" in _ENDPOINTS else "exact"
     try:
         return _bodies(_compared(sent, known), _compared(recorded, known), mode, rule)
     except RecursionError:
@@ -221,17 +223,22 @@ def _compared(request: Request, known: bool) -> Any:
         return held[1]
     compared = body_of(request)
     if known and isinstance(compared, dict):
-        compared = meaning_of(compared)
+        is_upload = endpoint_of(request) == "files"
+        compared = meaning_of_upload(compared) if is_upload else meaning_of(compared)
     _held[request] = body, compared
     return compared
 
 
 def endpoint_of(request: Request) -> str:
-    """`chat/completions`, `messages`, `models`, or the whole address of anything else."""
+    """`chat/completions`, `messages`, `models`; of files and batches the path, with its ids, and
+    the query; or the whole address of anything else."""
     path = request.path.rstrip("/")
     for ending in _ENDPOINTS:
         if path.endswith(ending):
             return ending[1:]
+    if match := _BATCHES.search(path):
+        query = urlencode(sorted(parse_qsl(urlsplit(request.uri).query)))
+        return f"{match[1]}?{query}" if query else match[1]
     return str(request.uri)
 
 

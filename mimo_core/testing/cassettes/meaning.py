@@ -56,6 +56,24 @@ def meaning_of(body: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
+def meaning_of_upload(form: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an upload (`uploads.readable`), with the meaning of each line's request.
+
+    Args:
+        form: the fields. It is not changed.
+    """
+    lines = form.get("file")
+    if not isinstance(lines, list):
+        return form
+    return {**form, "file": [_line(line) for line in lines]}
+
+
+def _line(line: Any) -> Any:
+    if isinstance(line, dict) and isinstance(line.get("body"), dict):
+        return {**line, "body": meaning_of(line["body"])}
+    return line
+
+
 def _message(message: Any) -> Any:
     """A message whose reasoning stands under one name: servers differ in it, or take several."""
     if not isinstance(message, dict) or "reasoning" not in message:
