@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, Self
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import get_config_list
+from langchain_core.runnables.config import get_config_list, merge_configs
 
+from langchain_mimo.chat_models import ChatMiMo
 from langchain_mimo.errors import MiMoInvalidRequestError, MiMoModelError
 from langchain_mimo.job_methods import Configs
 from langchain_mimo.job_plan import Plan, take_apart
@@ -31,6 +32,15 @@ class Prepared(NamedTuple):
     """One for each input."""
     prompts: Sequence[Any]
     """What comes to the model for each input."""
+
+    def question(self, position: int) -> tuple[ChatMiMo, Any, RunnableConfig, dict[str, Any]]:
+        """The model, and the prompt, config and arguments of its `invoke`.
+
+        Args:
+            position: of the input.
+        """
+        config = merge_configs(self.plan.config, self.configs[position])
+        return self.plan.model, self.prompts[position], config, self.plan.arguments
 
     def output(self, found: Found) -> Any:
         """What the chain makes of a message: its output, or the exception of a step."""

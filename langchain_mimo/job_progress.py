@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,7 +46,7 @@ def _is_done(status: str | None) -> bool:
 
 @contextmanager
 def shown(
-    progress: Progress, path: str, stream: TextIO | None = None
+    progress: Progress, path: str, stream: TextIO | None = None, *, every: float = 0.0
 ) -> Iterator[Callable[[JobStatus], None] | None]:
     """What is to be called with each status.
 
@@ -54,6 +55,7 @@ def shown(
         path: of the job's file, whose name begins the line.
         stream: where the line goes; default stderr. A terminal's is rewritten; elsewhere a line is
             written when it says something new.
+        every: seconds between two lines that are not rewritten.
     """
     if not isinstance(progress, bool):
         yield progress
@@ -63,15 +65,17 @@ def shown(
         yield None
         return
     rewrites = stream.isatty()
-    last = ""
+    last, again_at = "", 0.0
 
     def show(status: JobStatus) -> None:
-        nonlocal last
+        nonlocal last, again_at
         text = f"{Path(path).name}: {progress_text(status)}"
-        if text != last:
-            stream.write(f"{_ERASE}{text}" if rewrites else f"{text}\n")
-            stream.flush()
-        last = text
+        is_due = rewrites or status.has_ended or time.monotonic() >= again_at
+        if text == last or not is_due:
+            return
+        stream.write(f"{_ERASE}{text}" if rewrites else f"{text}\n")
+        stream.flush()
+        last, again_at = text, time.monotonic() + every
 
     try:
         yield show
