@@ -15,6 +15,7 @@ import argparse
 import json
 import re
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,7 +57,7 @@ PEERS = (
         "search `use_responses_api=False`, without which that tool goes to `/v1/responses`",
     ),
     Peer(
-        "ChatOpenAI, Responses",
+        "ChatOpenAI on Responses",
         ("langchain-openai",),
         "`ChatOpenAI(base_url=…, use_responses_api=True)`. The service has `/v1/responses` since "
         "29 June 2026 (vendor's page); the emulator has not",
@@ -89,7 +90,7 @@ PEERS = (
     ),
     Peer("llm-mimo", ("llm",), "`llm -m mimo-v2.6-pro`"),
     Peer(
-        "llm, its OpenAI plugin",
+        "llm's OpenAI plugin",
         ("llm", "openai"),
         "a model of `extra-openai-models.yaml` with `api_base`, and everything that it can do "
         "switched on (`supports_tools`, `supports_schema`, `vision`, `audio`, `reasoning`)",
@@ -219,14 +220,28 @@ def found() -> dict[str, Any]:
 
 
 def short_table(told: dict[str, Any]) -> str:
-    """README's table as Markdown: marks only."""
-    rows = [f"[{row.title}](tests/peers/{row.file})" for row in ROWS]
-    return "\n".join([*_marks(told, rows), ""])
+    """README's table as Markdown: marks only, and in three lines what they mean."""
+    marks = _marks(told, [f"[{row.title}](tests/peers/{row.file})" for row in ROWS])
+    missing = ", ".join(peer.title for peer in _missing(told))
+    below = (
+        f"{_KEY}; found on {told['date']} by running each client against the emulator, not against "
+        f"the service. Each row's link is its test (`make peers`). Not shown: {missing}. "
+        "[Versions, settings, and what happens in each case](docs/peers.md)."
+    )
+    lines = textwrap.wrap(below, 108, break_long_words=False, break_on_hyphens=False)
+    return "\n".join([*marks, "", *lines, ""])
 
 
 def long_table(told: dict[str, Any]) -> str:
     """The page's tables as Markdown: marks, then for each row what happens with each client."""
     lines = _marks(told, [f"[{row.title}](#{_anchor(row.title)})" for row in ROWS])
+    seen = told["outcomes"]
+    missing = [f"{peer.title} ({seen[ROWS[0].key][peer.title][1]})" for peer in _missing(told)]
+    lines += [
+        "",
+        f"{_KEY}. Shown on the emulator of this repository, not on the service, on {told['date']} "
+        f"with Python {told['python']}. Not shown: {'; '.join(missing)}.",
+    ]
     lines += ["", "## The clients", "", "| client | versions | set up as |", "| --- | --- | --- |"]
     for peer in PEERS:
         versions = ", ".join(f"{name} {told['versions'][name]}" for name in peer.packages)
@@ -235,7 +250,7 @@ def long_table(told: dict[str, Any]) -> str:
         lines += ["", f"## {row.title}", "", row.asked, ""]
         lines += ["| client | | what happens |", "| --- | :-: | --- |"]
         for peer in _shown(told):
-            verdict, says = told["outcomes"][row.key][peer.title]
+            verdict, says = seen[row.key][peer.title]
             lines.append(f"| {peer.title} | {_MARKS[verdict]} | {says} |")
         lines += ["", f"The test: `{row.test}`."]
     return "\n".join([*lines, ""])
@@ -249,24 +264,19 @@ def _shown(told: dict[str, Any]) -> list[Peer]:
     ]
 
 
+def _missing(told: dict[str, Any]) -> list[Peer]:
+    """The clients that are no column."""
+    return [peer for peer in PEERS if peer not in _shown(told)]
+
+
 def _marks(told: dict[str, Any], names: list[str]) -> list[str]:
-    """The table of marks, with the rows called `names`; and below it what it means."""
+    """The table of marks, with the rows called `names`."""
     shown, seen = _shown(told), told["outcomes"]
     lines = [f"| | {' | '.join(peer.title for peer in shown)} |", "| --- |" + " :-: |" * len(shown)]
     for row, name in zip(ROWS, names, strict=True):
         cells = [_MARKS[seen[row.key][peer.title][0]] for peer in shown]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    missing = [
-        f"{peer.title} ({seen[ROWS[0].key][peer.title][1]})" for peer in PEERS if peer not in shown
-    ]
-    packages = dict.fromkeys(name for peer in PEERS for name in peer.packages)
-    versions = ", ".join(f"{name} {told['versions'][name]}" for name in packages)
-    return [
-        *lines,
-        "",
-        f"{_KEY}. Shown on the emulator of this repository, not on the service, on {told['date']} "
-        f"with Python {told['python']} and {versions}. Not shown: {'; '.join(missing)}.",
-    ]
+    return lines
 
 
 def _anchor(title: str) -> str:

@@ -119,7 +119,7 @@ class ChatOpenAI(LangChain):
 class ChatOpenAIResponses(ChatOpenAI):
     """langchain-openai, on the Responses API."""
 
-    title = "ChatOpenAI, Responses"
+    title = "ChatOpenAI on Responses"
 
     def model(self, name: str = MODEL, **more: Any) -> Any:
         return super().model(name, use_responses_api=True, **more)

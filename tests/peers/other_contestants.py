@@ -226,7 +226,7 @@ class LlmMiMo(Llm):
 class LlmOpenAI(Llm):
     """llm's own OpenAI plugin, with a model of `extra-openai-models.yaml`."""
 
-    title = "llm, its OpenAI plugin"
+    title = "llm's OpenAI plugin"
 
     def model(self, name: str = MODEL) -> Any:
         switches = ("can_stream", "supports_tools", "supports_schema", "vision", "audio")

@@ -26,7 +26,7 @@ def test_the_emulator_has_no_responses(mimo: Service, results: Results, tmp_path
     assert isinstance(error, Exception)
     assert "404" in str(error)
     assert mimo.last_request.path == "/v1/responses"
-    fill(results, "ChatOpenAI, Responses", "the emulator has no `/v1/responses`")
+    fill(results, "ChatOpenAI on Responses", "the emulator has no `/v1/responses`")
 
 
 def test_llm_openrouter_has_one_address(
