@@ -272,7 +272,8 @@ def _missing(told: dict[str, Any]) -> list[Peer]:
 def _marks(told: dict[str, Any], names: list[str]) -> list[str]:
     """The table of marks, with the rows called `names`."""
     shown, seen = _shown(told), told["outcomes"]
-    lines = [f"| | {' | '.join(peer.title for peer in shown)} |", "| --- |" + " :-: |" * len(shown)]
+    head = [peer.title.replace(".", ".<br>") for peer in shown]  # else it is too wide for the page
+    lines = [f"| | {' | '.join(head)} |", "| --- |" + " :-: |" * len(shown)]
     for row, name in zip(ROWS, names, strict=True):
         cells = [_MARKS[seen[row.key][peer.title][0]] for peer in shown]
         lines.append(f"| {name} | {' | '.join(cells)} |")
