@@ -1,5 +1,6 @@
 """`mimo-fake`'s control paths: a script sent over HTTP, and what came shown without keys."""
 
+import json
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -55,6 +56,32 @@ def test_the_requests_of_clients_are_shown_without_their_keys(fake: ControlledFa
     assert first["body"] == BODY
     assert first["headers"]["api-key"] == "REDACTED"
     assert second["path"] == "/v1/chat/completions?key=REDACTED"
+
+
+def test_batches_are_scripted_and_billed(fake: ControlledFakeMiMo) -> None:
+    script = {
+        "batches": [{"states": "completed", "in_order": True}],
+        "batch_faults": [{"request": "upload", "fault": "server"}],
+        "queue": ["answered"],
+    }
+    assert control(fake, "POST", "/_script", json=script).status_code == 200
+    body = BODY | {"model": "mimo-v2.6-pro", "user": KEY}
+    line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}
+    form: dict[str, Any] = {"files": {"file": json.dumps(line)}, "data": {"purpose": "batch"}}
+    assert request("POST", f"{fake.base_url}/files", **form).status_code == 500
+    create = {
+        "input_file_id": request("POST", f"{fake.base_url}/files", **form).json()["id"],
+        "endpoint": line["url"],
+        "completion_window": "24h",
+    }
+    batch = request("POST", f"{fake.base_url}/batches", json=create).json()
+    assert batch["request_counts"] == {"total": 1, "completed": 1, "failed": 0}
+    bill = control(fake, "GET", "/_bill")
+    assert bill.json()["by_prompt"] == {"hi": 1}
+    assert [*bill.json()["bill"].values()] == [1]
+    assert KEY not in bill.text
+    control(fake, "POST", "/_reset")
+    assert control(fake, "GET", "/_bill").json() == {"bill": {}, "by_prompt": {}}
 
 
 def test_mistakes(fake: ControlledFakeMiMo) -> None:

@@ -19,7 +19,7 @@ from tests.conftest import KEY
 USER = {"role": "user", "content": "hi"}
 BODY = {"model": "mimo-v2.5", "messages": [USER]}
 COMMAND = [sys.executable, "-m", "mimo_core.testing.fake_command"]
-CONTROL_LINES, PROXY_LINES = 6, 3
+CONTROL_LINES, PROXY_LINES = 7, 3
 
 
 @contextlib.contextmanager
@@ -84,6 +84,22 @@ def test_keys_models_and_a_lenient_backend() -> None:
         body = {"model": "mimo-v9", "messages": history}
         assert httpx2.post(url, json=body).status_code == 401
         assert httpx2.post(url, json=body, headers={"api-key": "k"}).status_code == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("serves", "refused", "lines"), [("batches", "models", 5), ("realtime", "files", 6)]
+)
+def test_it_stands_for_one_host(serves: str, refused: str, lines: int) -> None:
+    with program("--serves", serves, lines=lines) as (_, said):
+        url = said["control"].removesuffix("/_script")
+        assert httpx2.get(f"{url}/v1/{refused}").status_code == 404
+        served = {"models", "files"} - {refused}
+        assert httpx2.get(f"{url}/v1/{served.pop()}").status_code == 200
+        assert ("files, batches" in said, "chat completions" in said) == (
+            serves == "batches",
+            serves == "realtime",
+        )
 
 
 @pytest.mark.slow

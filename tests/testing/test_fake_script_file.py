@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mimo_core.testing import FakeMiMo, Fault, Reply
+from mimo_core.testing import BatchPlan, FakeMiMo, Fault, Reply
 from mimo_core.testing.fake_command import script_file
 from mimo_core.testing.fake_command.script_file import ScriptError, parse, read
 
@@ -29,10 +29,14 @@ def test_the_documented_form() -> None:
     assert result.answers == ["It rains.", Fault("server")]
     assert (result.repeat, greeting.repeat) == (True, False)
     assert greeting.conditions == {"content": re.compile("^(hi|hello)")}
+    assert script.batches == [
+        BatchPlan("expired"),
+        BatchPlan(["in_progress", "completed"], seconds=0.5),
+    ]
     mimo = FakeMiMo()
     script.apply(mimo)
     assert mimo.queued == 7
-    assert len(mimo.problems) == 7 + 4
+    assert len(mimo.problems) == 7 + 4 + 2 + 3
 
 
 def test_json_and_sound(tmp_path: Path) -> None:
@@ -44,8 +48,39 @@ def test_json_and_sound(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "says"),
     [
-        ("[]", "a script is a mapping with `queue` and `when`"),
-        ("answers: []", "answers: a script has `queue` and `when` only"),
+        ("[]", "a script is a mapping with `queue`, `when`, `batches` and `batch_faults`"),
+        ("answers: []", "answers: a script has `queue`, `when`, `batches` and `batch_faults` only"),
+        ("batches: [done]", "batches[0]: no state 'done'; there are: validating, in_progress"),
+        ("batches: [3]", "batches[0]: a plan is a state or a mapping, not 3"),
+        ("batches: [{states: 3}]", "batches[0].states: a state, or a list of them"),
+        ("batches: [{states: [3]}]", "batches[0]: no state 3; there are: validating"),
+        ("batches: [{status: expired}]", "batches[0].status: no such field; there are: answered"),
+        ("batches: [{answered: all}]", "batches[0].answered: Input should be a valid integer"),
+        (
+            "batch_faults: [server]",
+            "batch_faults[0]: a mapping with `request` and `fault` is needed",
+        ),
+        (
+            "batch_faults: [{request: submit, fault: server}]",
+            "batch_faults[0].request: must be one of upload",
+        ),
+        ("batch_faults: [{request: get, fault: 3}]", "batch_faults[0].fault: a fault is a name or"),
+        (
+            "batch_faults: [{request: get, fault: nope}]",
+            "batch_faults[0].fault: no error named 'nope'",
+        ),
+        (
+            "batch_faults: [{request: get, fault: server, when: 1}]",
+            "batch_faults[0].when: no such field",
+        ),
+        (
+            "batch_faults: [{request: get, fault: server, times: 0}]",
+            "times: must be a number from 1 on",
+        ),
+        (
+            "batch_faults: [{request: get, fault: server, happens: 1}]",
+            "happens: must be true or false",
+        ),
         ("queue: hello", "queue: must be a list"),
         ("queue: [3]", "queue[0]: an answer is a text or a mapping, not 3"),
         ("queue: [{txt: a}]", "queue[0].txt: no such field; there are: annotations, arg"),

@@ -11,13 +11,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TextIO
+from typing import TextIO, get_args
 
 from mimo_core._addresses import is_loopback
 from mimo_core.testing.emulator import FakeMiMo
 from mimo_core.testing.emulator.defaults import NOTICE
 from mimo_core.testing.emulator.extras import EXTRAS
 from mimo_core.testing.emulator.listener import LOOPBACK, Listener
+from mimo_core.testing.emulator.policy import Serves
 from mimo_core.testing.fake_command import script_file
 from mimo_core.testing.fake_command.control import ControlledFakeMiMo
 
@@ -25,7 +26,9 @@ PROGRAM = "mimo-fake"
 _STOP = "Ctrl-C stops it."
 _MODES = ("record_proxy", "replay")
 # The options of one way to run it, which the others would ignore.
-_EMULATORS = ("script", "strict", "key", "model", "lenient", "no_web_search", "extra", "control")
+_EMULATORS = (
+    *("script", "strict", "key", "model", "lenient", "no_web_search", "serves", "extra", "control"),
+)
 _PROXYS = ("cassette", "note", "overwrite")
 
 
@@ -67,6 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", action="append", help="a further model id to serve; repeatable")
     add("--lenient", action="store_true", help="accept histories without reasoning or content")
     add("--no-web-search", action="store_true", help="a key without the web search plugin")
+    add(
+        "--serves",
+        choices=[name for name in get_args(Serves) if name != "everything"],
+        help="only what this one of the vendor's hosts serves (default: chats and batches)",
+    )
     names = ", ".join(EXTRAS)
     add(
         "--extra",
@@ -158,6 +166,7 @@ def _emulate(options: argparse.Namespace, stopped: threading.Event) -> int:
         refuse_empty_content=not options.lenient,
         web_search_enabled=not options.no_web_search,
         extra_models=options.model or (),
+        serves=options.serves or "everything",
         extras=EXTRAS if "all" in (options.extra or ()) else options.extra or (),
         log=say,
     )
@@ -166,8 +175,11 @@ def _emulate(options: argparse.Namespace, stopped: threading.Event) -> int:
     mimo.start()
     try:
         say(NOTICE)
-        say(f"chat completions  {mimo.base_url}")
-        say(f"messages          {mimo.messages_base_url}")
+        if options.serves != "batches":
+            say(f"chat completions  {mimo.base_url}")
+            say(f"messages          {mimo.messages_base_url}")
+        if options.serves != "realtime":
+            say(f"files, batches    {mimo.base_url}")
         say(f"keys              {'any, or none' if options.key is None else 'as given'}")
         say(f"control           {f'{mimo.root_url}/_script' if controlled else 'off'}")
         say(_STOP)

@@ -4,7 +4,8 @@
   `content-type` says so.
 - `GET /_script`: how many answers of the queue are left, and what `assert_all_used` would say.
 - `GET /_requests`: the requests that came, without their keys.
-- `POST /_reset`: forgets requests and answers.
+- `GET /_bill`: how often each line of a batch was answered, by its body and by its prompt.
+- `POST /_reset`: forgets requests and answers, files and batches.
 
 A page in a browser cannot use them, whatever `--extra cors` lets in: a request with an `Origin`
 gets 403, and so does one for a host with a domain, which somebody may have made to lead here. An
@@ -46,6 +47,7 @@ class ControlledFakeMiMo(FakeMiMo):
             ("POST", "/_script"): self._add,
             ("GET", "/_script"): self._state,
             ("GET", "/_requests"): self._requests,
+            ("GET", "/_bill"): self._bill,
             ("POST", "/_reset"): self._forget,
         }
         path = received.path.partition("?")[0]
@@ -68,6 +70,10 @@ class ControlledFakeMiMo(FakeMiMo):
 
     def _requests(self, received: WireRequest) -> HTTPAnswer:
         return _said({"requests": [_shown(request) for request in list(self.requests)]})
+
+    def _bill(self, received: WireRequest) -> HTTPAnswer:
+        shown = {"bill": self.batches.bill, "by_prompt": self.batches.bill_by_prompt}
+        return _said(json.loads(clean_text(json.dumps(shown))))
 
     def _forget(self, received: WireRequest) -> HTTPAnswer:
         self.reset()

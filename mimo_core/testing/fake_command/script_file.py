@@ -19,6 +19,12 @@
         repeat: true                         # the last answer, from then on
       - content: {regex: "^(hi|hello)"}
         answer: Hello!
+    batches:                                 # how the batches to come go on
+      - expired                              # a state: at once
+      - {states: [in_progress, completed], seconds: 0.5}     # any field of `BatchPlan`
+    batch_faults:                            # what goes wrong: `FakeMiMo.batches.fail`
+      - {request: upload, fault: server}
+      - {request: create, fault: {cut: before_headers}, happens: false, times: 2}
 
 `when` takes `content`, `system` and `model` (a text or a regular expression), `tool`, `result_of`,
 `turn`, `stream` and `protocol`, as `FakeMiMo.when` does. `audio` is base64.
@@ -38,14 +44,17 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from mimo_core.files import open_regular
-from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
+from mimo_core.testing.emulator import BatchPlan, FakeMiMo, Fault, Reply
+from mimo_core.testing.emulator.batches import OPERATIONS
 from mimo_core.testing.emulator.matchers import Matcher
 from mimo_core.testing.emulator.script import Answerable
 
 _Kind = TypeVar("_Kind")
 
-_LISTS = ("queue", "when")
+_LISTS = ("queue", "when", "batches", "batch_faults")
+_FAULT_FIELDS = ("request", "fault", "happens", "times")
 _TEXTS = ("content", "system", "model")
+_NAMES = "`queue`, `when`, `batches` and `batch_faults`"
 _ANSWERS = ("answer", "repeat")
 
 
@@ -66,12 +75,18 @@ class ScriptFile:
 
     queue: list[Answerable]
     rules: list[_Rule]
+    batches: list[BatchPlan]
+    batch_faults: list[dict[str, Any]]
+    """Arguments of `FakeBatches.fail`."""
 
     def apply(self, mimo: FakeMiMo) -> None:
         """Add the answers to those that the emulator has."""
         mimo.queue(*self.queue)
         for rule in self.rules:
             mimo.when(**rule.conditions).answer(*rule.answers, repeat=rule.repeat)
+        mimo.batches.queue(*self.batches)
+        for fault in self.batch_faults:
+            mimo.batches.fail(**fault)
 
 
 def read(path: str | Path) -> ScriptFile:
@@ -112,13 +127,15 @@ def parse(raw: bytes, *, is_json: bool) -> ScriptFile:
     """
     document = _json(raw) if is_json else _yaml(raw)
     if not isinstance(document, Mapping):
-        raise ScriptError("a script is a mapping with `queue` and `when`")
+        raise ScriptError(f"a script is a mapping with {_NAMES}")
     if unknown := [name for name in document if name not in _LISTS]:
-        raise ScriptError(f"{unknown[0]}: a script has `queue` and `when` only")
-    queue, rules = (_list(document.get(name), name) for name in _LISTS)
+        raise ScriptError(f"{unknown[0]}: a script has {_NAMES} only")
+    queue, rules, plans, faults = (_list(document.get(name), name) for name in _LISTS)
     return ScriptFile(
         [_answer(said, f"queue[{number}]") for number, said in enumerate(queue)],
         [_rule(given, f"when[{number}]") for number, given in enumerate(rules)],
+        [_plan(given, f"batches[{number}]") for number, given in enumerate(plans)],
+        [_trouble(given, f"batch_faults[{number}]") for number, given in enumerate(faults)],
     )
 
 
@@ -205,6 +222,35 @@ def _rule(given: Any, where: str) -> _Rule:
         [_answer(said, f"{where}.answer[{number}]") for number, said in enumerate(answers)],
         repeat,
     )
+
+
+def _plan(given: Any, where: str) -> BatchPlan:
+    if isinstance(given, str):
+        given = {"states": given}
+    if not isinstance(given, Mapping):
+        raise ScriptError(f"{where}: a plan is a state or a mapping, not {given!r}")
+    fields = dict(given)
+    states = fields.pop("states", BatchPlan.states)
+    if not isinstance(states, str | list | tuple):
+        raise ScriptError(f"{where}.states: a state, or a list of them")
+    return _made(BatchPlan, {"states": states, **_fields(BatchPlan, fields, where)}, where)
+
+
+def _trouble(given: Any, where: str) -> dict[str, Any]:
+    if not isinstance(given, Mapping) or not {"request", "fault"} <= given.keys():
+        raise ScriptError(f"{where}: a mapping with `request` and `fault` is needed")
+    if unknown := [name for name in given if name not in _FAULT_FIELDS]:
+        names = ", ".join(_FAULT_FIELDS)
+        raise ScriptError(f"{where}.{unknown[0]}: no such field; there are: {names}")
+    if given["request"] not in OPERATIONS:
+        raise ScriptError(f"{where}.request: must be one of {', '.join(OPERATIONS)}")
+    happens, times = given.get("happens"), given.get("times", 1)
+    if not isinstance(happens, bool | None):
+        raise ScriptError(f"{where}.happens: must be true or false")
+    if type(times) is not int or times < 1:
+        raise ScriptError(f"{where}.times: must be a number from 1 on")
+    fault = _fault(given["fault"], f"{where}.fault")
+    return {"on": given["request"], "fault": fault, "happens": happens, "times": times}
 
 
 def _text(given: Any, where: str, name: str) -> str | re.Pattern[str]:
