@@ -9,6 +9,8 @@ import copy
 import io
 import pickle
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,6 +29,7 @@ import langchain_mimo
 from langchain_mimo import (
     ChatMiMo,
     MiMoAuthenticationError,
+    MiMoConnectionError,
     MiMoContentFilterError,
     MiMoInvalidRequestError,
     MiMoNotFoundError,
@@ -38,8 +41,9 @@ from langchain_mimo import (
 )
 from langchain_mimo.job_progress import progress_text, shown
 from mimo_core.batches import JobBatch, JobStatus
+from mimo_core.testing import BatchPlan
 from mimo_core.testing.emulator import FakeMiMo, Fault, Reply
-from tests.conftest import KEY
+from tests.conftest import KEY, STRICT
 from tests.langchain.batch_server import BatchServer
 
 Make = Callable[..., ChatMiMo]
@@ -426,6 +430,61 @@ def test_a_job_that_has_not_ended(server: BatchServer, make: Make, path: Path) -
         one, two = done(job)
     assert one.text == "About 1"
     assert "cancelled before it was answered" in str(two)
+
+
+# ---------------------------------------------------------------- on the emulator
+
+
+def test_an_unanswered_create_and_an_expiry_cost_nothing_twice(
+    mimo: FakeMiMo, make: Make, path: Path
+) -> None:
+    """The batch is made and its answer gets lost; the list is late; half of it expires."""
+    mimo.respond = lambda request: f"About {request.text_of('user')}"
+    mimo.batches.queue(
+        BatchPlan(["in_progress", "expired"], answered=2, unlisted=1, names_unanswered=True),
+        BatchPlan("completed"),
+    )
+    mimo.batches.fail("create", Fault(cut="before_headers"))
+    inputs = ["1", "2", "3"]
+    model = make(base_url=mimo.base_url)
+    with pytest.raises(MiMoConnectionError, match="Go on with the same job"):
+        model.batch_job(inputs, path=path)
+    with model.batch_job(inputs, path=path) as job:
+        status = job.wait(poll=0, progress=False)
+        assert (status.answered, status.failed + status.unanswered) == (2, 1)
+        assert job.retry() == 1
+        job.wait(poll=0, progress=False)
+        assert [message.text for message in job.results()] == [f"About {n}" for n in inputs]
+    assert mimo.batches.bill_by_prompt == {"1": 1, "2": 1, "3": 1}
+
+
+@pytest.mark.slow  # two processes, one of which is killed
+def test_a_killed_process_is_gone_on_with_by_another(mimo: FakeMiMo, path: Path) -> None:
+    mimo.batches.default = BatchPlan(["in_progress", "completed"], seconds=0.3)
+    program = [sys.executable, *STRICT, "-c", PROGRAM, mimo.base_url, str(path)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == "submitted\n"
+        killed.kill()
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines() == ["submitted", "300 answered, first 0, last 299"]
+    assert len(mimo.batches.all) == 1
+    bill = mimo.batches.bill_by_prompt
+    assert (len(bill), set(bill.values())) == (300, {1})
+
+
+PROGRAM = """
+import sys
+from langchain_mimo import ChatMiMo
+
+model = ChatMiMo(api_key="sk-any", base_url=sys.argv[1], max_tokens=20)
+with model.batch_job([str(n) for n in range(300)], path=sys.argv[2]) as job:
+    print("submitted", flush=True)
+    job.wait(poll=0.1, progress=False)
+    asked = [result.request["messages"][0]["content"] for result in job._job.results()]
+    texts = [message.text for message in job.results()]
+    print(f"{len(list(filter(None, texts)))} answered, first {asked[0]}, last {asked[-1]}")
+"""
 
 
 # ---------------------------------------------------------------- arguments
