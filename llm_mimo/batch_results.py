@@ -21,12 +21,14 @@ from mimo_core.types import CUT_REASONS
 
 if TYPE_CHECKING:
     import sqlite_utils
+    from llm.logs import LogStore
 
     from mimo_core.batches import BatchJob, JobResult
     from mimo_core.models import ModelInfo
     from mimo_core.types import ChatResponse
 
 ExportFormat = Literal["text", "csv", "jsonl"]
+_LOGGED_AT_ONCE = 100
 
 
 class Answer(NamedTuple):
@@ -209,17 +211,35 @@ def llm_log(*, wanted: bool) -> Iterator[Callable[[llm.Response], None] | None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with closing(sqlite_utils.Database(path)) as db:
-            store = LogStore(db)
-            yield lambda response: _log_once(db, store, response)
+            log = _Log(db, LogStore(db))
+            yield log.add
+            log.write()
     except sqlite3.Error as error:
         raise ModelError(
             f"llm's log {path} cannot be written: {error}. Try again, or add --no-log."
         ) from error
 
 
-def _log_once(db: sqlite_utils.Database, store: Any, response: llm.Response) -> None:
-    if not db["turns"].count_where("id = ?", [response.id]):
-        store.log(response)
+class _Log:
+    """Writes many responses at once, because each commit waits for the disk."""
+
+    def __init__(self, db: sqlite_utils.Database, store: LogStore) -> None:
+        self._db, self._store = db, store
+        self._waiting: list[llm.Response] = []
+
+    def add(self, response: llm.Response) -> None:
+        """Log a response soon."""
+        self._waiting.append(response)
+        if len(self._waiting) >= _LOGGED_AT_ONCE:
+            self.write()
+
+    def write(self) -> None:
+        """Log what waits and is not there already."""
+        with self._db.atomic():
+            for response in self._waiting:
+                if not self._db["turns"].count_where("id = ?", [response.id]):
+                    self._store.log(response)
+        self._waiting.clear()
 
 
 # Exports

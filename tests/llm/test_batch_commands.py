@@ -254,7 +254,7 @@ def test_a_file_is_written_whole_or_not_at_all(run: Llm, monkeypatch: pytest.Mon
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("llm_mimo.batch_results._log_once", full)
+    monkeypatch.setattr("llm_mimo.batch_results._Log.add", full)
     line = run.fails("mimo", "batch", "results", "-o", "out.csv")
     assert "No space left on device" in line
     assert Path("out.csv").read_text() == "mine"
