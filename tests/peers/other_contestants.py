@@ -19,6 +19,8 @@ from pydantic import BaseModel
 from tests.peers.contestant import KEY, MODEL, Contestant, DoesNotApply, Said
 from tests.peers.langchain_contestants import STREAMED_VOICE, STYLE, WAV_VOICE
 
+_NAME = "peers"  # under which llm keeps the key of the extra model
+
 
 class LiteLLM(Contestant):
     """`litellm.completion` with its provider for MiMo; the loop is that of its documentation."""
@@ -232,9 +234,9 @@ class LlmOpenAI(Llm):
         switches = ("can_stream", "supports_tools", "supports_schema", "vision", "audio")
         entry: dict[str, Any] = dict.fromkeys((*switches, "reasoning"), True)
         entry |= {"model_id": f"extra-{name}", "model_name": name}
-        entry |= {"api_base": self.mimo.base_url, "api_key_name": "peers"}
+        entry |= {"api_base": self.mimo.base_url, "api_key_name": _NAME}
         (llm.user_dir() / "extra-openai-models.yaml").write_text(json.dumps([entry]))  # is YAML
-        (llm.user_dir() / "keys.json").write_text(json.dumps({"peers": KEY}))
+        (llm.user_dir() / "keys.json").write_text(json.dumps({_NAME: KEY}))
         return llm.get_model(f"extra-{name}")
 
     def speak(self, text: str, *, stream: bool = False) -> bytes:
