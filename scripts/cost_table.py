@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -39,15 +40,22 @@ def cost_table(report: str) -> str:
     rows = list(_rows(report))
     reached = {(row.work, row.against): row.reached for row in rows}
     known = {work for work, _ in reached}
-    head = f"| CPU time ({measured[1]}) | {' | '.join(f'of `{peer}`' for peer in PEERS)} |"
-    lines = [head, "|---|---|---|"]
+    missed = sum(not row.met for row in rows)
+    intro = (
+        f"The client's CPU time by that of other clients in the same run ({measured[1]}; "
+        f"{missed} of its {len(rows)} targets were missed: [all rows](benchmarks/README.md)):"
+    )
+    lines = [
+        *textwrap.wrap(intro, 110, break_long_words=False, break_on_hyphens=False),
+        "",
+        f"| | {' | '.join(f'of `{peer}`' for peer in PEERS)} |",
+        "|---|---|---|",
+    ]
     for said, work in ROWS.items():
         if work not in known:
             raise KeyError(work)
         cells = (_span(reached.get((work, peer), ())) for peer in PEERS)
         lines.append(f"| {said} | {' | '.join(cells)} |")
-    missed = sum(not row.met for row in rows)
-    lines += ["", f"{missed} of the {len(rows)} targets of that measurement were missed."]
     return "\n".join([*lines, ""])
 
 

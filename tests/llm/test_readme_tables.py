@@ -84,11 +84,8 @@ def test_the_costs_are_from_the_lowest_to_the_highest_run_of_the_report() -> Non
         ]
     )
     table = cost_table(report)
-    assert table.startswith("| CPU time (2030-01-02) | of `ChatOpenAI` | of `ChatMistralAI` |\n")
+    assert f"(2030-01-02; {len(work)} of its {len(work) + 1} targets" in table.replace("\n", " ")
     assert f"| {said[0]} | 0.2 | 0.5 |\n" in table
     assert f"| {said[1]} | 0.2 | – |\n" in table
-    assert table.endswith(
-        f"{len(work)} of the {len(work) + 1} targets of that measurement were missed.\n"
-    )
     with pytest.raises(KeyError, match=work[0]):
         cost_table(report.replace(work[0], "another row"))
