@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ from mimo_core.batches import BatchClient, BatchJob
 from mimo_core.testing import BatchPlan, FakeMiMo, NoRecordedAnswer, use_cassette
 from mimo_core.testing.cassettes.persister import read
 from mimo_core.testing.emulator.batch_plan import STATUSES
+from mimo_core.testing.emulator.listener import Handler, Listener
+from mimo_core.testing.fake_command.proxy import RecordProxy
+from mimo_core.testing.fake_command.recorder import Recorder
+from mimo_core.testing.fake_command.replay import Replay
 from scripts.scenarios.base import Gateway, Scenario
 from scripts.scenarios.batches import SCENARIOS
 from tests.conftest import KEY
@@ -147,6 +152,36 @@ def test_each_id_and_each_page_has_its_own_answer(tmp_path: Path, mimo: FakeMiMo
         for other in ("/batches?limit=3", "/files/file-2", "/files/file-1/content"):
             with pytest.raises(NoRecordedAnswer, match="address: recorded"):
                 http.get(mimo.base_url + other)
+
+
+def test_a_job_recorded_by_the_proxy_and_answered_by_the_replay(
+    tmp_path: Path, mimo: FakeMiMo
+) -> None:
+    path = tmp_path / "proxied.yaml"
+    mimo.queue("one", "two")
+    recorder = Recorder(path, note="a job", trouble=lambda line: pytest.fail(line))
+    proxy = RecordProxy(mimo.root_url, recorder, lambda line: None)
+    recorder.start()
+    try:
+        with serving(proxy.handle) as url:
+            said = run_job(f"{url}/v1", tmp_path / "job.db", ask("a"), ask("b"))
+    finally:
+        recorder.stop()
+        proxy.close()
+    assert said == ["one", "two"]
+    with serving(Replay(path, repeat=False, log=lambda line: None).handle) as url:
+        assert run_job(f"{url}/v1", tmp_path / "again.db", ask("a"), ask("b")) == said
+    assert [*statuses(path)] == ["validating", "in_progress", "finalizing", "completed"]
+
+
+@contextmanager
+def serving(handler: Handler) -> Iterator[str]:
+    listener = Listener(handler, name="a server")
+    listener.start()
+    try:
+        yield listener.root_url
+    finally:
+        listener.stop()
 
 
 def test_openais_sdk_recorded_and_replayed(tmp_path: Path, mimo: FakeMiMo) -> None:

@@ -251,6 +251,14 @@ def test_a_batch_that_nobody_looks_at_is_on_the_bill(mimo: FakeMiMo, send: Send)
     assert mimo.batches.all[0]["status"] == "validating"  # which moves nothing on
 
 
+def test_a_batch_that_never_begins_costs_nothing(mimo: FakeMiMo, send: Send) -> None:
+    mimo.batches.queue(BatchPlan("validating"), BatchPlan("in_progress"))
+    send("a")
+    assert mimo.batches.bill == {}
+    send("b")
+    assert mimo.batches.bill_by_prompt == {"b": 1}
+
+
 def test_a_batch_that_was_forgotten_is_on_the_bill(mimo: FakeMiMo, send: Send) -> None:
     send("a")
     mimo.batches.forget()
@@ -334,6 +342,22 @@ def test_files_and_batches_that_are_forgotten(
     mimo.batches.forget()
     with pytest.raises(NotFoundError):
         client.get(batch.id)
+    assert mimo.batches.files == []
+
+
+def test_the_store_forgets_by_itself_after_thirty_days(
+    mimo: FakeMiMo, client: BatchClient, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1_800_000_000.0]
+    monkeypatch.setattr("time.time", lambda: clock[0])
+    mimo.batches.default = AT_ONCE
+    batch = send("a")
+    clock[0] += 30 * 86_400 - 1
+    assert len(list(client.results(batch))) == 1
+    clock[0] += 1
+    with pytest.raises(NotFoundError):
+        list(client.results(batch))
+    assert client.get(batch.id).status == "completed"  # of batches the page says nothing
     assert mimo.batches.files == []
 
 

@@ -41,7 +41,7 @@ class BatchPlan:
     """How long each state lasts; None for one look each."""
     answered: int | None = None
     """How many lines are answered by its end, in the order of the file. Default all; where it
-    expires or is cancelled half of them, where it fails none."""
+    expires or is cancelled half of them, where it fails or never begins none."""
     errors: Sequence[str] = ()
     """Why it failed as a whole (`errors.data[].message`)."""
     unlisted: int = 0
@@ -75,7 +75,8 @@ class BatchPlan:
         """How many of `total` lines are answered by its end."""
         if self.answered is not None:
             return min(self.answered, total)
-        shares = {"failed": 0, "expired": (total + 1) // 2, "cancelled": (total + 1) // 2}
+        half = (total + 1) // 2
+        shares = {"validating": 0, "failed": 0, "expired": half, "cancelled": half}
         return shares.get(self.steps[-1], total)
 
     def due(self, step: int, total: int) -> int:

@@ -36,6 +36,11 @@ class StoredFile:
     created_at: int
     """Seconds since 1970."""
 
+    @property
+    def expires_at(self) -> int:
+        """When the store forgets it."""
+        return self.created_at + KEPT
+
     def record(self) -> dict[str, Any]:
         """What the service says of it, in OpenAI's shape."""
         return {
@@ -43,7 +48,7 @@ class StoredFile:
             "object": "file",
             "bytes": self.content.size,
             "created_at": self.created_at,
-            "expires_at": self.created_at + KEPT,
+            "expires_at": self.expires_at,
             "filename": self.name,
             "purpose": self.purpose,
             "status": "processed",

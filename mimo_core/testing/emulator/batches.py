@@ -240,6 +240,7 @@ class FakeBatches:
         """
         on, id = _operation(request)
         with self._lock:
+            self._expire(time.time())
             waiting = self._troubles[on]
             fault, happens = waiting.popleft() if waiting else _Trouble(Fault(), True)
             answer = self._done(on, id, request, form, cut) if happens else _nothing()
@@ -289,6 +290,10 @@ class FakeBatches:
         assert form is not None
         assert form.content is not None
         return json_answer(self._store(form.name, "batch", form.content).record())
+
+    def _expire(self, now: float) -> None:
+        for file in [one for one in self._files.values() if one.expires_at <= now]:
+            del self._files[file.id]
 
     def _store(self, name: str, purpose: str, content: Content) -> StoredFile:
         file = StoredFile(self._id("file-"), name, purpose, content, int(time.time()))
