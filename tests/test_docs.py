@@ -16,7 +16,7 @@ from langchain_core.messages import HumanMessage
 from pydantic import BaseModel
 
 from langchain_mimo import ChatMiMo
-from mimo_core.testing.emulator import FakeMiMo
+from mimo_core.testing.emulator import BatchPlan, FakeMiMo
 from scripts.particularities import PARTICULARITIES, named_by_particularities, whence
 from scripts.site.error_texts import Module, error_page, kinds, next_steps, texts, without_words
 from scripts.site.outputs import ANSWERS, SAID, with_outputs
@@ -54,6 +54,7 @@ NOT_RUN = (
 def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeMiMo]:
     """What the environment of a reader with a key would reach."""
     with FakeMiMo(respond) as mimo:
+        mimo.batches.default = BatchPlan("completed")  # who waits looks once a minute
         monkeypatch.setenv("MIMO_API_KEY", "sk-reader")
         monkeypatch.setenv("MIMO_BASE_URL", mimo.base_url)
         monkeypatch.setenv("LLM_USER_PATH", str(tmp_path / "llm"))
