@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q
 export UV_COMPILE_BYTECODE = 1
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test test-fast fuzz mutants soak foreign litellm peers lock audit secrets audit-packages workflows build release-check sbom lint types coverage matrix lowest node record drift tables docs docs-check bench bench-compare bench-short bench-capacity bench-functions foreign-suites clean
+.PHONY: demo test test-fast fuzz mutants soak foreign litellm peers lock audit secrets audit-packages workflows build release-check sbom lint types coverage matrix lowest batch-proof node record drift tables docs docs-check bench bench-compare bench-short bench-capacity bench-functions foreign-suites clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -174,6 +174,11 @@ matrix: $(VENV)/installed
 # The same with the lowest version of everything that pyproject.toml names.
 lowest: $(VENV)/installed
 	$(BIN)/python -m scripts.matrix --lowest $(MATRIX)
+
+# 10,000 prompts through batches by the transport, LangChain and llm, each killed five times at random
+# (a minute or two); nothing may be lost or paid for twice.
+batch-proof: $(VENV)/installed
+	$(BIN)/python -m scripts.batch_proof $(PROOF)
 
 # Clients of another language (node 20, npm): the AI SDK, openai's and Anthropic's packages.
 node: $(VENV)/installed
