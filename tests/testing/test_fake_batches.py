@@ -244,6 +244,15 @@ def test_the_bill_counts_each_line_by_its_body(mimo: FakeMiMo, send: Send) -> No
     assert mimo.batches.bill_by_prompt == {"a": 4, "b": 2}
 
 
+def test_the_bill_shows_bodies_as_json(mimo: FakeMiMo) -> None:
+    body = ask("\ud800 ü") | {"model": "mimo-v2.6-pro", "user": "me"}
+    line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}
+    post_batch(mimo, [line])
+    (billed,) = mimo.batches.bill
+    assert json.loads(billed) == body
+    assert mimo.batches.bill_by_prompt == {"\ud800 ü": 1}
+
+
 def test_a_batch_that_nobody_looks_at_is_on_the_bill(mimo: FakeMiMo, send: Send) -> None:
     send("a", "b")
     assert mimo.batches.bill_by_prompt == {"a": 1, "b": 1}

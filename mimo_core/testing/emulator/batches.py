@@ -14,7 +14,6 @@ the echo. Its answer or its error stands in the results. The service's own limit
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import time
@@ -23,12 +22,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar, get_args
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from mimo_core.testing.emulator.batch_bill import Bill
 from mimo_core.testing.emulator.batch_files import Content, Form
 from mimo_core.testing.emulator.batch_plan import BatchPlan
 from mimo_core.testing.emulator.batch_run import AnswerLine, Run, StoredFile
 from mimo_core.testing.emulator.faults import Fault, error_body
 from mimo_core.testing.emulator.policy import Rejection, param_incorrect, published
-from mimo_core.testing.emulator.received import ReceivedRequest, content_text
+from mimo_core.testing.emulator.received import ReceivedRequest
 from mimo_core.testing.emulator.rejections_batches import (
     MAX_BYTES,
     MAX_LINES,
@@ -106,7 +106,7 @@ class FakeBatches:
         self._runs: dict[str, Run] = {}
         self._plans: deque[BatchPlan] = deque()
         self._troubles: dict[str, deque[_Trouble]] = {name: deque() for name in OPERATIONS}
-        self._bill: Counter[str] = Counter()
+        self._bill = Bill()
 
     # The script
 
@@ -174,19 +174,19 @@ class FakeBatches:
         somebody looks: the work that is left of every batch is done before the bill is written.
         """
         with self._lock:
-            for run in self._runs.values():
-                self._work(run, run.due_in_the_end)
-            return Counter(self._bill)
+            self._work_off()
+            return self._bill.by_body()
 
     @property
     def bill_by_prompt(self) -> Counter[str]:
         """The same by the text of the last user message, whatever else was asked."""
-        counted: Counter[str] = Counter()
-        for body, times in self.bill.items():
-            messages = json.loads(body).get("messages") or []
-            users = [one for one in messages if one.get("role") == "user"]
-            counted[content_text(users[-1].get("content")) if users else ""] += times
-        return counted
+        with self._lock:
+            self._work_off()
+            return self._bill.by_prompt()
+
+    def _work_off(self) -> None:
+        for run in self._runs.values():
+            self._work(run, run.due_in_the_end)
 
     @property
     def files(self) -> list[dict[str, Any]]:
@@ -341,10 +341,7 @@ class FakeBatches:
         return run
 
     def _work(self, run: Run, due: int) -> None:
-        run.work(due, self._answer, self._pay)
-
-    def _pay(self, body: dict[str, Any]) -> None:
-        self._bill[json.dumps(body, sort_keys=True, ensure_ascii=False)] += 1
+        run.work(due, self._answer, self._bill.add)
 
     def _list(self, on: Operation, query: Mapping[str, Sequence[str]]) -> HTTPAnswer:
         if on == "list":
