@@ -20,6 +20,8 @@ ACME = """
 from langchain_core.language_models.fake_chat_models import ParrotFakeChatModel
 from pydantic import SecretStr
 
+VARIABLE = "ACME_API_KEY"
+
 
 class ChatAcme(ParrotFakeChatModel):
     model: str = "large"
@@ -27,7 +29,7 @@ class ChatAcme(ParrotFakeChatModel):
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        return {"api_key": "ACME_API_KEY"}
+        return {"api_key": VARIABLE}
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
