@@ -157,7 +157,7 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# The files that mypy checks are in pyproject.toml; pyright sees the README as a reader's editor does.
+# The files that mypy checks are in pyproject.toml; pyright sees the programs of README and docs/ as a reader's editor does.
 types: $(VENV)/installed
 	$(BIN)/mypy
 	MIMO_TYPES=1 $(BIN)/python -m pytest -q tests/test_readme_types.py
@@ -192,7 +192,7 @@ record: $(VENV)/installed
 drift: $(VENV)/installed
 	$(BIN)/python scripts/drift.py
 
-# What is generated from the code: option tables in the README, the table of cassettes.
+# What is generated: tables of options, models, servers (docs/), of costs (README), of cassettes.
 tables: $(VENV)/installed
 	$(BIN)/python scripts/readme_tables.py --write
 	$(BIN)/python scripts/cassette_table.py
