@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Coroutine, Sequence
 from importlib import import_module
@@ -10,14 +11,18 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableBinding, RunnableConfig
+from pydantic import ConfigDict
 
 from langchain_mimo.errors import MiMoInvalidRequestError
 from mimo_core.threads import in_thread
 
 if TYPE_CHECKING:
-    import os
-
     from langchain_mimo.chat_jobs import AsyncChatJob, ChatJob
+
+    _Binding = RunnableBinding[LanguageModelInput, AIMessage]
+else:  # LangChain resolves the hints of a model's methods, and their modules bring SQLite
+    AsyncChatJob = ChatJob = Any
+    _Binding = RunnableBinding  # pydantic makes another class for the parameters: 1 ms
 
 Configs = RunnableConfig | list[RunnableConfig] | None
 Engine = Literal["batch", "realtime"]
@@ -71,9 +76,11 @@ class JobMethods:
         return _abatch_job(self, inputs, config, path=path, engine=engine, **kwargs)
 
 
-class MiMoBinding(JobMethods, RunnableBinding[LanguageModelInput, AIMessage]):
+class MiMoBinding(JobMethods, _Binding):
     """LangChain's binding, whose `batch_job` keeps what is bound: LangChain's own passes unknown
     methods on without it."""
+
+    model_config = ConfigDict(defer_build=True)
 
     @classmethod
     def lc_id(cls) -> list[str]:
