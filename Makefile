@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q
 export UV_COMPILE_BYTECODE = 1
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test test-fast fuzz mutants soak foreign litellm peers lock audit secrets audit-packages workflows build release-check sbom lint types coverage matrix lowest batch-proof node record drift tables docs docs-check bench bench-compare bench-short bench-capacity bench-functions foreign-suites clean
+.PHONY: demo test test-fast fuzz mutants soak foreign litellm peers lock audit secrets audit-packages workflows build release-check sbom lint types coverage matrix lowest batch-proof upstream node record drift tables docs docs-check bench bench-compare bench-short bench-capacity bench-functions foreign-suites clean
 
 demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
@@ -179,6 +179,10 @@ lowest: $(VENV)/installed
 # (a minute or two); nothing may be lost or paid for twice.
 batch-proof: $(VENV)/installed
 	$(BIN)/python -m scripts.batch_proof $(PROOF)
+
+# What is prepared for other projects (docs/upstream): each patch still fits, and does what it says.
+upstream: $(VENV)/installed
+	MIMO_UPSTREAM=1 $(PYTEST) tests/test_upstream_patches.py
 
 # Clients of another language (node 20, npm): the AI SDK, openai's and Anthropic's packages.
 node: $(VENV)/installed
