@@ -7,7 +7,6 @@ import secrets
 import shlex
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,8 +14,6 @@ import click
 from llm_mimo.commands import key_option
 
 if TYPE_CHECKING:
-    from llm_mimo.batch_lines import Format
-    from llm_mimo.batch_results import ExportFormat
     from mimo_core.batches import BatchJob
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -99,7 +96,7 @@ def submit(
     schema: str | None,
     schema_multi: str | None,
     options: tuple[tuple[str, str], ...],
-    format: Format | None,
+    format: str | None,
     job: str | None,
     dry_run: bool,
     wait: bool,
@@ -146,7 +143,7 @@ def _rehearse(requests: Any, meta: dict[str, Any], key: str | None, where: str |
     tally = Tally()
     with TemporaryDirectory() as folder, opened(f"{folder}/dry-run.job.db", key, where) as job:
         job.add(tally.passing(requests), meta=meta)
-    echo(f"This would send {tally.text()}.")
+        echo(f"This would send {tally.text(job.address)}.")
 
 
 def _send(
@@ -160,28 +157,26 @@ def _send(
 ) -> None:
     """Keep the prompts, ask, send them. What is sent already is not sent again."""
     from llm_mimo.batch_estimate import Tally
-    from llm_mimo.batch_jobs import agreed, opened, said_when_stopped
+    from llm_mimo.batch_jobs import agreed, forget, opened, said_when_stopped
     from llm_mimo.errors import echo
 
     tally = Tally()
     meta = {**meta, "made": time.time_ns() // 10**6, "id": secrets.token_hex(4)}
     is_new = not os.path.exists(path)
-    is_agreed = False
-    try:
-        with opened(path, key, where) as job:
+    with opened(path, key, where) as job:
+        try:
             job.add(tally.passing(requests), meta=meta)
-            is_new = is_new and not job.status().batches
             waiting = job.status().waiting
-            is_agreed = not waiting or agreed(tally.text(waiting), yes=yes)
-            if not is_agreed:
+            if waiting and not agreed(tally.text(job.address, waiting), yes=yes):
                 raise click.Abort
-            with said_when_stopped("Run the same command again: it goes on where it stopped."):
-                job.submit()
-    finally:
-        if is_new and not is_agreed:  # nothing was sent: no file that stands in the way
-            for name in (path, f"{path}.lock"):
-                with suppress(OSError):
-                    os.unlink(name)
+        except BaseException:
+            is_unused = is_new and not job.status().batches
+            job.close()
+            if is_unused:  # no file that stands in the way of other prompts
+                forget(path)
+            raise
+        with said_when_stopped("Run the same command again: it goes on where it stopped."):
+            job.submit()
     echo(path)
 
 
@@ -213,7 +208,7 @@ def status(job: str | None, base_url: str | None, key: str | None) -> None:
 @_where_options
 def results(
     job: str | None,
-    format: ExportFormat | None,
+    format: str | None,
     output: str | None,
     wait: bool,
     partial: bool,
@@ -224,13 +219,14 @@ def results(
 ) -> None:
     """Print the answers of JOB in the order of the prompts, and log each once in llm's log."""
     from llm_mimo.batch_jobs import existing_path, opened
-    from llm_mimo.batch_results import Answers, export, export_format, llm_log
+    from llm_mimo.batch_results import Answers, check_output, export, export_format, llm_log
     from llm_mimo.errors import llm_errors
 
     with llm_errors(), opened(existing_path(job), key, base_url) as found:
         _follow(found, poll, wait=wait)
         if not partial:
             _require_end(found)
+        check_output(output, found.path)
         with llm_log(wanted=not no_log) as log:
             answers = Answers(found, log)
             export(answers.read(partial=partial), export_format(format, output), output)
@@ -240,7 +236,7 @@ def results(
 def _follow(job: BatchJob, poll: float, *, wait: bool) -> None:
     """Look at the service, once or until all have ended."""
     from llm_mimo.batch_jobs import come_back, said_when_stopped
-    from llm_mimo.progress import job_progress
+    from llm_mimo.batch_progress import job_progress
 
     if not wait:
         job.refresh()
@@ -329,7 +325,7 @@ def retry(job: str | None, lost: bool, yes: bool, base_url: str | None, key: str
         if not tally.requests and not waiting:
             click.echo("There is nothing to send again.", err=True)
             return
-        what = [tally.text()] if tally.requests else []
+        what = [tally.text(found.address)] if tally.requests else []
         what += [f"{waiting:,} that were not sent before"] if waiting else []
         if not agreed(" and ".join(what), yes=yes):
             raise click.Abort

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from mimo_core.types import ChatRequest
+from mimo_core.batches import MAX_FILE, MAX_LINES
+from mimo_core.models import PRICES_AS_OF, price, usd
+from mimo_core.token_estimate import tokens_in_request
+from mimo_core.types import ChatRequest
 
 _AROUND_A_LINE = 200  # bytes: its id, and where it goes
 
@@ -42,8 +44,6 @@ class Tally:
 
     def count(self, request: Mapping[str, Any]) -> None:
         """Count one request."""
-        from mimo_core.token_estimate import tokens_in_request
-
         self.requests += 1
         self.tokens_in += tokens_in_request(request["messages"])
         self._bytes += len(json.dumps(request, ensure_ascii=False).encode(errors="replace"))
@@ -51,20 +51,19 @@ class Tally:
         self._model = request["model"]
         self._most = request.get("max_completion_tokens")
 
-    def text(self, requests: int | None = None) -> str:
+    def text(self, address: str, requests: int | None = None) -> str:
         """What is sent and what it costs, as a part of a sentence.
 
         Args:
+            address: where they go.
             requests: how many of those that were counted are sent. Default all.
         """
-        from mimo_core.models import PRICES_AS_OF, price, usd
-
         count = self.requests if requests is None else requests
         share = count / (self.requests or 1)
         tokens_in = math.ceil(self.tokens_in * share)
         said = (
-            f"{plural(count, 'prompt')} to {self._model} in {self._batches(share)}, about "
-            f"{tokens_in:,} tokens in"
+            f"{plural(count, 'prompt')} to {self._model} at {address} in {self._batches(share)}, "
+            f"about {tokens_in:,} tokens in"
         )
         paid = price(self._model, tokens_in, 0, in_batch=True)
         if paid is None:
@@ -78,8 +77,6 @@ class Tally:
         return f"{said}: {costs} (half of Xiaomi's prices of {PRICES_AS_OF})"
 
     def _batches(self, share: float) -> str:
-        from mimo_core.batches import MAX_FILE, MAX_LINES
-
         by_size = math.ceil(self._bytes * share / MAX_FILE)
         by_lines = math.ceil(self.requests * share / MAX_LINES)
         return plural(max(by_size, by_lines, 1), "batch", "batches")

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import datetime
+import os
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+import llm
 
 from llm_mimo.batch_estimate import plural
 from llm_mimo.errors import InputError, shown
-
-if TYPE_CHECKING:
-    from mimo_core.batches import BatchJob, JobStatus
+from mimo_core.batches import BatchClient, BatchJob, JobStatus
+from mimo_core.credentials import sealed_key, without_user
 
 ENDING = ".job.db"
 STOPPED = 130
@@ -67,17 +67,28 @@ def opened(path: str, key: str | None, where: str | None) -> Iterator[BatchJob]:
 
     Args:
         path: of the file, which is made where there is none.
-        key: as for `batch_client`.
-        where: as for `batch_client`.
+        key: a key, or the name of a saved one. None uses the key that llm finds.
+        where: a URL or a region of Xiaomi's; else `MIMO_BATCH_BASE_URL`, else `MIMO_BASE_URL` where
+            that is not Xiaomi's, else region `cn`.
 
     Raises:
         MiMoError: the key, the address or the file cannot be used.
     """
-    from llm_mimo.clients import batch_client
-    from mimo_core.batches import BatchJob
-
-    with batch_client(key, where) as client, BatchJob(path, client) as job:
+    found = sealed_key(llm.get_key(input=key, alias="mimo", env="MIMO_API_KEY"))
+    client = BatchClient(found, batch_base_url=without_user(where))
+    with client, BatchJob(path, client) as job:
         yield job
+
+
+def forget(path: str) -> None:
+    """Remove the file of a job of which nothing was sent.
+
+    Args:
+        path: of the job, which is closed.
+    """
+    for name in (path, f"{path}.lock"):
+        with suppress(OSError):  # what stays is refused or gone on with by the next command
+            os.unlink(name)
 
 
 @contextmanager

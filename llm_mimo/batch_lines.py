@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple
+from typing import IO, Any, Literal, NamedTuple, cast
 
 from llm_mimo.errors import InputError, file_error
 
@@ -28,17 +28,17 @@ class PromptLine(NamedTuple):
     """Of the line, for a template."""
 
 
-def format_of(path: str, given: Format | None = None) -> Format:
+def format_of(path: str, given: str | None = None) -> Format:
     """How a file of prompts is read.
 
     Args:
         path: of the file; `-` is stdin.
-        given: what the user says it is.
+        given: what the user says it is: one of `Format`.
 
     Returns:
         `given`, else what the ending says, else `txt`.
     """
-    return given or _BY_ENDING.get(Path(path).suffix.lower(), "txt")
+    return cast("Format", given) or _BY_ENDING.get(Path(path).suffix.lower(), "txt")
 
 
 def prompt_lines(path: str, format: Format) -> Iterator[PromptLine]:

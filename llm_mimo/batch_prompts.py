@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import llm
 from llm.templates import Template
@@ -14,9 +14,7 @@ from llm_mimo.batch_lines import PromptLine
 from llm_mimo.chat_models import ChatModel
 from llm_mimo.errors import InputError
 from llm_mimo.notes import note
-
-if TYPE_CHECKING:
-    from mimo_core.types import ChatRequest
+from mimo_core.types import ChatRequest
 
 _NOT_IN_BATCHES = (
     *("attachments", "attachment_types", "fragments", "system_fragments"),

@@ -6,26 +6,26 @@ import csv
 import hashlib
 import io
 import json
+import os
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
-from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import IO, Any, Literal, NamedTuple, cast
 
 import llm
+import sqlite_utils
+from llm.logs import LogStore
 from llm.parts import StreamEvent
 
 from llm_mimo.answers import Turn
 from llm_mimo.batch_prompts import chat_model, prompt_of
 from llm_mimo.chat_models import ChatModel
-from llm_mimo.errors import InputError, ModelError, for_the_shell, shown
-from mimo_core.types import CUT_REASONS
-
-if TYPE_CHECKING:
-    import sqlite_utils
-    from llm.logs import LogStore
-
-    from mimo_core.batches import BatchJob, JobResult
-    from mimo_core.models import ModelInfo
-    from mimo_core.types import ChatResponse
+from llm_mimo.errors import InputError, ModelError, echo, for_the_shell, shown
+from mimo_core.batches import BatchJob, JobResult
+from mimo_core.client import Stream
+from mimo_core.files import replacing
+from mimo_core.models import ModelInfo
+from mimo_core.types import CUT_REASONS, ChatResponse
 
 ExportFormat = Literal["text", "csv", "jsonl"]
 _LOGGED_AT_ONCE = 100
@@ -65,8 +65,6 @@ class _Recorded(ChatModel):
         key: str | None,
     ) -> Iterator[str | StreamEvent]:
         """Yield the answer's events. Raises `ModelError` where it does not fit the schema."""
-        from mimo_core.client import Stream
-
         attempts = self.attempts(prompt)
         turn = _QuietTurn(attempts, response, (), self.info)
         for chunk in Stream.of(self._answer):
@@ -198,11 +196,7 @@ def llm_log(*, wanted: bool) -> Iterator[Callable[[llm.Response], None] | None]:
     Raises:
         ModelError: the log cannot be written.
     """
-    import sqlite3
-
-    import sqlite_utils
     from llm.cli import logs_db_path, logs_on
-    from llm.logs import LogStore
 
     if not wanted or not logs_on():
         yield None
@@ -245,11 +239,11 @@ class _Log:
 # Exports
 
 
-def export_format(given: ExportFormat | None, output: str | None) -> ExportFormat:
+def export_format(given: str | None, output: str | None) -> ExportFormat:
     """How answers are written.
 
     Args:
-        given: what the user asked for.
+        given: what the user asked for: one of `ExportFormat`.
         output: the file, whose ending may say it.
 
     Returns:
@@ -259,7 +253,21 @@ def export_format(given: ExportFormat | None, output: str | None) -> ExportForma
     by_ending: ExportFormat = (
         "csv" if ending.endswith(".csv") else "jsonl" if ending.endswith(".jsonl") else "text"
     )
-    return given or by_ending
+    return cast("ExportFormat", given) or by_ending
+
+
+def check_output(output: str | None, job: str) -> None:
+    """Refuse to write over the job itself.
+
+    Args:
+        output: the file of an export; None is stdout.
+        job: the job's file.
+
+    Raises:
+        ModelError: they are the same.
+    """
+    if output is not None and os.path.exists(output) and os.path.samefile(output, job):
+        raise InputError(f"{output} is the job itself: name another file with -o.")
 
 
 def export(answers: Iterable[Answer], format: ExportFormat, output: str | None) -> None:
@@ -273,8 +281,6 @@ def export(answers: Iterable[Answer], format: ExportFormat, output: str | None) 
     Raises:
         OSError: the file cannot be written; what stood there stays.
     """
-    from llm_mimo.errors import echo
-
     pieces = _FORMATS[format](answers)
     if output is None:
         for piece in pieces:
@@ -288,8 +294,6 @@ def export(answers: Iterable[Answer], format: ExportFormat, output: str | None) 
 @contextmanager
 def _replacing(path: str) -> Iterator[IO[str]]:
     """The text of a new file. Half a surrogate pair, which models can write, is no UTF-8."""
-    from mimo_core.files import replacing
-
     opened: AbstractContextManager[Any] = replacing(path)
     with opened as file:
         text = io.TextIOWrapper(file, "utf-8", errors="backslashreplace", newline="")

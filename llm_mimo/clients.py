@@ -6,7 +6,7 @@ import atexit
 import os
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import llm
 
@@ -17,9 +17,6 @@ from mimo_core.credentials import sealed_key, without_user
 from mimo_core.dialects import Dialect
 from mimo_core.errors import MiMoError
 from mimo_core.gateways import Endpoint
-
-if TYPE_CHECKING:
-    from mimo_core.batches import BatchClient
 
 _Client = TypeVar("_Client", MiMoClient, AsyncMiMoClient)
 
@@ -94,26 +91,6 @@ def client_for(model_id: str, key: str | None, timeout: float | None = None) -> 
         ModelError: the model is not MiMo's, or no key was found.
     """
     return sync_client(mimo_model(model_id).get_key(key), timeout)
-
-
-def batch_client(key: str | None, where: str | None) -> BatchClient:
-    """A client for batches, which are asked for at an address of their own.
-
-    Args:
-        key: a key, or the name of a saved one. None uses the key that llm finds.
-        where: a URL or a region of Xiaomi's; else `MIMO_BATCH_BASE_URL`, else `MIMO_BASE_URL` where
-            that is not Xiaomi's, else region `cn`.
-
-    Returns:
-        The synchronous client, to be closed by the caller.
-
-    Raises:
-        MiMoError: the key is none for batches, or the address is malformed.
-    """
-    from mimo_core.batches import BatchClient
-
-    found = llm.get_key(input=key, alias="mimo", env="MIMO_API_KEY")
-    return BatchClient(sealed_key(found), batch_base_url=without_user(where))
 
 
 def _cached(

@@ -115,6 +115,11 @@ class _Job(Generic[Client]):
         return self._store.path
 
     @property
+    def address(self) -> str:
+        """The base URL that the job belongs to."""
+        return self._settings.endpoint.base_url
+
+    @property
     def meta(self) -> dict[str, Any]:
         """What `add` was told to keep."""
         kept: dict[str, Any] = json.loads(self._store.fact("meta"))

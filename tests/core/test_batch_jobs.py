@@ -177,6 +177,7 @@ def test_answers_come_back_in_the_order_of_the_requests(
         assert [result.note for result in found] == [f"row {n}" for n in range(5)]
         assert found[1].request["messages"][0]["content"] == "1?"
         assert job.meta == {"by": "me"}
+        assert job.address == "https://batch-api-cn.xiaomimimo.com/v1"
         (batch,) = job.status().batches
         assert (batch.batch_id, batch.status, batch.requests) == ("batch-0", "completed", 5)
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import pytest
 
-from llm_mimo import batch_jobs, progress
+from llm_mimo import batch_jobs, batch_progress
 from mimo_core.batches import BatchJob, JobStatus
 from mimo_core.errors import ServerError
 from mimo_core.testing import BatchPlan, FakeMiMo, Fault, Reply
@@ -67,9 +67,8 @@ def test_from_prompts_to_answers(run: Llm, mimo: FakeMiMo, submit: Submit) -> No
 def test_the_price_is_said_before_anything_is_sent(run: Llm, mimo: FakeMiMo) -> None:
     command = ("mimo", "batch", "submit", "prompts.txt", *MODEL)
     line = run.fails(*command)
-    assert line.startswith(
-        "Error: Nothing was sent: 3 prompts to mimo-v2.6-flash in 1 batch, about"
-    )
+    start = f"Error: Nothing was sent: 3 prompts to mimo-v2.6-flash at {mimo.base_url} in 1 batch"
+    assert line.startswith(f"{start}, about ")
     assert "for every 1,000 tokens of the average answer (half of Xiaomi's prices of" in line
     assert line.endswith("Add --yes to send it.")
     assert posts(mimo) == []
@@ -99,7 +98,7 @@ def test_in_a_terminal_it_asks(
 
 def test_dry_run_checks_and_sends_nothing(run: Llm, mimo: FakeMiMo) -> None:
     shown = run.ok("mimo", "batch", "submit", "prompts.txt", *MODEL, "--dry-run").stdout
-    assert shown.startswith("This would send 3 prompts to mimo-v2.6-flash in 1 batch")
+    assert shown.startswith("This would send 3 prompts to mimo-v2.6-flash at http://")
     assert mimo.requests == []
     assert sorted(path.name for path in Path().iterdir()) == ["prompts.txt"]
     line = run.fails(
@@ -261,7 +260,30 @@ def test_a_file_is_written_whole_or_not_at_all(run: Llm, monkeypatch: pytest.Mon
     assert not [path for path in Path().iterdir() if path.suffix == ".part"]
 
 
+def test_the_job_itself_is_not_written_over(run: Llm, submit: Submit) -> None:
+    job = submit(*WAIT)
+    before = Path(job).read_bytes()
+    assert "is the job itself" in run.fails("mimo", "batch", "results", "-o", f"./{job}")
+    assert Path(job).read_bytes() == before
+
+
 # What went wrong
+
+
+def test_who_declines_leaves_alone_what_another_process_has_sent_meanwhile(
+    run: Llm, mimo: FakeMiMo, submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send_elsewhere_and_decline(*_: Any, **__: Any) -> bool:
+        with batch_jobs.opened("prompts.job.db", KEY, mimo.base_url) as job:
+            job.submit()
+        return False
+
+    monkeypatch.setattr(batch_jobs, "_somebody_is_there", lambda: True)
+    with monkeypatch.context() as patch:
+        patch.setattr(click, "confirm", send_elsewhere_and_decline)
+        assert run("mimo", "batch", "submit", "prompts.txt", *MODEL).exit_code == 1
+    assert Path("prompts.job.db").exists()
+    assert len(mimo.batches.all) == 1
 
 
 def test_retry_sends_what_failed_and_only_that(run: Llm, mimo: FakeMiMo, submit: Submit) -> None:
@@ -458,7 +480,7 @@ def looks(mimo: FakeMiMo, submit: Submit) -> list[JobStatus]:
 def test_where_there_is_no_terminal_a_line_says_what_is_new(
     looks: list[JobStatus], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with progress.job_progress(3) as show:
+    with batch_progress.job_progress(3) as show:
         for status in [*looks, looks[-1]]:
             show(status)
     lines = capsys.readouterr().err.splitlines()
@@ -473,7 +495,7 @@ def test_a_terminal_shows_a_bar(
     looks: list[JobStatus], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    with progress.job_progress(3) as show:
+    with batch_progress.job_progress(3) as show:
         for status in looks:
             show(status)
     assert "100%" in capsys.readouterr().err

@@ -119,7 +119,7 @@ def test_in_a_terminal(mimo: FakeMiMo) -> None:
     os.close(leader)
     assert process.wait(timeout=30) == 0
     text = shown.decode()
-    assert "This sends 50 prompts to mimo-v2.6-flash in 1 batch" in text
+    assert "This sends 50 prompts to mimo-v2.6-flash at http" in text
     assert "100%" in text
     assert "prompts.job.db" in text
 
