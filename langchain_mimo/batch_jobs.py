@@ -64,8 +64,8 @@ def batch_job(
         config: as for `batch`, one or one for each input. The steps around the model run with it,
             and configurable fields are set by it (one config for all). The model's own run is told
             to no callback or tracer, so its tags and metadata show nowhere: there is no time at
-            which it ran, and whoever reads results twice would count their tokens twice. LangChain's
-            cache is neither asked nor filled.
+            which it ran, and whoever reads results twice would count their tokens twice. The cache
+            of LangChain is neither asked nor filled.
         path: of the job's file, an SQLite database; it is made where there is none.
         engine: `"batch"` or `"realtime"`.
         batch_base_url: a URL, or a region of Xiaomi's (`cn`, `ams`, …); else

@@ -168,7 +168,7 @@ class ChatMiMo(JobMethods, MiMoSettings):
         strict: bool | None = None,
         parallel_tool_calls: bool | None = None,
         **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
+    ) -> MiMoBinding:
         """A model that may call `tools`.
 
         Args:
@@ -195,20 +195,16 @@ class ChatMiMo(JobMethods, MiMoSettings):
         bound |= choose_tool(tool_choice, bound["tools"])
         return self.bind(**bound)
 
-    if not TYPE_CHECKING:  # LangChain's own type of it says more
+    def bind(self, **kwargs: Any) -> MiMoBinding:
+        """A model with `kwargs` in every call; credentials among its headers are secrets."""
+        kwargs = sealed_arguments(kwargs)
+        with model_errors():
+            check_collisions(kwargs)
+        return MiMoBinding.of(super().bind(**kwargs))
 
-        def bind(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
-            """A model with `kwargs` in every call; credentials among its headers are secrets."""
-            kwargs = sealed_arguments(kwargs)
-            with model_errors():
-                check_collisions(kwargs)
-            return MiMoBinding.of(super().bind(**kwargs))
-
-        def with_config(
-            self, config: RunnableConfig | None = None, **kwargs: Any
-        ) -> Runnable[LanguageModelInput, AIMessage]:
-            """A model with a config in every call."""
-            return MiMoBinding.of(super().with_config(config, **kwargs))
+    def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> MiMoBinding:
+        """A model with a config in every call."""
+        return MiMoBinding.of(super().with_config(config, **kwargs))
 
     @overload
     def with_structured_output(

@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from langchain_core.language_models.base import LanguageModelInput
-from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableBinding, RunnableConfig
 from pydantic import ConfigDict
 
@@ -17,9 +16,9 @@ from langchain_mimo.errors import MiMoInvalidRequestError
 from mimo_core.threads import in_thread
 
 if TYPE_CHECKING:
-    from langchain_mimo.chat_jobs import AsyncChatJob, ChatJob
+    from langchain_core.language_models.chat_models import _ChatModelBinding as _Binding
 
-    _Binding = RunnableBinding[LanguageModelInput, AIMessage]
+    from langchain_mimo.chat_jobs import AsyncChatJob, ChatJob
 else:  # LangChain resolves the hints of a model's methods, and their modules bring SQLite
     AsyncChatJob = ChatJob = Any
     _Binding = RunnableBinding  # pydantic makes another class for the parameters: 1 ms

@@ -171,7 +171,7 @@ def test_a_call_that_may_not_be_run_is_an_invalid_one(
     mimo: FakeMiMo, make: Make, path: Path
 ) -> None:
     mimo.respond = lambda request: Reply(tool_calls=[("get_weather", '{"city": [}')])
-    (message,) = done(make().bind_tools([get_weather]).batch_job(["Hi"], path=path))  # type: ignore[attr-defined]
+    (message,) = done(make().bind_tools([get_weather]).batch_job(["Hi"], path=path))
     assert message.tool_calls == []
     assert message.invalid_tool_calls[0]["name"] == "get_weather"
 
@@ -433,6 +433,29 @@ def test_a_job_that_has_not_ended(server: BatchServer, make: Make, path: Path) -
 
 
 # ---------------------------------------------------------------- on the emulator
+
+
+def test_a_model_of_the_messages_protocol_has_batches_too(
+    mimo: FakeMiMo, make: Make, path: Path
+) -> None:
+    """Their address is another one, and their requests are chat completions."""
+    mimo.batches.default = BatchPlan("completed")
+    mimo.respond = lambda request: Reply("Hi.", reasoning="Hm.")
+    model = make(base_url=mimo.messages_base_url, protocol="messages")
+    job = model.batch_job(["Hi"], path=path, batch_base_url=mimo.base_url)
+    (message,) = done(job)
+    assert message.additional_kwargs["reasoning_content"] == "Hm."
+    assert mimo.batches.bill.total() == 1
+
+
+def test_the_key_is_not_in_the_file(mimo: FakeMiMo, make: Make, path: Path) -> None:
+    mimo.batches.default = BatchPlan("completed")
+    mimo.respond = lambda request: f"Your key is {KEY}."
+    model = make(base_url=mimo.base_url, default_headers={"x-token": f"{KEY}-2"})
+    with model.batch_job(["1"], path=path) as job:
+        job.wait(poll=0, progress=False)
+        assert KEY not in str(list(job.results()))
+    assert KEY.encode() not in path.read_bytes()
 
 
 def test_an_unanswered_create_and_an_expiry_cost_nothing_twice(

@@ -321,6 +321,14 @@ def test_ctrl_c_keeps_what_is_on_its_way(mimo: FakeMiMo, job: Job) -> None:
         assert (one.status().answered, one.status().waiting) == (2, 1)
 
 
+def test_the_key_is_not_in_the_file(mimo: FakeMiMo, job: Job, tmp_path: Path) -> None:
+    mimo.respond = lambda request: Fault("bad_request", body={"error": {"message": f"not {KEY}"}})
+    with job(["1"], extra_body={"token": f"{KEY}-2"}, extra_headers={"x-token": KEY}) as one:
+        assert one.wait(progress=False).failed == 1
+        assert KEY not in str(list(one.results()))
+    assert KEY.encode() not in (tmp_path / "job.db").read_bytes()
+
+
 def test_other_inputs_are_refused(job: Job, make: Make) -> None:
     job(["1", "2"]).close()
     for other in (["1", "3"], ["2", "1"], ["1"], ["1", "2", "3"]):
