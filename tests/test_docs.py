@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import posixpath
 import re
 import shutil
 import subprocess
@@ -20,7 +21,15 @@ from mimo_core.testing.emulator import BatchPlan, FakeMiMo
 from scripts.particularities import PARTICULARITIES, named_by_particularities, whence
 from scripts.site.error_texts import Module, error_page, kinds, next_steps, texts, without_words
 from scripts.site.outputs import ANSWERS, SAID, with_outputs
-from scripts.site.pages import all_tables, examples, fields_table, generated_pages, with_tables
+from scripts.site.pages import (
+    INCLUDED,
+    NOT_ON_SITE,
+    all_tables,
+    examples,
+    fields_table,
+    generated_pages,
+    with_tables,
+)
 from tests.langchain.pretend_model import respond
 
 ROOT = Path(__file__).parents[1]
@@ -231,6 +240,21 @@ def test_every_field_and_table_is_on_a_page() -> None:
     assert sorted(on_the_site + in_the_pages) == sorted(all_tables())  # each in one way
     with pytest.raises(KeyError):
         with_tables("<!-- table: none -->")
+
+
+def test_a_file_that_is_a_page_links_to_pages_only() -> None:
+    """`mkdocs build --strict` says nothing of a link to what is left out of the site."""
+    assert f"exclude_docs: |\n  {NOT_ON_SITE}\n" in (ROOT / "mkdocs.yml").read_text("utf-8")
+    pages = generated_pages()
+    links = 0
+    for page in INCLUDED:
+        for target in re.findall(r"\]\(([^)\s#]+)", pages[page]):
+            if "://" not in target:
+                links += 1
+                file = posixpath.normpath(posixpath.join(posixpath.dirname(page), target))
+                assert not file.startswith(NOT_ON_SITE), f"{page}: {target}"
+                assert file in pages or (DOCS / file).is_file(), f"{page}: {target}"
+    assert links
 
 
 def test_every_example_has_a_page_in_the_navigation() -> None:

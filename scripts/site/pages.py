@@ -25,6 +25,9 @@ INCLUDED = {
 }
 """Page -> the file of the repository that is the page."""
 
+NOT_ON_SITE = "upstream/"
+"""The folder of docs/ that mkdocs.yml leaves out."""
+
 _TABLE = re.compile(r"<!-- table: (\S+) -->")
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
@@ -69,7 +72,8 @@ def included(source: str, page: str) -> str:
         if "://" in target or target.startswith(("#", "mailto:")):
             return found[0]
         file = posixpath.normpath(posixpath.join(folder, target.partition("#")[0]))
-        other = pages.get(file) or (file[5:] if file.startswith("docs/") else None)
+        on_site = file.startswith("docs/") and not file.startswith(f"docs/{NOT_ON_SITE}")
+        other = pages.get(file) or (file.removeprefix("docs/") if on_site else None)
         if image or other is None:
             return f"*({text}: `{file}` in the repository)*" if image else f"{text} (`{file}`)"
         return f"[{text}]({posixpath.relpath(other, posixpath.dirname(page) or '.')})"
