@@ -138,7 +138,7 @@ def agreed(what: str, *, yes: bool) -> bool:
 
 
 def _somebody_is_there() -> bool:
-    return sys.stdin.isatty()
+    return sys.stdin is not None and sys.stdin.isatty()  # a job of cron may have none
 
 
 def status_lines(job: BatchJob) -> Iterator[str]:

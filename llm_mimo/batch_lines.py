@@ -68,6 +68,8 @@ def _opened(path: str) -> Iterator[IO[str]]:
     from mimo_core.files import open_regular
 
     if path == "-":
+        if sys.stdin is None:
+            raise InputError("There is no stdin to read. Name a file of prompts.")
         text = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline="")
         try:
             yield text
@@ -107,6 +109,9 @@ def _of_csv(file: IO[str], name: str) -> Iterator[PromptLine]:
     csv.field_size_limit(_LONGEST_FIELD)
     rows = csv.DictReader(file)
     try:
+        names = rows.fieldnames or ()
+        if twice := [column for column in names if names.count(column) > 1]:
+            raise InputError(f"{name} has the column {twice[0]!r} twice. Rename one of them.")
         for row in rows:
             where = f"{name}, line {rows.line_num}"
             if None in row or None in row.values():

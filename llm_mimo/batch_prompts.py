@@ -157,7 +157,7 @@ def requests_of(
         ModelError: a line's prompt cannot be made or sent.
     """
     for line in lines:
-        prompt, system = _evaluated(line, settings)
+        prompt, system = map(_whole, _evaluated(line, settings))
         if not prompt and not system:
             raise InputError(
                 f"{line.where} has no prompt: give it a field named prompt, or use a template (-t)."
@@ -166,6 +166,11 @@ def requests_of(
         note = json.dumps(kept, ensure_ascii=False)
         made = prompt_of(note, settings.model, settings.schema, settings.options)
         yield cast("ChatRequest", settings.model.attempts(made).request), note
+
+
+def _whole(text: str | None) -> str | None:
+    """Without halves of surrogate pairs, which JSON can hold: what is sent and logged is UTF-8."""
+    return text and text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _evaluated(line: PromptLine, settings: Settings) -> tuple[str | None, str | None]:

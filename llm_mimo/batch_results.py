@@ -98,9 +98,14 @@ class Answers:
             log: called with each good answer.
 
         Raises:
-            ModelError: the job is another program's.
+            ModelError: the job is empty, or another program's.
         """
         meta = job.meta
+        if not job.status().total:
+            raise InputError(
+                f"{job.path} holds no prompts. Give it some: llm mimo batch submit PROMPTS --job "
+                f"{job.path}."
+            )
         if meta.get("host") != "llm":
             raise InputError(
                 f"{job.path} was not made by `llm mimo batch submit`, so llm cannot read its "
@@ -279,16 +284,19 @@ def export(answers: Iterable[Answer], format: ExportFormat, output: str | None) 
         output: the file; None is stdout.
 
     Raises:
-        OSError: the file cannot be written; what stood there stays.
+        ModelError: the file cannot be written; what stood there stays.
     """
     pieces = _FORMATS[format](answers)
     if output is None:
         for piece in pieces:
             echo(piece.removesuffix("\n"))
         return
-    with _replacing(output) as file:
-        for piece in pieces:
-            file.write(piece)
+    try:
+        with _replacing(output) as file:
+            for piece in pieces:
+                file.write(piece)
+    except OSError as error:  # it may name the file that is written beside it
+        raise ModelError(f"{output} cannot be written: {error.strerror or error}.") from error
 
 
 @contextmanager

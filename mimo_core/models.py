@@ -286,5 +286,5 @@ def price(
 
 
 def usd(amount: float) -> str:
-    """An amount of US dollars, to a hundredth of a cent."""
-    return f"{amount:,.4f} USD"
+    """An amount of US dollars, to a hundredth of a cent; what is less, with seven digits."""
+    return f"{amount:,.4f} USD" if not 0 < amount < 0.0001 else f"{amount:.7f} USD"

@@ -103,7 +103,7 @@ def test_what_tokens_cost() -> None:
     assert price("mimo-v2.6-flash", 1_000_000, 1_000_000) == pytest.approx(0.42)
     assert price("mimo-v2.6-flash", 1_000_000, 1_000_000, in_batch=True) == pytest.approx(0.21)
     assert price("xiaomi/mimo-v2.6-pro", 2_000_000, 0, in_batch=True) == pytest.approx(0.435)
-    assert usd(1234.5) == "1,234.5000 USD"
+    assert [usd(1234.5), usd(0), usd(0.00002)] == ["1,234.5000 USD", "0.0000 USD", "0.0000200 USD"]
 
 
 def test_a_price_that_is_not_known_is_none() -> None:

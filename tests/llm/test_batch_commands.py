@@ -7,12 +7,13 @@ import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
 import pytest
 
-from llm_mimo import batch_jobs, batch_progress
+from llm_mimo import batch_jobs, batch_lines, batch_progress
 from mimo_core.batches import BatchJob, JobStatus
 from mimo_core.errors import ServerError
 from mimo_core.testing import BatchPlan, FakeMiMo, Fault, Reply
@@ -255,7 +256,7 @@ def test_a_file_is_written_whole_or_not_at_all(run: Llm, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("llm_mimo.batch_results._Log.add", full)
     line = run.fails("mimo", "batch", "results", "-o", "out.csv")
-    assert "No space left on device" in line
+    assert line == "Error: out.csv cannot be written: No space left on device."
     assert Path("out.csv").read_text() == "mine"
     assert not [path for path in Path().iterdir() if path.suffix == ".part"]
 
@@ -384,6 +385,24 @@ def test_the_only_job_of_the_folder_is_meant(run: Llm, submit: Submit) -> None:
         "prompts.job.db: 3 prompts to mimo-v2.6-flash; 3 in work",
         "second.job.db: 3 prompts to mimo-v2.6-flash; 3 in work",
     ]
+
+
+def test_a_job_without_prompts(run: Llm) -> None:
+    Path("empty.job.db").touch()
+    assert "0 prompts" in run.ok("mimo", "batch", "status").stdout
+    for command in (("results",), ("retry", "--yes")):
+        assert "holds no prompts. Give it some: " in run.fails("mimo", "batch", *command)
+
+
+def test_without_stdin_nobody_can_be_asked(
+    run: Llm, mimo: FakeMiMo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under cron, or with `<&-`: Python has no sys.stdin then."""
+    monkeypatch.setattr(batch_jobs, "sys", SimpleNamespace(stdin=None))
+    assert "Add --yes" in run.fails("mimo", "batch", "submit", "prompts.txt", *MODEL)
+    monkeypatch.setattr(batch_lines, "sys", SimpleNamespace(stdin=None))
+    line = run.fails("mimo", "batch", "submit", "-", *MODEL, "--yes")
+    assert "There is no stdin to read" in line
 
 
 def test_a_job_of_another_program(run: Llm, mimo: FakeMiMo) -> None:

@@ -95,6 +95,18 @@ def test_json_texts_from_stdin(run: Llm, mimo: FakeMiMo) -> None:
     assert sorted(texts(mimo)) == ["One\nline", "Two"]
 
 
+def test_letters_that_files_and_terminals_do_not_take(run: Llm, mimo: FakeMiMo) -> None:
+    """Half of a surrogate pair, a NUL, an escape: all are sent, answered, logged and exported."""
+    mimo.when(content="half").answer("half \ud83d too", repeat=True)
+    Path("p.jsonl").write_text('"half \\ud83d pair"\n"nul \\u0000"\n"\\u001b[31mred"\n')
+    run.ok("mimo", "batch", "submit", "p.jsonl", *MODEL, "--yes")
+    run.ok("mimo", "batch", "results", "-o", "out.csv")
+    assert Path("out.csv").read_text("utf-8").count("half \N{REPLACEMENT CHARACTER}") == 2
+    assert run.ok("mimo", "batch", "results").stdout.count("[3] red\n") == 1
+    prompts = [row["prompt"] for row in json.loads(run.ok("logs", "-n", "0", "--json").stdout)]
+    assert prompts == ["half \N{REPLACEMENT CHARACTER} pair", "nul \0", "\x1b[31mred"]
+
+
 def test_csv_with_a_column_of_prompts(run: Llm, mimo: FakeMiMo) -> None:
     Path("p.csv").write_text('\ufeffid,prompt\r\n1,"One, two"\r\n2,"Three\nfour"\r\n', "utf-8")
     run.ok("mimo", "batch", "submit", "p.csv", *MODEL, "--yes")
@@ -137,6 +149,7 @@ def test_a_long_field(run: Llm, mimo: FakeMiMo) -> None:
         ("p.csv", b"prompt,id\nOne\n", "p.csv, line 2 has not as many fields"),
         ("p.csv", b"prompt\nOne,2\n", "p.csv, line 2 has not as many fields"),
         ("p.csv", b"text\nOne\n", "p.csv, line 2 has no prompt"),
+        ("p.csv", b"prompt,id,id\nOne,1,2\n", "p.csv has the column 'id' twice"),
     ],
 )
 def test_files_that_cannot_be_sent(
