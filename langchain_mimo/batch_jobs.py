@@ -28,6 +28,7 @@ from mimo_core.batches import (
     JobResult,
     JobStatus,
 )
+from mimo_core.errors import InvalidRequestError
 from mimo_core.models import model_info
 from mimo_core.threads import in_thread
 from mimo_core.values import quoted
@@ -214,7 +215,12 @@ class BatchChatJob(ChatJob):
 
     def status(self, *, refresh: bool = True) -> JobStatus:
         with model_errors():
-            return self._job.refresh() if refresh else self._job.status()
+            try:
+                return self._job.refresh() if refresh else self._job.status()
+            except InvalidRequestError as error:
+                if error.code != "job_in_use":
+                    raise
+                return self._job.status()  # another program looks at the service
 
     def cancel(self) -> JobStatus:
         with model_errors():
@@ -260,7 +266,12 @@ class AsyncBatchChatJob(AsyncChatJob):
 
     async def status(self, *, refresh: bool = True) -> JobStatus:
         with model_errors():
-            return await self._job.refresh() if refresh else self._job.status()
+            try:
+                return await self._job.refresh() if refresh else self._job.status()
+            except InvalidRequestError as error:
+                if error.code != "job_in_use":
+                    raise
+                return self._job.status()
 
     async def cancel(self) -> JobStatus:
         with model_errors():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import get_config_list, merge_configs
+from pydantic import BaseModel
 
 from langchain_mimo.chat_models import ChatMiMo
 from langchain_mimo.errors import MiMoInvalidRequestError, MiMoModelError
@@ -74,9 +75,16 @@ def planned(
     Raises:
         MiMoInvalidRequestError: no job can be made of them.
     """
-    if isinstance(inputs, str) or not isinstance(inputs, Iterable):
+    one_input = str | bytes | Mapping | BaseModel  # they could be iterated over as well
+    if isinstance(inputs, one_input) or not isinstance(inputs, Iterable):
         raise MiMoInvalidRequestError(
             "inputs must be a list, as for batch: one input for each request.", param="inputs"
+        )
+    if kwargs.pop("return_exceptions", True) is not True:
+        raise MiMoInvalidRequestError(
+            "A job's results hold the exceptions, as those of batch(return_exceptions=True) do: "
+            "leave return_exceptions out.",
+            param="return_exceptions",
         )
     inputs = list(inputs)
     if not inputs:
@@ -160,7 +168,8 @@ class ChatJob(_Job):
         """How far it is.
 
         Args:
-            refresh: look at the service first; else what the file knows.
+            refresh: look at the service first, unless another program does; else what the file
+                knows.
         """
 
     @abstractmethod

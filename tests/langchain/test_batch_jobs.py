@@ -39,6 +39,7 @@ from langchain_mimo import (
     abatch_job,
     batch_job,
 )
+from langchain_mimo.batch_jobs import BatchChatJob
 from langchain_mimo.job_progress import progress_text, shown
 from mimo_core.batches import JobBatch, JobStatus
 from mimo_core.testing import BatchPlan
@@ -286,6 +287,8 @@ def test_configurable_fields_are_set_by_the_one_config(
     config: Any = {"configurable": {"most": 40}}
     done(batch_job(model, ["Hi"], config, path=path))
     assert mimo.last_request.body["max_completion_tokens"] == 40
+    of_model: Any = model
+    done(of_model.batch_job(["Hi"], config=config, path=path))
     with pytest.raises(MiMoInvalidRequestError, match="give one config"):
         batch_job(model, ["Hi"], [config], path=path)
 
@@ -432,6 +435,19 @@ def test_a_job_that_has_not_ended(server: BatchServer, make: Make, path: Path) -
     assert "cancelled before it was answered" in str(two)
 
 
+async def test_a_status_while_another_program_looks_is_what_the_file_knows(
+    make: Make, path: Path
+) -> None:
+    with make().batch_job(["1"], path=path) as job:
+        assert isinstance(job, BatchChatJob)
+        async with await make().abatch_job(["1"], path=path) as other:
+            with job._job._store.alone():
+                assert job.status().sent == 1
+                assert (await other.status()).sent == 1
+                with pytest.raises(MiMoInvalidRequestError, match="Another program works on"):
+                    job.cancel()
+
+
 # ---------------------------------------------------------------- on the emulator
 
 
@@ -523,9 +539,12 @@ with model.batch_job([str(n) for n in range(300)], path=sys.argv[2]) as job:
         ({"api_key": KEY}, "belongs to ChatMiMo"),
         ({"temprature": 1}, "did you mean 'temperature'"),
         ({"inputs": "Hi"}, "inputs must be a list"),
+        ({"inputs": HumanMessage("Hi")}, "inputs must be a list"),
+        ({"inputs": {"text": "Hi"}}, "inputs must be a list"),
         ({"inputs": []}, "no input to ask for"),
         ({"inputs": ["Hi", 7]}, "Input 2: The input is not a text"),
         ({"config": [{}, {}]}, "config: "),
+        ({"return_exceptions": False}, "leave return_exceptions out"),
     ],
 )
 def test_what_cannot_be_asked_is_said_before_anything_is_sent(
