@@ -75,7 +75,7 @@ def planned(
     Raises:
         MiMoInvalidRequestError: no job can be made of them.
     """
-    one_input = str | bytes | Mapping | BaseModel  # they could be iterated over as well
+    one_input = (str, bytes, Mapping, BaseModel)  # they could be iterated over as well
     if isinstance(inputs, one_input) or not isinstance(inputs, Iterable):
         raise MiMoInvalidRequestError(
             "inputs must be a list, as for batch: one input for each request.", param="inputs"

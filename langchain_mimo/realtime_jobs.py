@@ -7,7 +7,8 @@ What is promised, and what is not:
   can change its answer.
 - *What was on its way may be.* Where the program, or a Dask worker, is killed between sending a
   request and committing its answer, the request is sent again: the API documents no idempotency
-  key. Those are at most as many as are on their way at once; `asked_again()` counts them.
+  key. Those are at most as many as are on their way at once. `asked_again()` counts those of a
+  program that died; what Dask gives from a dead worker to another one, nobody counts.
 - *The limits are kept by one limiter*, which lets a request go only when a thread or a worker is
   free for it, and which knows what was sent before a restart. It counts an input once: the further
   attempts of `max_retries` and of structured output are not seen by it.
