@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mimo_core._redact import Scrubber
+from mimo_core._response.letters import whole
 from mimo_core.errors import InvalidResponseError
 
 ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
@@ -63,7 +64,11 @@ class Reader:
     """
 
     def __init__(self, secrets: frozenset[str]) -> None:
-        self._hide = Scrubber(secrets)
+        self._scrub = Scrubber(secrets)
+
+    def _hide(self, text: str) -> str:
+        """Without the key, and without halves of surrogate pairs, which no file of a job takes."""
+        return self._scrub(whole(text))
 
     def file(self, record: Mapping[str, Any]) -> RemoteFile:
         """A file. Raises `InvalidResponseError` without a usable id."""

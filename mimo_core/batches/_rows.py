@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from mimo_core._response.letters import whole
 from mimo_core.batches._lines import line_of, request_body
 from mimo_core.batches._upload import MAX_FILE
 from mimo_core.errors import InvalidRequestError
@@ -86,7 +87,7 @@ def kept(
                 f"{MAX_FILE // 10**6} MB. Ask for it with MiMoClient.",
                 param="requests",
             )
-        yield position, model, body, digest, note
+        yield position, model, body, digest, whole(note)
 
 
 def line_size(position: int, attempt: int, body: int) -> int:

@@ -110,7 +110,7 @@ class Service:
             self.status = "cancelled"
         elif self.batches[id]["status"] in {"validating", "in_progress", "cancelling"}:
             self._work(self.batches[id])
-        return httpx2.Response(200, json=self.batches[id])
+        return httpx2.Response(200, content=json.dumps(self.batches[id]))
 
     def _work(self, batch: dict[str, Any]) -> None:
         batch["status"] = self.status
@@ -181,6 +181,26 @@ def test_answers_come_back_in_the_order_of_the_requests(
         (batch,) = job.status().batches
         assert (batch.batch_id, batch.status, batch.requests) == ("batch-0", "completed", 5)
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+
+
+def test_halves_of_letters_do_not_stop_a_job(
+    service: Service, client: BatchClient, path: Path
+) -> None:
+    """A note of the caller's, or what the service says of a failure: SQLite takes UTF-8 only."""
+    service.status = "failed"
+
+    def fail(asked: str) -> None:
+        for batch in service.batches.values():
+            batch["errors"] = {"data": [{"message": "no \ud83d"}]}
+
+    service.before = fail
+    with BatchJob(path, client) as job:
+        job.add([(requests(1)[0], "row \ud83d")])
+        job.submit()
+        job.wait(poll=0)
+        (result,) = job.results()
+    assert result.note == "row \N{REPLACEMENT CHARACTER}"
+    assert "failed as a whole: no \N{REPLACEMENT CHARACTER}." in str(result.error)
 
 
 def test_what_is_done_is_not_done_again(service: Service, client: BatchClient, path: Path) -> None:
