@@ -2,7 +2,8 @@
 
 What is promised, and what is not:
 
-- *Nothing is lost.* Each answer is committed to the job's file before the next request is sent.
+- *Nothing is lost.* Each answer is committed to the job's file before another request takes its
+  place.
 - *Nothing in the file is paid for twice.* A request is found again by the hash of everything that
   can change its answer.
 - *What was on its way may be.* Where the program, or a Dask worker, is killed between sending a
