@@ -15,10 +15,11 @@ from mimo_core._response.decode import TooDeepError, parse_json
 from mimo_core.errors import InvalidRequestError, InvalidResponseError, MiMoError
 from mimo_core.gateways import Endpoint
 from mimo_core.limits import size_text
+from mimo_core.models import MODELS as ALL_MODELS
 from mimo_core.types import ChatRequest, ChatResponse
 
-MODELS = frozenset({"mimo-v2.6-pro", "mimo-v2.6-flash"})
-"""What Xiaomi's batches serve (vendor's page, quoted September 2026)."""
+MODELS = frozenset(id for id, info in ALL_MODELS.items() if info.in_batches)
+"""What Xiaomi's batches serve."""
 URL = "/v1/chat/completions"
 _FIELDS = frozenset(ChatRequest.__annotations__)
 
