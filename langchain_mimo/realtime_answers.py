@@ -63,9 +63,10 @@ async def aask(
 
 def _answered(message: AIMessage) -> Outcome:
     kept = {name: one for name, one in message.additional_kwargs.items() if name != "parsed"}
-    text = message.model_copy(update={"additional_kwargs": kept}).model_dump_json()
+    shown = message.model_copy(update={"additional_kwargs": kept}).model_dump()
     usage = message.usage_metadata
-    return Outcome("answered", text, usage["total_tokens"] if usage else None)
+    # It is paid for, so it is kept whatever is in it: pydantic's JSON has no halves of surrogates.
+    return Outcome("answered", json.dumps(shown, default=str), usage and usage["total_tokens"])
 
 
 def message_from(text: str) -> AIMessage:
@@ -74,7 +75,7 @@ def message_from(text: str) -> AIMessage:
     Args:
         text: of its `Outcome`.
     """
-    return AIMessage.model_validate_json(text)
+    return AIMessage.model_validate(json.loads(text))
 
 
 def _failed(error: MiMoModelError) -> Outcome:

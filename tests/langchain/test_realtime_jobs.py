@@ -173,6 +173,16 @@ def test_an_error_comes_out_of_the_file_as_it_went_in(mimo: FakeMiMo, make: Make
     assert KEY not in outcome.text
 
 
+def test_an_answer_is_kept_whatever_is_in_it(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of a surrogate pair, which UTF-8 does not have, and what JSON does not have."""
+    strange = AIMessage("\ud83d", additional_kwargs={"at": Path("/x")}, tool_calls=[])
+    monkeypatch.setattr(ChatMiMo, "invoke", lambda *args, **kwargs: strange)
+    outcome = ask(make(), "Hi", {}, {})
+    outcome.text.encode()
+    assert message_from(outcome.text).content == "\ud83d"
+    assert message_from(outcome.text).additional_kwargs == {"at": "/x"}
+
+
 def test_usage_is_what_the_limiter_counts(mimo: FakeMiMo, make: Make) -> None:
     mimo.queue(Reply("Hi", usage={"total_tokens": 77}))
     outcome = ask(make(), "Hi", {}, {})
