@@ -141,3 +141,10 @@ class BatchServer:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, json.load(error)
+
+
+def done(job: Any) -> list[Any]:
+    """The results of a job that is waited for."""
+    with job:
+        assert job.wait(poll=0, progress=False).has_ended
+        return list(job.results())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_mimo import ChatMiMo, notices
 from mimo_core.testing.emulator import FakeMiMo
 from tests.conftest import KEY
+from tests.langchain.batch_server import BatchServer
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +51,33 @@ def wire(mimo: FakeMiMo, chat: Callable[..., ChatMiMo]) -> Callable[..., list[di
         return mimo.last_request.messages
 
     return of
+
+
+@pytest.fixture
+def batch_server(mimo: FakeMiMo) -> Iterator[BatchServer]:
+    """Files and Batches of a foreign server, whose lines the emulator answers."""
+    mimo.respond = lambda request: f"About {request.text_of('user')}"
+    with BatchServer(mimo.base_url) as server:
+        yield server
+
+
+@pytest.fixture
+def batch_chat(batch_server: BatchServer) -> Iterator[Callable[..., ChatMiMo]]:
+    """Makes `ChatMiMo`s that talk to `batch_server`, and closes them."""
+    with ExitStack() as models:
+
+        def make(**kwargs: Any) -> ChatMiMo:
+            where = {"base_url": f"xiaomi+{batch_server.base_url}", "max_retries": 0}
+            model = ChatMiMo(**{"api_key": KEY, **where, **kwargs})
+            models.callback(model.close)
+            return model
+
+        yield make
+
+
+@pytest.fixture
+def job_path(tmp_path: Path) -> Path:
+    return tmp_path / "job.db"
 
 
 def added_up(chunks: Iterable[BaseMessage]) -> AIMessageChunk:
