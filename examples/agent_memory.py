@@ -1,5 +1,6 @@
 """An agent with tools that remembers: two turns of one conversation, kept by a checkpointer.
 
+    pip install langchain rich
     python examples/agent_memory.py
 
 The checkpoint holds the reasoning too, and it goes back with the second question: MiMo refuses a

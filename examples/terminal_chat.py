@@ -1,5 +1,6 @@
 """A chat in the terminal with rich: dimmed reasoning, tool calls, and the tokens of each turn.
 
+    pip install rich
     python examples/terminal_chat.py          # an empty line or Ctrl+D ends it
 
 The answer is printed while it arrives. A call is run when it has arrived whole, and its result goes

@@ -120,8 +120,9 @@ def examples_index(programs: list[Path]) -> str:
     """The list of the examples."""
     lines = [f"| [{one.stem}]({one.stem}.md) | {heading_of(one)[0]} |" for one in programs]
     intro = (
-        "Each runs as it stands from a clone: live with `MIMO_API_KEY`, without it on the emulator "
-        "or on recorded answers, which it says. A test runs each of them."
+        "Each runs as it stands from a clone (`pip install '.[all]' langchain`): live with "
+        "`MIMO_API_KEY`, without it on the emulator or on recorded answers, which it says. A test "
+        "runs each of them."
     )
     return "\n".join(["# Examples", "", intro, "", "| example | |", "| --- | --- |", *lines, ""])
 
