@@ -43,7 +43,13 @@ class Requests:
                 raise
             request = call.attempts.request
             options = {name: masked(value) for name, value in call.options.items()}
-            said = json.dumps([where, request, options], sort_keys=True, default=repr)
+            asked = [where, sorted(request.items()), sorted(options.items())]
+            try:
+                said = json.dumps(asked, default=repr)
+            except (TypeError, ValueError, RecursionError) as error:
+                raise MiMoInvalidRequestError(
+                    f"Input {number} cannot be written as JSON: {error}.", param="inputs"
+                ) from error
             self.digests.append(hashlib.sha256(said.encode()).hexdigest())
             self.tokens.append(tokens_in_request(request["messages"], request.get("tools") or ()))
 

@@ -351,6 +351,19 @@ def test_other_inputs_are_refused(job: Job, make: Make) -> None:
     assert job(["1", "2"]).status().waiting == 2
 
 
+def test_the_order_of_arguments_makes_no_other_request(job: Job) -> None:
+    job(["1"], stop=["END"], max_tokens=10, extra_body={"k": {1: 2, "a": 3}}).close()
+    job(["1"], max_tokens=10, extra_body={"k": {1: 2, "a": 3}}, stop=["END"]).close()
+
+
+def test_an_input_that_is_not_json_is_refused(job: Job) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(3000):
+        deep = {"a": deep}
+    with pytest.raises(MiMoInvalidRequestError, match="Input 1 cannot be written as JSON"):
+        job(["1"], extra_body={"k": deep})
+
+
 def test_each_engine_has_files_of_its_own(
     mimo: FakeMiMo, make: Make, job: Job, tmp_path: Path
 ) -> None:
