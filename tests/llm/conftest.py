@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from llm.cli import cli
 from llm.migrations import migrate
 
 from llm_mimo.clients import close_clients
-from mimo_core.testing import FakeMiMo
+from mimo_core.testing import BatchPlan, FakeMiMo
 from tests.conftest import KEY
 
 
@@ -128,3 +128,16 @@ def logged(run: Llm) -> Any:
         return json.loads(run.ok("logs", "-n", "1", "--json").stdout)[0]
 
     return last
+
+
+Submit = Callable[..., str]
+
+
+@pytest.fixture
+def submit(run: Llm, mimo: FakeMiMo) -> Submit:
+    """Sends a job of three prompts, with further arguments, and gives the path of its file. Its
+    batch is completed at the second look."""
+    mimo.batches.default = BatchPlan(["in_progress", "completed"])
+    Path("prompts.txt").write_text("Name a river.\n\nName a lake.\r\nName a sea.\n")
+    command = ("mimo", "batch", "submit", "prompts.txt", "-m", "mimo-v2.6-flash", "--yes")
+    return lambda *arguments: run.ok(*command, *arguments).stdout.strip()
