@@ -174,7 +174,11 @@ def test_the_error_page_holds_every_text() -> None:
 
 
 def test_the_error_page_says_truly_what_it_lacks() -> None:
-    """Words of others, which an error passes on, and those that another file makes."""
+    """Words of others, which an error passes on, and those that another file makes.
+
+    A new error whose words stand in its own file is found by itself. One that passes words on
+    gets a line here, with whose words they are.
+    """
     assert without_words(ROOT) == [
         # of the HTTP library: a timeout of a kind that has no sentence of its own
         (
