@@ -162,6 +162,17 @@ class MiMoSettings(BaseChatModel, MiMoFields):
     def _resolve_model_profile(self) -> ModelProfile | None:
         return profile_for(self.model)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a field. What decides where and how requests go takes effect with the next one."""
+        field = FIELD_OF.get(name, name)
+        if field not in CLIENT_FIELDS and field != "model":
+            super().__setattr__(name, value)
+            return
+        changed = self.model_copy(update={field: value})  # it may refuse, and then nothing changes
+        self.__dict__.clear()  # with the clients that were made of the old value
+        self.__dict__.update(changed.__dict__)
+        self.__pydantic_fields_set__.add(field)
+
     def with_check(self, check: OutputCheck) -> Self:
         """A copy that checks its answers. It shares the connections.
 

@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import httpcore2
@@ -63,6 +64,25 @@ def test_a_read_gives_what_is_there_and_no_more_than_was_asked_for(run: Run, tls
         await stream.aclose()
 
     with Peer(script, tls=tls) as peer:
+        run(main(peer))
+
+
+def test_a_goodbye_that_came_with_the_answer_is_news(run: Run) -> None:
+    """Else the pool would send the next request over a connection that is at its end."""
+
+    def script(connection: socket.socket) -> None:
+        connection.sendall(b"answer")
+        with suppress(OSError):
+            connection.unwrap()  # type: ignore[attr-defined]  # of ssl.SSLSocket
+
+    async def main(peer: Peer) -> None:
+        stream = await connected(peer, tls=True)
+        await asyncio.sleep(0.1)  # both have arrived
+        assert await stream.read(65536, timeout=5) == b"answer"
+        assert stream.get_extra_info("is_readable")
+        await stream.aclose()
+
+    with Peer(script, tls=True) as peer:
         run(main(peer))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import threading
@@ -117,3 +118,24 @@ def test_our_own_clients_use_these_connections(
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     ask()
     assert len(made) == 2  # past the proxy: this machine is never asked through one
+
+
+def test_a_forked_child_takes_nothing_of_its_parents_stream(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it reads, the parent would miss, and both would look complete."""
+
+    def script(connection: socket.socket) -> None:
+        connection.sendall(b"for the parent")
+        receive(connection, 1)
+
+    with Peer(script) as peer:
+        stream = SocketBackend().connect_tcp("127.0.0.1", peer.port)
+        parent = os.getpid()
+        with monkeypatch.context() as child:
+            child.setattr(os, "getpid", lambda: parent + 1)
+            with pytest.raises(httpcore2.ReadError, match="process that opened it"):
+                stream.read(65536, timeout=5)
+        assert stream.read(65536, timeout=5) == b"for the parent"
+        stream.write(b".")
+        stream.close()

@@ -432,3 +432,31 @@ class TestCounting:
     def test_a_tokenizer_of_ones_own(self, chat: Chat) -> None:
         model = chat(custom_get_token_ids=lambda text: list(range(len(text))))
         assert model.get_num_tokens("abc") == 3
+
+
+def test_a_key_that_is_set_later_is_the_one_that_is_sent(mimo: FakeMiMo) -> None:
+    """A service that sets a tenant's key must not ask with another tenant's."""
+    model = ChatMiMo(api_key="sk-tenant-0123456789", base_url=mimo.base_url, max_retries=0)
+    model.invoke("Hi")
+    model.api_key = "sk-tenant-another01"
+    model.invoke("Hi")
+    sent = [request.headers["authorization"] for request in mimo.requests]
+    assert sent == ["Bearer sk-tenant-0123456789", "Bearer sk-tenant-another01"]
+
+
+async def test_an_address_that_is_set_later_is_the_one_that_is_asked(mimo: FakeMiMo) -> None:
+    model = ChatMiMo(api_key=KEY, base_url="http://127.0.0.1:9/v1")
+    model.base_url = mimo.base_url
+    await model.ainvoke("Hi")
+    assert len(mimo.requests) == 1
+
+
+def test_what_cannot_be_set_changes_nothing(mimo: FakeMiMo) -> None:
+    model = ChatMiMo(api_key=KEY, base_url=mimo.base_url)
+    with pytest.raises(MiMoInvalidRequestError):
+        model.base_url = "no address"
+    model.model = "mimo-v2.6-flash"
+    model.max_tokens = 700
+    model.invoke("Hi")
+    assert mimo.requests[0].body["model"] == "mimo-v2.6-flash"
+    assert mimo.requests[0].body["max_completion_tokens"] == 700

@@ -28,6 +28,17 @@ def pool_options(context: ssl.SSLContext, limits: httpx2.Limits) -> dict[str, An
     }
 
 
+def has_unasked(connection: Any) -> bool:
+    """Whether an idle connection of httpcore2's holds bytes that came after its last answer.
+
+    httpcore2 keeps them, and would give them to the next caller as the answer to another request.
+    (The names are its own; `tests/core/test_unasked_answers.py` would notice other ones.)
+    """
+    http: Any = getattr(connection, "_connection", None)
+    state = getattr(http, "_h11_state", None)
+    return state is not None and http.is_idle() and bool(state.trailing_data[0])
+
+
 class HeadBudget:
     """What a connection may still receive before the head of an answer; without limit after it."""
 

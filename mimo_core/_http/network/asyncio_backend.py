@@ -22,7 +22,7 @@ import httpcore2
 import httpx2
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from mimo_core._http.network import head_arrived, pool_options
+from mimo_core._http.network import has_unasked, head_arrived, pool_options
 from mimo_core._http.network.asyncio_protocol import READ_SIZE, Protocol
 from mimo_core._http.network.asyncio_streams import TCPStream
 
@@ -103,6 +103,21 @@ class AsyncioBackend(httpcore2.AnyIOBackend):
         return connect
 
 
+class _Connection(httpcore2.AsyncHTTPConnection):
+    def has_expired(self) -> bool:
+        return super().has_expired() or has_unasked(self)
+
+
+class _Pool(httpcore2.AsyncConnectionPool):
+    def create_connection(self, origin: httpcore2.Origin) -> httpcore2.AsyncConnectionInterface:
+        return _Connection(
+            origin,
+            self._ssl_context,
+            self._keepalive_expiry,
+            network_backend=self._network_backend,
+        )
+
+
 class AsyncioTransport(httpx2.AsyncHTTPTransport):
     """httpx2's transport with connections of this backend.
 
@@ -112,9 +127,7 @@ class AsyncioTransport(httpx2.AsyncHTTPTransport):
 
     def __init__(self, context: ssl.SSLContext, limits: httpx2.Limits) -> None:
         super().__init__(verify=context, limits=limits)
-        self._pool = httpcore2.AsyncConnectionPool(
-            **pool_options(context, limits), network_backend=AsyncioBackend()
-        )
+        self._pool = _Pool(**pool_options(context, limits), network_backend=AsyncioBackend())
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         return head_arrived(await super().handle_async_request(request))

@@ -135,6 +135,8 @@ class TLSStream(httpcore2.AsyncNetworkStream):
         await self._tcp.aclose()
 
     def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable" and self._incoming.pending:
+            return True  # the other side's goodbye came with its answer
         return self._ssl if info == "ssl_object" else self._tcp.get_extra_info(info)
 
     @staticmethod

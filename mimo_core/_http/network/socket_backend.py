@@ -16,7 +16,7 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from mimo_core._http.network import HeadBudget, head_arrived, pool_options, shorter
+from mimo_core._http.network import HeadBudget, has_unasked, head_arrived, pool_options, shorter
 
 _UNKNOWN = -1.0  # the socket's timeout may have been changed by httpcore2
 
@@ -49,6 +49,8 @@ class _Stream(httpcore2.NetworkStream):
         self._limit = seconds
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._pid != os.getpid():  # what it takes, the parent would never see
+            raise httpcore2.ReadError("the connection belongs to the process that opened it")
         if self._limit is not None:
             timeout = shorter(timeout, self._limit)
         try:
@@ -89,14 +91,27 @@ class _Stream(httpcore2.NetworkStream):
         return self._stream.get_extra_info(info)
 
 
+class _Connection(httpcore2.HTTPConnection):
+    def has_expired(self) -> bool:
+        return super().has_expired() or has_unasked(self)
+
+
+class _Pool(httpcore2.ConnectionPool):
+    def create_connection(self, origin: httpcore2.Origin) -> httpcore2.ConnectionInterface:
+        return _Connection(
+            origin,
+            self._ssl_context,
+            self._keepalive_expiry,
+            network_backend=self._network_backend,
+        )
+
+
 class SocketTransport(httpx2.HTTPTransport):
     """httpx2's transport with connections of this backend (`AsyncioTransport` says how)."""
 
     def __init__(self, context: ssl.SSLContext, limits: httpx2.Limits) -> None:
         super().__init__(verify=context, limits=limits)
-        self._pool = httpcore2.ConnectionPool(
-            **pool_options(context, limits), network_backend=SocketBackend()
-        )
+        self._pool = _Pool(**pool_options(context, limits), network_backend=SocketBackend())
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         return head_arrived(super().handle_request(request))
