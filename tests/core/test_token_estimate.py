@@ -29,4 +29,6 @@ def test_calls_reasoning_and_tools_count() -> None:
         "tool_calls": [call],
     }
     assert tokens_in_request([message]) == 4 + 1 + 4
-    assert tokens_in_request([message], [{"type": "function"}]) == 4 + 1 + 4 + 5  # "look {…}" has 15 letters, the tool 20
+    assert (
+        tokens_in_request([message], [{"type": "function"}]) == 4 + 1 + 4 + 5
+    )  # "look {…}" has 15 letters, the tool 20
