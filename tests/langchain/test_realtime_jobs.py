@@ -358,7 +358,7 @@ def test_the_order_of_arguments_makes_no_other_request(job: Job) -> None:
 
 def test_an_input_that_is_not_json_is_refused(job: Job) -> None:
     deep: dict[str, Any] = {}
-    for _ in range(3000):
+    for _ in range(100_000):
         deep = {"a": deep}
     with pytest.raises(MiMoInvalidRequestError, match="Input 1 cannot be written as JSON"):
         job(["1"], extra_body={"k": deep})
