@@ -14,7 +14,7 @@ from mimo_core._response.body import BodyReader
 from mimo_core.batches._lines import URL, LineSplitter
 from mimo_core.batches._records import Batch, Page, Reader, RemoteFile
 from mimo_core.batches._upload import Source, UploadBody
-from mimo_core.errors import InvalidResponseError, MiMoError, NotFoundError, RateLimitError
+from mimo_core.errors import InvalidResponseError, MiMoError, NotFoundError
 
 Record = TypeVar("Record")
 Take = Callable[[bytes], None]
@@ -38,6 +38,10 @@ class _Call(Exchange[Record]):
         joined = "&".join(part for part in (given.removeprefix("?"), own) if part)
         self.url = settings.endpoint.url(path) + (f"?{joined}" if joined else "")
         self.records = Reader(self._secrets)
+
+    def _payload(self, status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+        # What was created, or is going to be, is answered with 201 or 202 by some servers.
+        return super()._payload(200 if status in (201, 202) else status, headers, body)
 
     def failure(self, cause: Exception, kinds: ClientErrors) -> MiMoError:
         error = super().failure(cause, kinds)
@@ -80,14 +84,24 @@ class CreateCall(ObjectCall[Batch]):
 
     def failure(self, cause: Exception, kinds: ClientErrors) -> MiMoError:
         error = super().failure(cause, kinds)
-        refused = error.status is not None and error.status < 500 and error.status != 408
-        self.may_exist = not refused and not isinstance(cause, kinds.never_connected)
+        never_sent = isinstance(cause, kinds.never_connected)
+        self.may_exist = not never_sent and not _is_refusal(error)
         return error
 
     def delay_before_retry(self, error: MiMoError) -> float | None:
-        if self.may_exist and not isinstance(error, RateLimitError):
-            return None
-        return super().delay_before_retry(error)
+        return None if self.may_exist else super().delay_before_retry(error)
+
+
+_AMBIGUOUS = frozenset({303, 408, 409, 499})  # "see the result", timeouts, "it is there already"
+
+
+def _is_refusal(error: MiMoError) -> bool:
+    """Whether the service says that it did not do it. A body that cannot be read says nothing."""
+    seen = {error.status} | ({error.response.status_code} if error.response else set())
+    said = {status for status in seen if status is not None}
+    if not said or said & _AMBIGUOUS or max(said) >= 500:
+        return False
+    return max(said) >= 300
 
 
 class UploadCall(ObjectCall[RemoteFile]):

@@ -43,12 +43,15 @@ class JobFile:
 
     def __init__(self, path: str | os.PathLike[str], address: str) -> None:
         self.path = os.fspath(path)
+        # SQLite keeps ":memory:" nowhere. And the lock has one name, whatever link or folder the
+        # file is opened by.
+        self._real = os.path.realpath(self.path)
         self._mutex = threading.RLock()
         with self._said():
             with suppress(FileExistsError):  # prompts stand in it: for its owner's eyes
-                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+                os.close(os.open(self._real, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             self._db = sqlite3.connect(
-                self.path, timeout=60, isolation_level=None, check_same_thread=False
+                self._real, timeout=60, isolation_level=None, check_same_thread=False
             )
             try:
                 self._prepare(address)
@@ -96,17 +99,18 @@ class JobFile:
         self._db.close()
 
     @contextmanager
-    def _said(self) -> Iterator[None]:
+    def _said(self, path: str | None = None) -> Iterator[None]:
         """SQLite's errors as ours, with the path."""
+        path = path or self.path
         try:
             yield
         except sqlite3.DatabaseError as error:
             no_job = type(error) is sqlite3.DatabaseError  # "file is not a database"
             said = "is no job of batches" if no_job else "cannot be used"
-            raise InvalidRequestError(f"{self.path} {said}: {error}.", param="path") from error
+            raise InvalidRequestError(f"{path} {said}: {error}.", param="path") from error
         except OSError as error:
             raise InvalidRequestError(
-                f"{self.path} cannot be used: {error.strerror}.", param="path"
+                f"{path} cannot be used: {error.strerror}.", param="path"
             ) from error
 
     @contextmanager
@@ -116,10 +120,11 @@ class JobFile:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk ends it by itself
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -128,17 +133,25 @@ class JobFile:
         Raises:
             InvalidRequestError: another one does.
         """
-        with closing(sqlite3.connect(f"{self.path}.lock", timeout=0, isolation_level=None)) as lock:
-            try:
-                lock.execute("BEGIN EXCLUSIVE")  # the system lets go of it with the process
-            except sqlite3.OperationalError as error:
-                raise InvalidRequestError(
-                    f"Another program works on {self.path} at this moment. Try again when it is "
-                    "done.",
-                    param="path",
-                    code="job_in_use",
-                ) from error
+        path = f"{self._real}.lock"
+        with self._said(path):
+            lock = sqlite3.connect(path, timeout=0, isolation_level=None)
+        with closing(lock):
+            with self._said(path):
+                self._lock(lock)
             yield
+
+    def _lock(self, lock: sqlite3.Connection) -> None:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")  # the system lets go of it with the process
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            raise InvalidRequestError(
+                f"Another program works on {self.path} at this moment. Try again when it is done.",
+                param="path",
+                code="job_in_use",
+            ) from error
 
     def read(self, sql: str, *values: Any) -> list[Any]:
         """The rows of a question that has few."""

@@ -24,7 +24,13 @@ from mimo_core.batches._records import ENDED, Batch
 from mimo_core.batches._rows import Part
 from mimo_core.batches._steps import Pause, Steps, Work, finding
 from mimo_core.batches._store import Store
-from mimo_core.errors import APITimeoutError, MiMoError, NotFoundError
+from mimo_core.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    InvalidResponseError,
+    MiMoError,
+    NotFoundError,
+)
 
 MAX_RESULTS = 4 * 2**30
 """Bytes of results that are read of one file, unless `max_bytes` says otherwise."""
@@ -34,6 +40,8 @@ _FORGOTTEN = (
     "The service does not know batch {batch} any more: it keeps files for 30 days. It may have "
     "been answered and paid for."
 )
+_LATE = 5.0  # seconds after which a list shows what was made; nobody says how late it may be
+_LOOKS = 4  # at a batch that has ended and of which results are missing
 _PATIENCE = 20  # polls in a row that find nobody, before a wait is given up
 
 
@@ -68,7 +76,7 @@ def _submitting(store: Store, settings: ClientSettings, part: Part) -> Steps[Non
         part = store.note(part, state="uploaded", file_id=file.id)
     assert part.file_id is not None
     call = CreateCall(settings, part.file_id)
-    part = store.note(part, state="creating")
+    part = store.note(part, state="creating", created_at=time.time())
     try:
         batch: Batch = yield call
     except MiMoError as error:
@@ -110,6 +118,9 @@ def _clearing_up(store: Store, settings: ClientSettings, part: Part) -> Steps[Pa
         return part
     with suppress(NotFoundError):
         yield DeleteCall(settings, part.file_id or "")
+    age = time.time() - (part.created_at or 0)
+    if age < _LATE:  # also where the clock was set back
+        yield Pause(min(_LATE, _LATE - age))
     part = yield from _looking(store, settings, part)
     if part.state == "created":
         return part
@@ -122,18 +133,44 @@ def refreshing(store: Store, settings: ClientSettings, max_bytes: int) -> Steps[
         yield from _refreshing(store, settings, max_bytes)
 
 
-def _refreshing(store: Store, settings: ClientSettings, max_bytes: int) -> Steps[None]:
-    for part in store.parts("state = 'created'"):
+def _refreshing(
+    store: Store, settings: ClientSettings, max_bytes: int, *, with_lost: bool = True
+) -> Steps[None]:
+    trouble = None
+    lost = f" OR {_WITH_LOST}" if with_lost else ""
+    for part in store.parts(f"state = 'created'{lost}"):
         try:
-            batch: Batch = yield get_call(settings, part.batch_id or "")
-        except NotFoundError:
-            if part.created_at is None or time.time() - part.created_at < KEPT:
-                raise
-            store.keep_answers(part, (), "lost", _FORGOTTEN.format(batch=part.batch_id))
-            continue
-        seen = store.note_batch(part, batch)
-        if batch.has_ended:
-            yield from _fetching(store, settings, seen, batch, max_bytes)
+            yield from _looking_at(store, settings, part, max_bytes)
+        except APIConnectionError:
+            raise  # nobody is there for the others either
+        except MiMoError as error:  # one batch in trouble keeps no other one's answers away
+            if part.state == "created":
+                trouble = trouble or error
+    if trouble is not None:
+        raise trouble
+
+
+_WITH_LOST = (
+    "(batch_id IS NOT NULL AND EXISTS"
+    " (SELECT 1 FROM requests WHERE part = parts.id AND requests.state = 'lost'))"
+)
+"""Of which results are missing: a store that was late may have them now."""
+
+
+def _looking_at(store: Store, settings: ClientSettings, part: Part, max_bytes: int) -> Steps[None]:
+    try:
+        batch: Batch = yield get_call(settings, part.batch_id or "")
+    except NotFoundError:
+        if part.state == "fetched":
+            return
+        if part.created_at is None or time.time() - part.created_at < KEPT:
+            raise
+        store.no_more(part, "lost", _FORGOTTEN.format(batch=part.batch_id))
+        return
+    if batch.has_ended:
+        yield from _fetching(store, settings, store.note_batch(part, batch), batch, max_bytes)
+    elif part.state != "fetched":
+        store.note_batch(part, batch)
 
 
 def _fetching(
@@ -149,44 +186,61 @@ def _fetching(
                 yield Download(settings, file_id, file, max_bytes)
             except NotFoundError:
                 gone = file_id
-        state, said = _without_result(batch, gone)
         call = reading(settings, None)
 
         def keep() -> None:
-            store.keep_answers(part, _lines(call, (answers, errors)), state, said)
+            known = store.keep_lines(part, _lines(call, (answers, errors)))
+            state, said = _without_result(batch, part, known, gone)
+            if state == "lost" and known < part.lines and store.looked(part) < _LOOKS:
+                return  # stores are late: it counts as in work until it was looked at again
+            store.no_more(part, state, said)
 
         yield Work(keep)
 
 
 def _lines(call: ChatCall, files: tuple[BinaryIO, ...]) -> Iterator[tuple[str, bytes, bool]]:
-    """Each result: its `custom_id`, the line without credentials, and whether it is an answer."""
+    """Each result: its `custom_id`, the line without credentials, and whether it is an answer.
+
+    A line that cannot be read belongs to nobody: it keeps no other one's answer away.
+    """
     hide = Scrubber(call._secrets)
     for file in files:
         file.seek(0)
         for line in file:
-            result = read_line(line, call)
-            text = line.decode("utf-8", "replace")
-            shown = hide(text)
-            kept = line if shown == text else shown.encode()
-            yield result.custom_id, kept, result.error is None
+            kept = hide(line.decode("utf-8", "replace")).encode()
+            try:
+                result = read_line(kept, call)
+            except InvalidResponseError:
+                yield "", b"", False
+            else:
+                yield result.custom_id, kept, result.error is None
 
 
-def _without_result(batch: Batch, gone: str | None) -> tuple[str, str]:
-    """The state of requests of which the results have no line, and why."""
+def _without_result(batch: Batch, part: Part, known: int, gone: str | None) -> tuple[str, str]:
+    """The state of requests of which the results have no line, and why.
+
+    Args:
+        batch: that has ended.
+        part: of the job.
+        known: its requests that have a line.
+        gone: the file that is not there.
+    """
     if gone is not None:
         return "lost", (
             f"The file {gone} of batch {batch.id} is not there any more: the service keeps files "
             "for 30 days. It may have been answered and paid for."
         )
+    done = batch.completed or 0
+    if batch.status == "completed" or known < done:
+        return "lost", (
+            f"Batch {batch.id} is {batch.status}, and its results have no line for this request "
+            f"that can be read (the service counts {done:,} answers, and {known:,} of "
+            f"{part.lines:,} are there). It may have been paid for."
+        )
     if batch.status == "failed":
         why = "; ".join(batch.problems) or "the service does not say why"
         return "unanswered", f"Batch {batch.id} failed as a whole: {why}."
-    if batch.status in {"expired", "cancelled"}:
-        return "unanswered", f"Batch {batch.id} has {_HAS[batch.status]} before it was answered."
-    return "lost", (
-        f"Batch {batch.id} is completed, and its results have no line for this request. It may "
-        "have been paid for."
-    )
+    return "unanswered", f"Batch {batch.id} has {_HAS[batch.status]} before it was answered."
 
 
 _HAS = {"expired": "expired", "cancelled": "been cancelled"}
@@ -212,14 +266,14 @@ def waiting(
         look: called after each look at the service.
     """
     ends = None if timeout is None else time.monotonic() + timeout
-    failures = 0
+    failures, is_first = 0, True
     while True:
         problem: MiMoError | None = None
         try:
             with store.alone():
                 yield from _finishing(store, settings)
-                yield from _refreshing(store, settings, max_bytes)
-            failures = 0
+                yield from _refreshing(store, settings, max_bytes, with_lost=is_first)
+            failures, is_first = 0, False
         except MiMoError as error:
             failures += 1
             if not passes(error) or failures > _PATIENCE:
@@ -238,20 +292,53 @@ def waiting(
 
 
 def passes(error: MiMoError) -> bool:
-    """Whether a later look may find what this one did not: a network that is away, a busy job."""
-    return error.is_retryable or error.code == "job_in_use"
+    """Whether a later look may find what this one did not: a network that is away, a busy job, a
+    batch that is not known yet, a gateway's page."""
+    odd = isinstance(error, NotFoundError | InvalidResponseError)
+    return error.is_retryable or odd or error.code == "job_in_use"
 
 
 def cancelling(store: Store, settings: ClientSettings) -> Steps[None]:
-    """Stop what runs, and send nothing more of what waits."""
+    """Stop what runs, and send nothing more of what waits. One batch that cannot be stopped keeps
+    no other one running."""
+    trouble = None
     with store.alone():
         for part in store.parts("state = 'creating'"):
-            yield from _clearing_up(store, settings, part)
+            try:
+                yield from _clearing_up(store, settings, part)
+            except MiMoError as error:
+                if error.is_retryable:
+                    trouble = error
+                else:  # nobody can tell, and nothing is going to change that
+                    store.give_up(part, _UNKNOWN.format(file=part.file_id, why=error))
         yield Work(
             lambda: store.give_up_waiting("The job was cancelled before this request was sent.")
         )
         for part in store.parts("state = 'created'"):
             if part.status in {*ENDED, "cancelling"}:
                 continue
-            batch: Batch = yield cancel_call(settings, part.batch_id or "")
-            store.note_batch(part, batch)
+            try:
+                yield from _stopping(store, settings, part)
+            except MiMoError as error:
+                trouble = error
+    if trouble is not None:
+        raise trouble
+
+
+_UNKNOWN = (
+    "Nobody can tell whether a batch of the file {file} was made ({why}). It may have been "
+    "answered and paid for."
+)
+
+
+def _stopping(store: Store, settings: ClientSettings, part: Part) -> Steps[None]:
+    try:
+        batch: Batch = yield cancel_call(settings, part.batch_id or "")
+    except MiMoError as error:
+        if error.is_retryable:
+            raise
+        seen: Batch = yield get_call(settings, part.batch_id or "")
+        if not seen.has_ended and seen.status != "cancelling":
+            raise
+        batch = seen  # it was refused because there is nothing to stop
+    store.note_batch(part, batch)

@@ -160,5 +160,5 @@ def _answer(response: dict[str, Any], call: ChatCall) -> ChatResponse:
     status, body = response.get("status_code"), response["body"]
     id = response.get("request_id")
     headers = {"x-request-id": id} if isinstance(id, str) and id.isprintable() else {}
-    data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    data = body.encode(errors="replace") if isinstance(body, str) else json.dumps(body).encode()
     return call.answer(status if type(status) is int else 200, headers, data)

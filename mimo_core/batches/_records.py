@@ -89,7 +89,7 @@ class Reader:
         counts = counts if isinstance(counts, dict) else {}
         return Batch(
             self._id(record.get("id"), "batch"),
-            self._hide(status),
+            _SPELLED.get(word := self._text(status).strip().lower(), word),
             self._optional(record.get("input_file_id"), "input file") or "",
             self._optional(record.get("output_file_id"), "output file"),
             self._optional(record.get("error_file_id"), "error file"),
@@ -106,7 +106,8 @@ class Reader:
         if not isinstance(data, list) or not all(isinstance(one, dict) for one in data):
             raise InvalidResponseError("The answer holds no list of batches. Check base_url.")
         batches = tuple(map(self.batch, data))
-        more = bool(batches) and record.get("has_more") is True
+        # A server that does not say whether there is more is asked until it has none.
+        more = bool(batches) and record.get("has_more") in (True, None)
         return Page(batches, batches[-1].id if more else None)
 
     def _id(self, value: Any, kind: str) -> str:
@@ -120,10 +121,19 @@ class Reader:
         return None if value is None or value == "" else self._id(value, kind)
 
     def _problems(self, errors: Any) -> tuple[str, ...]:
-        data = errors.get("data") if isinstance(errors, dict) else None
-        found = [one.get("message") for one in data if isinstance(one, dict)] if data else []
-        return tuple(self._hide(text)[:300] for text in found if isinstance(text, str))[:20]
+        data = errors.get("data", [errors]) if isinstance(errors, dict) else errors
+        listed = data if isinstance(data, list) else [data]
+        found = [one.get("message") if isinstance(one, dict) else one for one in listed]
+        return tuple(self._text(text)[:300] for text in found if isinstance(text, str))[:20]
+
+    def _text(self, value: str) -> str:
+        """Without the key, and without halves of characters, which no file can hold."""
+        return self._hide(value).encode(errors="replace").decode()
+
+
+_SPELLED = {"canceled": "cancelled", "canceling": "cancelling"}
+_LARGEST = 2**53  # that JSON numbers hold exactly; SQLite's are not much larger
 
 
 def _count(value: Any) -> int | None:
-    return value if type(value) is int and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= _LARGEST else None

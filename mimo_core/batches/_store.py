@@ -166,32 +166,59 @@ class Store(JobFile):
         """The lines of a part, to be uploaded."""
         return PartSource(self, part)
 
-    def keep_answers(
-        self,
-        part: Part,
-        lines: Iterable[tuple[str, bytes, bool]],
-        state: str,
-        said: str,
-    ) -> None:
-        """Commit all results of a part, and what became of the requests without one.
+    def keep_lines(self, part: Part, lines: Iterable[tuple[str, bytes, bool]]) -> int:
+        """Commit the results that are there.
 
         Args:
             part: that has ended.
             lines: each result's `custom_id`, its line, and whether it is an answer.
-            state: of what has no result.
-            said: why.
+
+        Returns:
+            How many requests of the part have a result now.
         """
         unknown = 0
         with self.transaction() as db:
             for custom_id, line, is_answer in lines:
                 unknown += not self._keep(db, part, custom_id, line, is_answer)
+            db.execute("UPDATE parts SET unknown = ? WHERE id = ?", (unknown, part.id))
+            return int(
+                db.execute(
+                    "SELECT count(*) FROM requests WHERE part = ?"
+                    " AND state IN ('answered', 'failed')",
+                    (part.id,),
+                ).fetchone()[0]
+            )
+
+    def no_more(self, part: Part, state: str, said: str) -> None:
+        """Commit that a part's results are fetched, and what became of requests without one.
+
+        Args:
+            part: that has ended.
+            state: of what has no result.
+            said: why.
+        """
+        with self.transaction() as db:
             db.execute(
                 "UPDATE requests SET state = ?, said = ? WHERE part = ? AND state = 'sent'",
                 (state, said, part.id),
             )
+            db.execute("UPDATE parts SET state = 'fetched' WHERE id = ?", (part.id,))
+
+    def give_up(self, part: Part, said: str) -> None:
+        """Commit that nobody can tell what became of a part that was sent."""
+        with self.transaction() as db:
             db.execute(
-                "UPDATE parts SET state = 'fetched', unknown = ? WHERE id = ?", (unknown, part.id)
+                "UPDATE requests SET state = 'lost', said = ? WHERE part = ?", (said, part.id)
             )
+            db.execute("UPDATE parts SET state = 'fetched' WHERE id = ?", (part.id,))
+
+    def looked(self, part: Part) -> int:
+        """Count the looks at a part of which results are missing. Returns how many there were."""
+        with self.transaction() as db:
+            name = f"looks at {part.id}"
+            db.execute("INSERT OR IGNORE INTO facts VALUES (?, 0)", (name,))
+            db.execute("UPDATE facts SET value = value + 1 WHERE name = ?", (name,))
+            return int(self.fact(name))
 
     def _keep(
         self, db: sqlite3.Connection, part: Part, custom_id: str, line: bytes, is_answer: bool
@@ -204,9 +231,9 @@ class Store(JobFile):
         ).fetchone()
         if found is None or custom_id != custom_id_of(position, attempt, found[0]):
             return False
-        if found[1] == "sent" or (found[1] == "failed" and is_answer):
+        if found[1] in {"sent", "lost"} or (found[1] == "failed" and is_answer):
             db.execute(
-                "UPDATE requests SET state = ?, answer = ? WHERE position = ?",
+                "UPDATE requests SET state = ?, answer = ?, said = NULL WHERE position = ?",
                 ("answered" if is_answer else "failed", line, position),
             )
         return True

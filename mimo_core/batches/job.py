@@ -43,7 +43,7 @@ class JobBatch(NamedTuple):
     """Of its requests, as the service counts; None where it did not say."""
     failed: int | None = None
     created_at: float | None = None
-    """Seconds since 1970."""
+    """When it was asked for, in seconds since 1970."""
     unknown: int = 0
     """Lines of its results that belong to no request of the job; they are left out."""
 
