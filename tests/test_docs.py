@@ -183,10 +183,10 @@ def test_the_error_page_says_truly_what_it_lacks() -> None:
         # of the HTTP library: a timeout of a kind that has no sentence of its own
         (
             "mimo_core/_http/exchange.py",
-            "APITimeoutError(f'{self._endpoint.base_url}: {reason}.', code=code)",
+            'APITimeoutError(f"{self._endpoint.base_url}: {reason}.", code=code)',
         ),
         # of the core's client, whose error names the parameter of its own
-        ("langchain_mimo/settings.py", "InvalidRequestError(text, param='http_async_client')"),
+        ("langchain_mimo/settings.py", 'InvalidRequestError(text, param="http_async_client")'),
         # the service's refusal
         ("langchain_mimo/structured_output.py", "MiMoContentFilterError(error)"),
         # the core's error, of which llm makes one of its own; that of the operating system
@@ -195,7 +195,7 @@ def test_the_error_page_says_truly_what_it_lacks() -> None:
             "llm_mimo/errors.py",
             "ModelError(f\"{doing or 'A file cannot be used'}: {why}{where}.{advice}\")",
         ),
-        ("llm_mimo/speech_commands.py", "ModelError(f'{text} {file.not_written()}.')"),
+        ("llm_mimo/speech_commands.py", 'ModelError(f"{text} {file.not_written()}.")'),
     ]
 
 

@@ -63,7 +63,7 @@ def texts(root: Path) -> list[Text]:
 def without_words(root: Path) -> list[tuple[str, str]]:
     """Module and source of each error whose words come from elsewhere: the page lacks them."""
     return [
-        (module.name, ast.unparse(call))
+        (module.name, module.source_of(call))
         for module in modules(root)
         for _, call, said in module.errors()
         if not said
@@ -90,12 +90,17 @@ class Module:
 
     def __init__(self, name: str, source: str) -> None:
         self.name = name
+        self._source = source
         self._tree = ast.parse(source)
         self._functions = {
             node.name: node
             for node in ast.walk(self._tree)
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         }
+
+    def source_of(self, node: ast.expr) -> str:
+        """An expression as it stands in the source, on one line."""
+        return " ".join((ast.get_source_segment(self._source, node) or "").split())
 
     def errors(self) -> Iterator[tuple[str, ast.Call, list[str]]]:
         """Class, source and texts of each error that is made here with arguments."""
