@@ -12,6 +12,10 @@ from typing import Any
 
 from mimo_core.errors import InvalidRequestError
 
+_SAID = {
+    sqlite3.SQLITE_NOTADB: "is no job of batches",
+    sqlite3.SQLITE_CORRUPT: "is damaged; take a copy of it from before, if there is one",
+}
 _APPLICATION = 0x4D694D6F  # "MiMo", by which SQLite files are told apart
 _VERSION = 1
 _TABLES = (
@@ -105,8 +109,7 @@ class JobFile:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            no_job = type(error) is sqlite3.DatabaseError  # "file is not a database"
-            said = "is no job of batches" if no_job else "cannot be used"
+            said = _SAID.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "cannot be used")
             raise InvalidRequestError(f"{path} {said}: {error}.", param="path") from error
         except OSError as error:
             raise InvalidRequestError(

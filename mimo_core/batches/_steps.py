@@ -55,6 +55,11 @@ class Run(Generic[Result]):
         """Go on with the error of `call`. Raises it where the steps do not take it."""
         self._go_on(self._steps.throw, error)
 
+    def close(self) -> None:
+        """Let go of what the steps hold, at once, however they ended: a traceback that somebody
+        keeps would keep the job's lock."""
+        self._steps.close()
+
     def _go_on(self, move: Callable[[Any], Step], value: Any) -> None:
         try:
             self.call = move(value)

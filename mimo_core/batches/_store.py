@@ -95,6 +95,17 @@ class Store(JobFile):
             for (last,) in found:
                 yield Row._make(self.read("SELECT * FROM requests WHERE position = ?", last)[0])
 
+    def request_of(self, row: Row) -> Any:
+        """What a row asks. Raises `InvalidRequestError` where the file was damaged there."""
+        try:
+            return json.loads(row.body)
+        except ValueError as error:
+            raise InvalidRequestError(
+                f"{self.path} is damaged: request {row.position + 1} cannot be read. Take a copy "
+                "of it from before, if there is one.",
+                param="path",
+            ) from error
+
     def again(self, where: str, *values: Any) -> int:
         """Let requests wait anew, as a further attempt. Returns their number."""
         with self.transaction() as db:

@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -217,15 +218,15 @@ class BatchClient(_Settings):
         self._settings.close()
 
     def _run(self, steps: Steps[Result]) -> Result:
-        run = Run(steps)
-        while run.call is not None:
-            try:
-                answer = self._do(run.call)
-            except MiMoError as error:
-                run.failed(error)
-            else:
-                run.answered(answer)
-        return run.result
+        with closing(Run(steps)) as run:
+            while run.call is not None:
+                try:
+                    answer = self._do(run.call)
+                except MiMoError as error:
+                    run.failed(error)
+                else:
+                    run.answered(answer)
+            return run.result
 
     def _do(self, step: Step) -> Any:
         if isinstance(step, Pause):
@@ -298,15 +299,15 @@ class AsyncBatchClient(_Settings):
         await self._settings.aclose()
 
     async def _run(self, steps: Steps[Result]) -> Result:
-        run = Run(steps)
-        while run.call is not None:
-            try:
-                answer = await self._do(run.call)
-            except MiMoError as error:
-                run.failed(error)
-            else:
-                run.answered(answer)
-        return run.result
+        with closing(Run(steps)) as run:
+            while run.call is not None:
+                try:
+                    answer = await self._do(run.call)
+                except MiMoError as error:
+                    run.failed(error)
+                else:
+                    run.answered(answer)
+            return run.result
 
     async def _do(self, step: Step) -> Any:
         if isinstance(step, Pause):

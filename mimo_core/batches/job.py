@@ -205,7 +205,7 @@ class _Job(Generic[Client]):
             self._store.add(pairs, meta or {}, self._settings.endpoint)
 
     def _result(self, row: Row) -> JobResult:
-        request: ChatRequest = json.loads(row.body)
+        request: ChatRequest = self._store.request_of(row)
         head = (row.position, request, row.note)
         if row.answer is not None:
             read = read_line(row.answer, reading(self._settings, request.get("tools")))

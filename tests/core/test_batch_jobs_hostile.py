@@ -412,7 +412,35 @@ def test_a_damaged_file_says_so(client: BatchClient, path: Path) -> None:
         file.seek(4096)
         file.write(b"\xff" * 4096 * 8)
     with (
-        pytest.raises(InvalidRequestError, match=r"malformed|no job"),
+        pytest.raises(InvalidRequestError, match="is damaged"),
         BatchJob(path, client) as job,
     ):
         job.submit()
+
+
+def test_a_damaged_request_says_so(service: Changed, client: BatchClient, path: Path) -> None:
+    run(path, client)
+    with BatchJob(path, client) as job:
+        job._store._db.execute("UPDATE requests SET body = x'e1' WHERE position = 1")
+        with pytest.raises(InvalidRequestError, match="request 2 cannot be read"):
+            list(job.results())
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, OSError])
+def test_a_kept_traceback_keeps_no_lock(
+    service: Changed, client: BatchClient, path: Path, failure: type[BaseException]
+) -> None:
+    """As a notebook keeps it after Ctrl-C."""
+
+    def stop(asked: str) -> None:
+        service.before = lambda asked: None
+        raise failure
+
+    service.before = stop
+    with BatchJob(path, client) as job:
+        job.add(requests(2))
+        with pytest.raises(failure) as kept:
+            job.submit()
+        job.submit()
+        assert job.wait(poll=0).answered == 2
+    assert kept.tb is not None
