@@ -211,6 +211,12 @@ def test_the_error_page_says_truly_what_it_lacks() -> None:
             ["It has no …."],
         ),
         ('def why(x):\n    return "a" if x else "b"\nraise InputError(why(1))', ["a", "b"]),
+        (
+            'WHY = {1: "is gone", 2: "is full"}\nraise InputError(f"It {WHY.get(x, \'is 0\')}.")',
+            ["It is gone.", "It is full.", "It is 0."],
+        ),
+        ('WHY = {1: "a b", 2: "c d"}\nraise InputError(WHY[x])', ["a b", "c d"]),
+        ('END = {1: "mp3", 2: "wav"}\nraise InputError(f"Not {END[x]}.")', ["Not …."]),
         ("def why():\n    return why()\nraise InputError(why())", []),
         ('raise ValueError("not ours")', None),
     ],

@@ -19,7 +19,7 @@ _CONTRADICTION = "ContradictionError"  # private: what is wrong with a stream, w
 LLM = ("InputError", "ModelError", "MissingKeyError", "UsageError")
 """What the plugin for llm raises beside the core's errors."""
 _DEPTH = 4  # a text that is made by a function that asks a function …
-_FEW = 3  # more texts in the place of one value would hide the sentence
+_FEW = 5  # more texts in the place of one value would hide the sentence
 _HEAD = """# Troubleshooting
 
 Look for the words of your error on this page; the search of the site finds them too. `…` stands for
@@ -129,6 +129,8 @@ class Module:
         elif isinstance(node, ast.JoinedStr):
             parts = [self._put_in(part, scope, depth) for part in node.values]
             return ["".join(chosen) for chosen in product(*parts)]
+        elif depth and (table := self._table_of(node)):
+            branches = table
         elif depth and isinstance(node, ast.Name):
             return (
                 self._followed(_assigned(node.id, scope), scope, depth)
@@ -143,11 +145,26 @@ class Module:
             return [literal(node)]
         return self._followed(branches, scope, depth + 1)
 
+    def _table_of(self, node: ast.expr) -> list[ast.expr]:
+        """What `TABLE[key]` or `TABLE.get(key, otherwise)` of a dict of this module can be."""
+        table, otherwise = None, []
+        if isinstance(node, ast.Subscript):
+            table = node.value
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            table, otherwise = node.func.value, node.args[1:]
+            if node.func.attr != "get":
+                return []
+        if not isinstance(table, ast.Name):
+            return []
+        dicts = [one for one in _assigned(table.id, self._tree) if isinstance(one, ast.Dict)]
+        return [value for one in dicts for value in one.values] + otherwise if dicts else []
+
     def _put_in(self, part: ast.expr, scope: ast.AST, depth: int) -> list[str]:
-        """What a part of an f-string can be: a name that stands for few texts is those texts."""
+        """What a part of an f-string can be: a name that stands for few phrases is those."""
         if isinstance(part, ast.FormattedValue) and part.conversion == -1:
             found = self.texts(part.value, scope, depth)
-            if len(found) <= _FEW and all(words.strip("… .:") for words in found):
+            phrases = len(found) == 1 or any(" " in words for words in found)  # not wav, mp3, pcm
+            if phrases and len(found) <= _FEW and all(words.strip("… .:") for words in found):
                 return found
         return [literal(part)]
 
