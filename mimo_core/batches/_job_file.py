@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 from mimo_core.errors import InvalidRequestError
+from mimo_core.files import open_regular
 
 _SAID = {
     sqlite3.SQLITE_NOTADB: "is no job of batches",
@@ -47,13 +48,14 @@ class JobFile:
 
     def __init__(self, path: str | os.PathLike[str], address: str) -> None:
         self.path = os.fspath(path)
-        # SQLite keeps ":memory:" nowhere. And the lock has one name, whatever link or folder the
-        # file is opened by.
-        self._real = os.path.realpath(self.path)
         self._mutex = threading.RLock()
         with self._said():
+            # SQLite keeps ":memory:" nowhere. And the lock has one name, whatever link or folder
+            # the file is opened by.
+            self._real = os.path.realpath(self.path)
             with suppress(FileExistsError):  # prompts stand in it: for its owner's eyes
                 os.close(os.open(self._real, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            open_regular(self._real).close()  # to open a pipe would wait for its writer
             self._db = sqlite3.connect(
                 self._real, timeout=60, isolation_level=None, check_same_thread=False
             )

@@ -27,6 +27,7 @@ from mimo_core.batches._store import Store
 from mimo_core.errors import (
     APIConnectionError,
     APITimeoutError,
+    InvalidRequestError,
     InvalidResponseError,
     MiMoError,
     NotFoundError,
@@ -40,9 +41,17 @@ _FORGOTTEN = (
     "The service does not know batch {batch} any more: it keeps files for 30 days. It may have "
     "been answered and paid for."
 )
+_LONGEST = 86_400  # seconds from one look to the next: what a batch has in all
 _LATE = 5.0  # seconds after which a list shows what was made; nobody says how late it may be
 _LOOKS = 4  # at a batch that has ended and of which results are missing
 _PATIENCE = 20  # polls in a row that find nobody, before a wait is given up
+
+
+_OPEN = (
+    "Nobody can tell whether a batch of the file {file} was made, and the service does not delete "
+    "the file. So nothing is sent again: submit later, or cancel the job and let it retry what is "
+    "lost."
+)
 
 
 class Moment(NamedTuple):
@@ -117,7 +126,12 @@ def _clearing_up(store: Store, settings: ClientSettings, part: Part) -> Steps[Pa
     if part.state == "created":
         return part
     with suppress(NotFoundError):
-        yield DeleteCall(settings, part.file_id or "")
+        try:
+            yield DeleteCall(settings, part.file_id or "")
+        except MiMoError as error:
+            if not (error.is_retryable or isinstance(error, NotFoundError)):
+                error.args = (f"{error} {_OPEN.format(file=part.file_id)}", *error.args[1:])
+            raise
     age = time.time() - (part.created_at or 0)
     if age < _LATE:  # also where the clock was set back
         yield Pause(min(_LATE, _LATE - age))
@@ -265,6 +279,10 @@ def waiting(
         max_bytes: of one file of results.
         look: called after each look at the service.
     """
+    if not 0 <= poll <= _LONGEST:
+        raise InvalidRequestError(
+            f"poll is {poll!r}; it must be a number of seconds from 0 to a day.", param="poll"
+        )
     ends = None if timeout is None else time.monotonic() + timeout
     failures, is_first = 0, True
     while True:

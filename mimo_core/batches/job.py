@@ -62,7 +62,8 @@ class JobStatus(NamedTuple):
     unanswered: int
     """Expired, cancelled, or in a batch that failed as a whole: not answered and not charged."""
     lost: int
-    """Without a result that can be had: they may have been answered and charged."""
+    """Without a result that can be had: they may have been answered and charged. The next `refresh`
+    looks for them again."""
     batches: tuple[JobBatch, ...] = ()
     problem: MiMoError | None = None
     """In a wait: why the last look at the service failed. It is tried again."""
@@ -319,7 +320,12 @@ class BatchJob(_Job[BatchClient]):
 
     def cancel(self) -> JobStatus:
         """Stop what runs and send nothing more. What is answered by then is paid for; `wait`
-        fetches it."""
+        fetches it. What nobody can tell about, because a create was not answered and its traces are
+        not shown, is lost from then on.
+
+        Raises:
+            MiMoError: one of the batches could not be stopped; the others were. Call it again.
+        """
         self._client._run(cancelling(self._store, self._settings))
         return self.status()
 

@@ -179,7 +179,7 @@ def test_where_nobody_can_tell_cancelling_is_the_way_out(
         with pytest.raises(MiMoError):
             job.submit()
         service.replace("DELETE", status_code=405, content=b"")
-        with pytest.raises(MiMoError, match="405"):
+        with pytest.raises(MiMoError, match=r"405.*cancel the job"):
             job.submit()
         assert job.cancel().lost == 2
         assert "may have been" in str(next(job.results()).error)
@@ -363,6 +363,13 @@ def test_a_job_named_memory_is_a_file(
             assert job.status().total == 1
 
 
+def test_a_job_is_kept_in_a_file_only(client: BatchClient, path: Path) -> None:
+    os.mkfifo(path)
+    for what in (path, path.parent, "/dev/null"):
+        with pytest.raises(InvalidRequestError, match=r"cannot be used: (Not a regular|Is a dir)"):
+            BatchJob(what, client)
+
+
 def test_two_programs_do_not_work_on_one_job_by_different_names(
     client: BatchClient, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -444,3 +451,12 @@ def test_a_kept_traceback_keeps_no_lock(
         job.submit()
         assert job.wait(poll=0).answered == 2
     assert kept.tb is not None
+
+
+@pytest.mark.parametrize("poll", [-1, float("nan"), float("inf")])
+def test_a_poll_that_is_none_is_refused(client: BatchClient, path: Path, poll: float) -> None:
+    with BatchJob(path, client) as job:
+        job.add(requests(1))
+        job.submit()
+        with pytest.raises(InvalidRequestError, match="poll is"):
+            job.wait(poll=poll)
