@@ -8,10 +8,11 @@ from collections.abc import Mapping
 
 from mimo_core._keys import owner_of
 from mimo_core.credentials import HoldsSecret, without_user
-from mimo_core.errors import AuthenticationError
+from mimo_core.errors import AuthenticationError, InvalidRequestError
 from mimo_core.gateways import Endpoint
 
 _REGION = re.compile(r"[a-z]{2,10}(-[a-z0-9]{1,10})?")
+_OWN_NAME = re.compile(r"\bbase_url\b")
 _DEFAULT_REGION = "cn"
 
 
@@ -31,13 +32,22 @@ def batch_address(
         environ: stands in for `os.environ`.
 
     Raises:
-        InvalidRequestError: `base_url` is no address.
+        InvalidRequestError: `batch_base_url` or `base_url` is no address.
     """
     environ = os.environ if environ is None else environ
     given = without_user(batch_base_url or environ.get("MIMO_BATCH_BASE_URL"))
     if isinstance(given, str) and given.strip():
         where = given.strip()
-        return _of_region(where.lower()) if _REGION.fullmatch(where.lower()) else where
+        if _REGION.fullmatch(where.lower()):
+            return _of_region(where.lower())
+        try:
+            Endpoint.resolve(api_key, where, environ=environ)
+        except InvalidRequestError as error:
+            if error.param == "base_url":  # there are two addresses: it says which one is wrong
+                error.param = "batch_base_url"
+                error.args = (_OWN_NAME.sub("batch_base_url", str(error)), *error.args[1:])
+            raise
+        return where
     realtime = base_url or environ.get("MIMO_BASE_URL")
     if realtime and not Endpoint.resolve(api_key, realtime, environ=environ).is_xiaomi:
         return realtime

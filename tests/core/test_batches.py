@@ -226,6 +226,15 @@ def test_where_batches_are_asked_for(
     assert BatchClient(KEY, **options)._settings.endpoint.base_url == url
 
 
+@pytest.mark.parametrize("where", ["b.test", "ftp://b.test", "http://b.test"])
+def test_an_address_that_will_not_do_is_named_as_the_one_for_batches(where: str) -> None:
+    """There are two addresses, and the key goes to neither unencrypted."""
+    with pytest.raises(InvalidRequestError) as caught:
+        BatchClient(KEY, batch_base_url=where)
+    assert caught.value.param == "batch_base_url"
+    assert "batch_base_url" in str(caught.value) or "unencrypted" in str(caught.value)
+
+
 @pytest.mark.parametrize("key", ["tp-secret0123456789abcdef", "ttp-secret0123456789abcdef"])
 def test_a_token_plans_key_is_refused_before_anything_is_sent(key: str) -> None:
     with pytest.raises(AuthenticationError, match="pay-as-you-go") as caught:
