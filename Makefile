@@ -244,7 +244,7 @@ docs: .venv-docs/installed
 # The site in headless Chromium, the shell commands of its pages, and the examples that need more than
 # the other tests have (FastAPI, MCP).
 docs-check: docs
-	MIMO_DOCS=1 .venv-docs/bin/python -m pytest -n 2 -q tests/test_readme.py tests/test_docs.py tests/test_docs_site.py tests/test_examples.py
+	MIMO_DOCS=1 .venv-docs/bin/python -m pytest -n 2 -q tests/test_readme.py tests/test_docs.py tests/test_docs_site.py tests/test_examples.py tests/test_docs_pictures.py
 
 .venv-docs/installed: requirements/docs.lock | $(VENV)/installed
 	$(PYTHON) -m venv --without-pip .venv-docs

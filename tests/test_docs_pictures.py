@@ -19,7 +19,7 @@ SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 needs_a_terminal = pytest.mark.skipif(os.name != "posix", reason="there is no pty")
 
 
-@pytest.mark.slow  # the real commands, three of llm and an example: some seconds
+@pytest.mark.skipif("MIMO_DOCS" not in os.environ, reason="`make docs-check` runs the commands")
 @needs_a_terminal
 @pytest.mark.parametrize("name", SCENES)
 def test_a_picture_is_what_a_run_shows_now(name: str) -> None:

@@ -215,7 +215,10 @@ def test_a_taken_port_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         port = str(taken.getsockname()[1])
         assert main(["--port", port]) == 1
     said = capsys.readouterr().err
-    assert said == f"mimo-fake: cannot listen on port {port}: Address already in use\n"
+    assert said == (
+        f"mimo-fake: cannot listen on port {port}: Address already in use. "
+        "Give another with --port; 0 takes a free one.\n"
+    )
 
 
 @pytest.mark.slow

@@ -52,7 +52,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
             return _emulate(options, stopped)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
-            complain(f"cannot listen on port {options.port}: {reason}")
+            complain(
+                f"cannot listen on port {options.port}: {reason}. Give another with --port; 0 "
+                "takes a free one."
+            )
             return 1
 
 
@@ -178,6 +181,7 @@ def _emulate(options: argparse.Namespace, stopped: threading.Event) -> int:
         if options.serves != "batches":
             say(f"chat completions  {mimo.base_url}")
             say(f"messages          {mimo.messages_base_url}")
+            say(f"for this library  export MIMO_BASE_URL=xiaomi+{mimo.base_url}")
         if options.serves != "realtime":
             say(f"files, batches    {mimo.base_url}")
         say(f"keys              {'any, or none' if options.key is None else 'as given'}")
