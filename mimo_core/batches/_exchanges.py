@@ -120,6 +120,11 @@ class DeleteCall(_Call[None]):
     def __init__(self, settings: ClientSettings, file_id: str) -> None:
         super().__init__(settings, "DELETE", f"/files/{quote(file_id, safe='')}")
 
+    @property
+    def was_repeated(self) -> bool:
+        """Whether it was sent more than once: the file may be gone because of the first time."""
+        return self._attempt > 0
+
     def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         if status != 204:
             self._payload(status, headers, body)

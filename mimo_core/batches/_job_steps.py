@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import BinaryIO, NamedTuple
 
 from mimo_core._http.exchange import ChatCall
@@ -49,8 +48,8 @@ _PATIENCE = 20  # polls in a row that find nobody, before a wait is given up
 
 _OPEN = (
     "Nobody can tell whether a batch of the file {file} was made, and the service does not delete "
-    "the file. So nothing is sent again: submit later, or cancel the job and let it retry what is "
-    "lost."
+    "the file. So nothing is sent again. Is it the key of the same account? Else submit later, or "
+    "cancel the job and let it retry what is lost."
 )
 
 
@@ -125,13 +124,7 @@ def _clearing_up(store: Store, settings: ClientSettings, part: Part) -> Steps[Pa
     part = yield from _looking(store, settings, part)
     if part.state == "created":
         return part
-    with suppress(NotFoundError):
-        try:
-            yield DeleteCall(settings, part.file_id or "")
-        except MiMoError as error:
-            if not (error.is_retryable or isinstance(error, NotFoundError)):
-                error.args = (f"{error} {_OPEN.format(file=part.file_id)}", *error.args[1:])
-            raise
+    yield from _deleting(store, settings, part)
     age = time.time() - (part.created_at or 0)
     if age < _LATE:  # also where the clock was set back
         yield Pause(min(_LATE, _LATE - age))
@@ -139,6 +132,25 @@ def _clearing_up(store: Store, settings: ClientSettings, part: Part) -> Steps[Pa
     if part.state == "created":
         return part
     return store.note(part, state="planned", file_id=None)
+
+
+def _deleting(store: Store, settings: ClientSettings, part: Part) -> Steps[None]:
+    """Delete the input file of a part. That it is gone says something only where it was there."""
+    asked = f"delete {part.file_id}"
+    is_first = store.counted(asked) == 1
+    call = DeleteCall(settings, part.file_id or "")
+    try:
+        yield call
+    except NotFoundError as error:
+        if not is_first or call.was_repeated or time.time() - (part.created_at or 0) > KEPT:
+            return
+        store.forget(asked)  # another account's key, or a server that deletes nothing
+        error.args = (f"{error} {_OPEN.format(file=part.file_id)}", *error.args[1:])
+        raise
+    except MiMoError as error:
+        if not error.is_retryable:
+            error.args = (f"{error} {_OPEN.format(file=part.file_id)}", *error.args[1:])
+        raise
 
 
 def refreshing(store: Store, settings: ClientSettings, max_bytes: int) -> Steps[None]:
@@ -205,7 +217,11 @@ def _fetching(
         def keep() -> None:
             known = store.keep_lines(part, _lines(call, (answers, errors)))
             state, said = _without_result(batch, part, known, gone)
-            if state == "lost" and known < part.lines and store.looked(part) < _LOOKS:
+            if (
+                state == "lost"
+                and known < part.lines
+                and store.counted(f"looks at {part.id}") < _LOOKS
+            ):
                 return  # stores are late: it counts as in work until it was looked at again
             store.no_more(part, state, said)
 

@@ -223,13 +223,17 @@ class Store(JobFile):
             )
             db.execute("UPDATE parts SET state = 'fetched' WHERE id = ?", (part.id,))
 
-    def looked(self, part: Part) -> int:
-        """Count the looks at a part of which results are missing. Returns how many there were."""
+    def counted(self, what: str) -> int:
+        """Count that something is done. Returns how often it was, this time included."""
         with self.transaction() as db:
-            name = f"looks at {part.id}"
-            db.execute("INSERT OR IGNORE INTO facts VALUES (?, 0)", (name,))
-            db.execute("UPDATE facts SET value = value + 1 WHERE name = ?", (name,))
-            return int(self.fact(name))
+            db.execute("INSERT OR IGNORE INTO facts VALUES (?, 0)", (what,))
+            db.execute("UPDATE facts SET value = value + 1 WHERE name = ?", (what,))
+            return int(self.fact(what))
+
+    def forget(self, what: str) -> None:
+        """It was not done, as it turned out."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM facts WHERE name = ?", (what,))
 
     def _keep(
         self, db: sqlite3.Connection, part: Part, custom_id: str, line: bytes, is_answer: bool

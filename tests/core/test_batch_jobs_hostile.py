@@ -187,6 +187,51 @@ def test_where_nobody_can_tell_cancelling_is_the_way_out(
         assert job.retry(lost=True) == 2
 
 
+def test_the_key_of_another_account_sends_nothing_again(
+    service: Changed, client: BatchClient, path: Path
+) -> None:
+    """It sees neither the batch nor the file: that says nothing about what was made."""
+    service.replace("POST /batches", times=1, status_code=504)
+    service.listed = False
+    with BatchJob(path, client) as job:
+        job.add(requests(2))
+        with pytest.raises(MiMoError):
+            job.submit()
+        service.replace("DELETE", status_code=404, content=b"")
+        service.asked.clear()
+        for _ in range(2):
+            with pytest.raises(NotFoundError, match="same account"):
+                job.submit()
+        assert "POST files" not in service.asked
+
+
+def test_a_deletion_that_was_not_answered_is_one(service: Changed, path: Path) -> None:
+    """The second time the file is not there, because of the first."""
+    http = httpx2.Client(transport=httpx2.MockTransport(service))
+
+    def refuse(asked: str) -> None:
+        if asked == "POST batches":
+            service.before = lambda asked: None
+            raise httpx2.ReadTimeout("slow")
+
+    def lost(asked: str) -> None:
+        if asked == "DELETE files":
+            service.after = lambda asked: None
+            raise httpx2.ReadError("reset")
+
+    service.before, service.after = refuse, lost
+    with (
+        BatchClient(KEY, http_client=http, max_retries=1) as client,
+        BatchJob(path, client) as job,
+    ):
+        job.add(requests(2))
+        with pytest.raises(MiMoError):
+            job.submit()
+        job.submit()
+        assert job.wait(poll=0).answered == 2
+    assert service.asked.count("DELETE files") == 2
+
+
 # Results
 
 
