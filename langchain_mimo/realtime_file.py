@@ -12,6 +12,7 @@ from typing import Any
 from langchain_mimo.errors import MiMoInvalidRequestError
 from langchain_mimo.rate_limits import Sent
 from mimo_core.batches import JobStatus
+from mimo_core.files import open_regular
 
 _APPLICATION = 0x4D694D52  # "MiMR", by which it is told from a job of batches
 _VERSION = 1
@@ -39,10 +40,13 @@ class RealtimeFile:
         self.path = os.fspath(path)
         self._mutex = threading.RLock()
         with self._said():
+            # As a job of batches: SQLite keeps ":memory:" nowhere, and the lock has one name.
+            self._real = os.path.realpath(self.path)
             with suppress(FileExistsError):  # answers stand in it: for its owner's eyes
-                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+                os.close(os.open(self._real, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            open_regular(self._real).close()  # to open a pipe would wait for its writer
             self._db = sqlite3.connect(
-                self.path, timeout=60, isolation_level=None, check_same_thread=False
+                self._real, timeout=60, isolation_level=None, check_same_thread=False
             )
             try:
                 self._prepare()
@@ -92,10 +96,11 @@ class RealtimeFile:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk ends it by itself
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -104,17 +109,24 @@ class RealtimeFile:
         Raises:
             MiMoInvalidRequestError: another one does.
         """
-        with closing(sqlite3.connect(f"{self.path}.lock", timeout=0, isolation_level=None)) as lock:
-            try:
-                lock.execute("BEGIN EXCLUSIVE")  # the system lets go of it with the process
-            except sqlite3.OperationalError as error:
-                raise MiMoInvalidRequestError(
-                    f"Another program works on {self.path} at this moment. Try again when it is "
-                    "done.",
-                    param="path",
-                    code="job_in_use",
-                ) from error
+        with self._said():
+            lock = sqlite3.connect(f"{self._real}.lock", timeout=0, isolation_level=None)
+        with closing(lock):
+            with self._said():
+                self._lock(lock)
             yield
+
+    def _lock(self, lock: sqlite3.Connection) -> None:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")  # the system lets go of it with the process
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            raise MiMoInvalidRequestError(
+                f"Another program works on {self.path} at this moment. Try again when it is done.",
+                param="path",
+                code="job_in_use",
+            ) from error
 
     def _read(self, sql: str, *values: Any) -> list[Any]:
         with self._mutex, self._said():

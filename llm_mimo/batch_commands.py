@@ -21,7 +21,7 @@ _EPILOG = """\b
 Exit codes:
 0    done
 1    prompts failed, or the command did; stderr says which
-130  stopped by Ctrl-C; a job that was sent goes on"""
+130  stopped by Ctrl-C while it sent or waited; a job that was sent goes on"""
 
 _job_argument = click.argument("job", required=False, type=click.Path())
 _yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask before spending.")

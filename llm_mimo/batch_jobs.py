@@ -29,6 +29,8 @@ def default_path(prompts: str) -> str:
         prompts: the path of the prompts.
     """
     path = Path("prompts" if prompts == "-" else prompts)
+    if not path.name:  # "." or "/"
+        raise InputError(f"{prompts} is a folder: name a file of prompts.")
     return str(path.with_name(path.stem + ENDING))
 
 

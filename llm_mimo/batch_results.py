@@ -202,6 +202,7 @@ def llm_log(*, wanted: bool) -> Iterator[Callable[[llm.Response], None] | None]:
         ModelError: the log cannot be written.
     """
     from llm.cli import logs_db_path, logs_on
+    from sqlite_utils.db import AlterError
 
     if not wanted or not logs_on():
         yield None
@@ -213,7 +214,7 @@ def llm_log(*, wanted: bool) -> Iterator[Callable[[llm.Response], None] | None]:
             log = _Log(db, LogStore(db))
             yield log.add
             log.write()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, AlterError) as error:  # a log that was half made when llm was killed
         raise ModelError(
             f"llm's log {path} cannot be written: {error}. Try again, or add --no-log."
         ) from error
