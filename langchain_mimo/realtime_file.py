@@ -155,7 +155,7 @@ class RealtimeFile:
                 number = next((n for n, (old, new) in pairs if old != new), common) + 1
                 raise MiMoInvalidRequestError(
                     f"{self.path} was made of other requests: number {number} differs. Give "
-                    "another path, or the requests of then.",
+                    "another path, or the same requests as before.",
                     param="inputs",
                 )
 

@@ -42,8 +42,9 @@ def cost_table(report: str) -> str:
     known = {work for work, _ in reached}
     missed = sum(not row.met for row in rows)
     intro = (
-        f"The client's CPU time by that of other clients in the same run ({measured[1]}; "
-        f"{missed} of its {len(rows)} targets were missed: [all rows](benchmarks/README.md)):"
+        "The client's CPU time by that of other clients in the same run; less is better "
+        f"({measured[1]}; of {len(rows)} targets that this project sets itself {missed} were "
+        "missed: [all rows and why](benchmarks/README.md)):"
     )
     lines = [
         *textwrap.wrap(intro, 110, break_long_words=False, break_on_hyphens=False),

@@ -82,12 +82,22 @@ class JobFile:
                 "the version that made it.",
                 param="path",
             )
-        if self.fact("address") != address:
+        if self.fact("address") != address and not self._move(address):
             raise InvalidRequestError(
                 f"{self.path} belongs to {self.fact('address')}, not to {address}. Set "
                 "batch_base_url to the former, or give another path.",
                 param="batch_base_url",
             )
+
+    def _move(self, address: str) -> bool:
+        """Whether the job belongs to another address now: as long as no batch was asked for."""
+        with self.transaction() as db:
+            asked = "SELECT 1 FROM parts WHERE state NOT IN ('planned', 'uploaded')"
+            if db.execute(asked).fetchone():
+                return False
+            db.execute("UPDATE parts SET state = 'planned', file_id = NULL")
+            db.execute("UPDATE facts SET value = ? WHERE name = 'address'", (address,))
+        return True
 
     def _make(self, address: str) -> None:
         for table in _TABLES:

@@ -186,10 +186,11 @@ _WITH_LOST = (
 def _looking_at(store: Store, settings: ClientSettings, part: Part, max_bytes: int) -> Steps[None]:
     try:
         batch: Batch = yield get_call(settings, part.batch_id or "")
-    except NotFoundError:
+    except NotFoundError as error:
         if part.state == "fetched":
             return
         if part.created_at is None or time.time() - part.created_at < KEPT:
+            error.args = (f"{error} {_NOT_KNOWN.format(batch=part.batch_id)}", *error.args[1:])
             raise
         store.no_more(part, "lost", _FORGOTTEN.format(batch=part.batch_id))
         return
@@ -359,6 +360,14 @@ def cancelling(store: Store, settings: ClientSettings) -> Steps[None]:
         raise trouble
 
 
+_NOT_KNOWN = (
+    "The job has batch {batch} there: use the key of the account that made it. Or cancel the job, "
+    "which gives the batch up; its requests are lost then, and can be sent again as such."
+)
+_GIVEN_UP = (
+    "The service did not know batch {batch} when the job was cancelled: it was made with another "
+    "account's key, or is not there any more. It may have been answered and paid for."
+)
 _UNKNOWN = (
     "Nobody can tell whether a batch of the file {file} was made ({why}). It may have been "
     "answered and paid for."
@@ -371,7 +380,11 @@ def _stopping(store: Store, settings: ClientSettings, part: Part) -> Steps[None]
     except MiMoError as error:
         if error.is_retryable:
             raise
-        seen: Batch = yield get_call(settings, part.batch_id or "")
+        try:
+            seen: Batch = yield get_call(settings, part.batch_id or "")
+        except NotFoundError:
+            store.give_up(part, _GIVEN_UP.format(batch=part.batch_id))
+            return
         if not seen.has_ended and seen.status != "cancelling":
             raise
         batch = seen  # it was refused because there is nothing to stop

@@ -59,14 +59,14 @@ class Store(JobFile):
             if next(known, None) != digest:
                 raise InvalidRequestError(
                     f"{self.path} was made of other requests: number {position + 1} differs. Give "
-                    "another path, or the requests of then.",
+                    "another path, or the same requests as before.",
                     param="requests",
                 )
             count += 1
         if count != self.count():
             raise InvalidRequestError(
                 f"{self.path} was made of {self.count():,} requests, and these are {count:,}. "
-                "Give another path, or the requests of then.",
+                "Give another path, or the same requests as before.",
                 param="requests",
             )
 
@@ -219,7 +219,9 @@ class Store(JobFile):
         """Commit that nobody can tell what became of a part that was sent."""
         with self.transaction() as db:
             db.execute(
-                "UPDATE requests SET state = 'lost', said = ? WHERE part = ?", (said, part.id)
+                "UPDATE requests SET state = 'lost', said = ?"
+                " WHERE part = ? AND state IN ('waiting', 'sent')",
+                (said, part.id),
             )
             db.execute("UPDATE parts SET state = 'fetched' WHERE id = ?", (part.id,))
 

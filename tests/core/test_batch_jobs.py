@@ -343,13 +343,38 @@ def test_a_file_of_something_else_is_not_touched(client: BatchClient, path: Path
         BatchJob(other, client)
 
 
-def test_a_job_belongs_to_its_address(client: BatchClient, path: Path) -> None:
-    BatchJob(path, client).close()
+def test_until_a_batch_is_asked_for_a_job_can_go_elsewhere(
+    service: Service, client: BatchClient, path: Path
+) -> None:
+    """A wrong region is found out by the first request, which must not be the end of the file."""
+    with BatchClient(KEY, batch_base_url="ams") as other, BatchJob(path, other) as job:
+        job.add(requests(1))
+    with BatchJob(path, client) as job:
+        job.add(requests(1))
+        job.submit()
     with (
         BatchClient(KEY, batch_base_url="ams") as other,
         pytest.raises(InvalidRequestError, match="belongs to https://batch-api-cn"),
     ):
         BatchJob(path, other)
+
+
+def test_a_batch_that_nobody_knows_is_given_up_by_cancelling(
+    service: Service, client: BatchClient, path: Path
+) -> None:
+    with BatchJob(path, client) as job:
+        job.add(requests(2))
+        job.submit()
+        service.batches.clear()
+        with pytest.raises(NotFoundError, match="use the key of the account that made it"):
+            job.refresh()
+        assert job.cancel().lost == 2
+        (result, _) = job.results()
+        assert "another account's key" in str(result.error)
+        assert job.retry() == 0
+        assert job.retry(lost=True) == 2
+        job.submit()
+        assert job.wait(poll=0).answered == 2
 
 
 def test_two_programs_do_not_work_on_one_job(client: BatchClient, path: Path) -> None:

@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage, trim_m
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import ConfigurableField
 from langchain_core.tools import tool
+from pydantic import SecretStr
 
 from langchain_mimo import ChatMiMo, MiMoInvalidRequestError
 from mimo_core.models import MODELS
@@ -438,7 +439,7 @@ def test_a_key_that_is_set_later_is_the_one_that_is_sent(mimo: FakeMiMo) -> None
     """A service that sets a tenant's key must not ask with another tenant's."""
     model = ChatMiMo(api_key="sk-tenant-0123456789", base_url=mimo.base_url, max_retries=0)
     model.invoke("Hi")
-    model.api_key = "sk-tenant-another01"
+    model.api_key = SecretStr("sk-tenant-another01")
     model.invoke("Hi")
     sent = [request.headers["authorization"] for request in mimo.requests]
     assert sent == ["Bearer sk-tenant-0123456789", "Bearer sk-tenant-another01"]

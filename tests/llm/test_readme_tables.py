@@ -84,7 +84,9 @@ def test_the_costs_are_from_the_lowest_to_the_highest_run_of_the_report() -> Non
         ]
     )
     table = cost_table(report)
-    assert f"(2030-01-02; {len(work)} of its {len(work) + 1} targets" in table.replace("\n", " ")
+    told = table.replace("\n", " ")
+    assert f"2030-01-02; of {len(work) + 1} targets" in told
+    assert f"sets itself {len(work)} were missed" in told
     assert f"| {said[0]} | 0.2 | 0.5 |\n" in table
     assert f"| {said[1]} | 0.2 | – |\n" in table
     with pytest.raises(KeyError, match=work[0]):
