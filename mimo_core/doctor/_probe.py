@@ -106,6 +106,7 @@ class Probe:
         may_lack: whether a refusal means that the server does not have the thing.
         searches: how many web searches it pays for.
         reads_refusals: whether `read` is asked about a refusal too, because its words matter.
+        other_reason: a word by which a refusal says that it has nothing to do with these facts.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Probe:
     may_lack: bool = False
     searches: int = 0
     reads_refusals: bool = False
+    other_reason: str = ""
 
     def body(self, asked: Asked) -> dict[str, Any]:
         """The request to send."""
@@ -171,6 +173,8 @@ def failure(answered: Answered, probe: Probe) -> Seen | None:
     if isinstance(error, InvalidRequestError) and error.status is None:
         raise NotKnown(f"not sent: {error}")
     if isinstance(error, InvalidRequestError):
+        if probe.other_reason and probe.other_reason in note:
+            raise NotKnown(f"refused for another reason ({note})")
         return None if probe.reads_refusals else Seen("refused", note, there=not probe.may_lack)
     if isinstance(error, InvalidResponseError | StreamInterruptedError):
         return Seen("not a whole answer", note)

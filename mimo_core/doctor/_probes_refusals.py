@@ -116,6 +116,7 @@ REFUSAL_PROBES = (
         _history(None, "3 degrees, snow", reasoning_content=""),
         _accepted("history.null_content"),
         "raw",
+        other_reason="reasoning_content",
     ),
     Probe(
         "image of a tool",
@@ -123,5 +124,6 @@ REFUSAL_PROBES = (
         _history(" ", [{"type": "image_url", "image_url": {"url": _DOT}}], reasoning_content=""),
         _accepted("history.tool_image"),
         "raw",
+        other_reason="reasoning_content",
     ),
 )

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from mimo_core.doctor._probe import Answered, NotKnown, failure
+from mimo_core.doctor._probes_refusals import REFUSAL_PROBES
+from mimo_core.errors import ErrorResponse, InvalidRequestError
 from mimo_core.testing import Fault, ReceivedRequest, Reply
 from tests.conftest import KEY
 
@@ -169,6 +172,21 @@ def test_histories_that_are_not_refused() -> None:
     lines = lines_of(require_reasoning=False)
     said = "accepted; observed: refused"
     assert lines == {"history.reasoning": _line("differs", "history.reasoning", said)}
+
+
+@pytest.mark.parametrize("name", ["history with null", "image of a tool"])
+def test_a_history_that_is_refused_for_another_reason(name: str) -> None:
+    """A service that takes no empty reasoning says nothing of null contents and of images."""
+    (probe,) = (probe for probe in REFUSAL_PROBES if probe.name == name)
+    said = '{"error": {"code": "400", "message": "Param Incorrect", "param": "%s"}}'
+
+    def answered(param: str) -> Answered:
+        response = ErrorResponse(400, text=said % param)
+        return Answered(error=InvalidRequestError("no", status=400, response=response))
+
+    assert failure(answered("`text` is not set"), probe) is not None
+    with pytest.raises(NotKnown, match="refused for another reason"):
+        failure(answered("The reasoning_content must be passed back"), probe)
 
 
 def test_a_key_without_web_search_is_no_difference() -> None:
