@@ -77,7 +77,7 @@ def batch() -> None:
 @click.option(
     "--format",
     type=click.Choice(["txt", "jsonl", "csv"]),
-    help="Of PROMPTS. Default: what its ending says, else txt.",
+    help="Of PROMPTS. Default: what its ending says; without one, txt.",
 )
 @click.option(
     "--job", type=click.Path(), help="The job's file. Default: beside PROMPTS, NAME.job.db."
@@ -115,9 +115,9 @@ def submit(
     from llm_mimo.batch_jobs import default_path
     from llm_mimo.batch_lines import format_of, prompt_lines
     from llm_mimo.batch_prompts import requests_of, schema_of, settings_of
-    from llm_mimo.errors import llm_errors
+    from llm_mimo.errors import BATCHES, llm_errors
 
-    with llm_errors():
+    with llm_errors(BATCHES):
         settings = settings_of(
             model_id, system, templates, params, schema_of(schema, schema_multi), options
         )
@@ -137,13 +137,14 @@ def _rehearse(requests: Any, meta: dict[str, Any], key: str | None, where: str |
     from tempfile import TemporaryDirectory
 
     from llm_mimo.batch_estimate import Tally
-    from llm_mimo.batch_jobs import opened
+    from llm_mimo.batch_jobs import first_line, opened
     from llm_mimo.errors import echo
 
     tally = Tally()
     with TemporaryDirectory() as folder, opened(f"{folder}/dry-run.job.db", key, where) as job:
         job.add(tally.passing(requests), meta=meta)
         echo(f"This would send {tally.text(job.address)}.")
+        echo(first_line(tally.first))
 
 
 def _send(
@@ -167,7 +168,8 @@ def _send(
         try:
             job.add(tally.passing(requests), meta=meta)
             waiting = job.status().waiting
-            if waiting and not agreed(tally.text(job.address, waiting), yes=yes):
+            what = tally.text(job.address, waiting)
+            if waiting and not agreed(what, yes=yes, first=tally.first):
                 raise click.Abort
         except BaseException:
             is_unused = is_new and not job.status().batches
@@ -185,10 +187,10 @@ def _send(
 @_where_options
 def status(job: str | None, base_url: str | None, key: str | None) -> None:
     """Ask the service once how JOB is, and fetch what has ended."""
-    from llm_mimo.batch_jobs import existing_path, opened, status_lines
-    from llm_mimo.errors import echo, llm_errors
+    from llm_mimo.batch_jobs import existing_path, reopened, status_lines
+    from llm_mimo.errors import BATCHES, echo, llm_errors
 
-    with llm_errors(), opened(existing_path(job), key, base_url) as found:
+    with llm_errors(BATCHES), reopened(existing_path(job), key, base_url) as found:
         found.refresh()
         for line in status_lines(found):
             echo(line)
@@ -199,7 +201,7 @@ def status(job: str | None, base_url: str | None, key: str | None) -> None:
 @click.option("format", "--csv", flag_value="csv", help="As CSV.")
 @click.option("format", "--jsonl", flag_value="jsonl", help="As JSON, a line each.")
 @click.option(
-    "-o", "--output", type=click.Path(), help="File to write; its ending says the format."
+    "-o", "--output", type=click.Path(), help="File to write: .csv, .jsonl, .ndjson or .txt."
 )
 @click.option("--wait", is_flag=True, help="Wait until all are answered.")
 @click.option("--partial", is_flag=True, help="What is there of a job that has not ended.")
@@ -218,18 +220,20 @@ def results(
     key: str | None,
 ) -> None:
     """Print the answers of JOB in the order of the prompts, and log each once in llm's log."""
-    from llm_mimo.batch_jobs import existing_path, opened
+    from llm_mimo.batch_jobs import existing_path, reopened
     from llm_mimo.batch_results import Answers, check_output, export, export_format, llm_log
-    from llm_mimo.errors import llm_errors
+    from llm_mimo.errors import BATCHES, llm_errors
 
-    with llm_errors(), opened(existing_path(job), key, base_url) as found:
+    with llm_errors(BATCHES):
+        written = export_format(format, output)  # before a day of waiting
+    with llm_errors(BATCHES), reopened(existing_path(job), key, base_url) as found:
+        check_output(output, found.path)
         _follow(found, poll, wait=wait)
         if not partial:
             _require_end(found)
-        check_output(output, found.path)
         with llm_log(wanted=not no_log) as log:
             answers = Answers(found, log)
-            export(answers.read(partial=partial), export_format(format, output), output)
+            export(answers.read(partial=partial), written, output)
         _exit_with_failures(found, answers)
 
 
@@ -298,10 +302,10 @@ def _exit_with_failures(job: BatchJob, answers: Any) -> None:
 @_where_options
 def cancel(job: str | None, base_url: str | None, key: str | None) -> None:
     """Stop JOB. What is answered by then is paid for, and `results --wait` fetches it."""
-    from llm_mimo.batch_jobs import existing_path, opened, status_lines
-    from llm_mimo.errors import echo, llm_errors
+    from llm_mimo.batch_jobs import existing_path, reopened, status_lines
+    from llm_mimo.errors import BATCHES, echo, llm_errors
 
-    with llm_errors(), opened(existing_path(job), key, base_url) as found:
+    with llm_errors(BATCHES), reopened(existing_path(job), key, base_url) as found:
         found.cancel()
         for line in status_lines(found):
             echo(line)
@@ -316,10 +320,10 @@ def cancel(job: str | None, base_url: str | None, key: str | None) -> None:
 @_where_options
 def retry(job: str | None, lost: bool, yes: bool, base_url: str | None, key: str | None) -> None:
     """Send again what failed, expired, was cancelled, or does not fit the schema."""
-    from llm_mimo.batch_jobs import agreed, existing_path, opened, said_when_stopped
-    from llm_mimo.errors import echo, llm_errors
+    from llm_mimo.batch_jobs import agreed, existing_path, reopened, said_when_stopped
+    from llm_mimo.errors import BATCHES, echo, llm_errors
 
-    with llm_errors(), opened(existing_path(job), key, base_url) as found:
+    with llm_errors(BATCHES), reopened(existing_path(job), key, base_url) as found:
         tally, unfit = _to_retry(found, lost=lost)
         waiting = found.status().waiting
         if not tally.requests and not waiting:
@@ -352,20 +356,19 @@ def _to_retry(job: BatchJob, *, lost: bool) -> tuple[Any, list[int]]:
 
 
 @batch.command(name="list")
-@_where_options
-def list_(base_url: str | None, key: str | None) -> None:
-    """List the jobs in this folder, without asking the service."""
-    from llm_mimo.batch_jobs import jobs_here, opened, summary
-    from llm_mimo.errors import echo, for_the_shell, llm_errors, shown
+def list_() -> None:
+    """List the jobs in this folder, of any address, without asking the service."""
+    from llm_mimo.batch_jobs import jobs_here, only_read, summary
+    from llm_mimo.errors import BATCHES, echo, for_the_shell, llm_errors, shown
     from mimo_core.errors import MiMoError
 
-    with llm_errors():
+    with llm_errors(BATCHES):
         paths = jobs_here()
         for path in paths:
             try:
-                with opened(str(path), key, base_url) as job:
+                with only_read(str(path)) as job:
                     echo(f"{path}: {summary(job.status(), job.meta.get('model'))}")
             except MiMoError as error:
-                echo(f"{path}: {shown(for_the_shell(str(error)))}")
+                echo(f"{path}: {shown(for_the_shell(str(error), BATCHES))}")
         if not paths:
             click.echo("There is no *.job.db in this folder.", err=True)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import datetime
 import os
 import shlex
+import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import click
 import llm
 
-from llm_mimo.batch_estimate import plural
+from llm_mimo.batch_estimate import plural, shortened
+from llm_mimo.clients import server_is_xiaomi
 from llm_mimo.errors import InputError, shown
 from mimo_core.batches import BatchClient, BatchJob, JobStatus
 from mimo_core.credentials import sealed_key, without_user
+from mimo_core.gateways import Endpoint
 
 ENDING = ".job.db"
 STOPPED = 130
@@ -82,6 +85,61 @@ def opened(path: str, key: str | None, where: str | None) -> Iterator[BatchJob]:
         yield job
 
 
+@contextmanager
+def reopened(path: str, key: str | None, where: str | None) -> Iterator[BatchJob]:
+    """A job that exists, at the address that it was made for.
+
+    A file that somebody else made must not send the key to their host: its address counts where
+    that is another region of Xiaomi's and the user's own server is Xiaomi's too.
+
+    Args:
+        path: of the file.
+        key: as for `opened`.
+        where: as for `opened`; it wins, and so does `MIMO_BATCH_BASE_URL`.
+
+    Raises:
+        MiMoError: the job is another address's, which the line names; or as for `opened`.
+    """
+    if not (where or os.environ.get("MIMO_BATCH_BASE_URL")) and server_is_xiaomi():
+        address = _address_in(path)
+        if address and Endpoint.resolve(base_url=address, environ={}).is_xiaomi:
+            where = address
+    with opened(path, key, where) as job:
+        yield job
+
+
+@contextmanager
+def only_read(path: str) -> Iterator[BatchJob]:
+    """A job of any address, to be looked at: no key is used, and nothing can be sent.
+
+    Args:
+        path: of the file, which exists.
+
+    Raises:
+        MiMoError: the file cannot be used.
+    """
+    address = _address_in(path) or "http://127.0.0.1/v1"  # else the job says what is wrong with it
+    with (
+        # The header stands in for a key, which would be looked for in the environment.
+        BatchClient(
+            "", batch_base_url=address, default_headers={"authorization": "none"}
+        ) as client,
+        BatchJob(path, client) as job,
+    ):
+        yield job
+
+
+def _address_in(path: str) -> str | None:
+    """The address that a job's file names; None where it is no job, which opening it says."""
+    uri = f"{Path(path).absolute().as_uri()}?mode=ro"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as db:
+            row = db.execute("SELECT value FROM facts WHERE name = 'address'").fetchone()
+    except sqlite3.Error:
+        return None
+    return row and str(row[0])
+
+
 def forget(path: str) -> None:
     """Remove the file of a job of which nothing was sent.
 
@@ -117,12 +175,13 @@ def come_back(path: str) -> str:
     return f"The job goes on at the service. Come back with: {command}"
 
 
-def agreed(what: str, *, yes: bool) -> bool:
+def agreed(what: str, *, yes: bool, first: str = "") -> bool:
     """Whether the user wants to spend this.
 
     Args:
         what: is sent, and what it costs.
         yes: they have said so already.
+        first: the prompt of the first request, to be seen before it is paid for.
 
     Returns:
         Their answer.
@@ -130,13 +189,23 @@ def agreed(what: str, *, yes: bool) -> bool:
     Raises:
         ModelError: nobody is there to be asked.
     """
-    sentence = f"This sends {what}."
+    is_there = yes or _somebody_is_there()
+    if first:
+        click.echo(first_line(first), err=True)
     if yes:
-        click.echo(sentence, err=True)
-        return True
-    if not _somebody_is_there():
+        click.echo(f"This sends {what}.", err=True)
+    if not is_there:
         raise InputError(f"Nothing was sent: {what}. Add --yes to send it.")
-    return click.confirm(f"{sentence} Go on?", err=True)
+    return yes or click.confirm(f"This sends {what}. Go on?", err=True)
+
+
+def first_line(prompt: str) -> str:
+    """The line that shows what the first prompt is.
+
+    Args:
+        prompt: its whole text.
+    """
+    return f"The first prompt: {shortened(prompt)}"
 
 
 def _somebody_is_there() -> bool:

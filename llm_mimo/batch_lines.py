@@ -11,10 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple, cast
 
-from llm_mimo.errors import InputError, file_error
+from llm_mimo.errors import InputError, file_error, sentence
 
 Format = Literal["txt", "jsonl", "csv"]
-_BY_ENDING: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+_BY_ENDING: dict[str, Format] = {
+    "": "txt",
+    ".txt": "txt",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+}
 _LONGEST_FIELD = 128 * 10**6  # of a CSV file: what a whole batch file may have
 
 
@@ -26,6 +32,8 @@ class PromptLine(NamedTuple):
     prompt: str | None
     variables: dict[str, str]
     """Of the line, for a template."""
+    fields: tuple[str, ...] = ()
+    """The names of all that the line has, `prompt` included; none where it is a mere text."""
 
 
 def format_of(path: str, given: str | None = None) -> Format:
@@ -36,9 +44,18 @@ def format_of(path: str, given: str | None = None) -> Format:
         given: what the user says it is: one of `Format`.
 
     Returns:
-        `given`, else what the ending says, else `txt`.
+        `given`, else what the ending says; a file without an ending is `txt`.
+
+    Raises:
+        ModelError: the ending is none of those that are known.
     """
-    return cast("Format", given) or _BY_ENDING.get(Path(path).suffix.lower(), "txt")
+    ending = Path(path).suffix.lower()
+    if given is None and ending not in _BY_ENDING:
+        raise InputError(
+            f"{path}: prompts are read from .txt (one a line), .jsonl, .ndjson and .csv. Say what "
+            "this file is with --format txt, jsonl or csv, or convert it."
+        )
+    return cast("Format", given) or _BY_ENDING[ending]
 
 
 def prompt_lines(path: str, format: Format) -> Iterator[PromptLine]:
@@ -94,15 +111,17 @@ def _of_json(file: IO[str], name: str) -> Iterator[PromptLine]:
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{where} is not JSON: {error}.") from error
+            raise InputError(f"{where} is not JSON: {sentence(error)}") from error
         if isinstance(value, str):
             value = {"prompt": value}
         if not isinstance(value, dict):
             raise InputError(f'{where} must be a text or an object, e.g. {{"prompt": "Hi"}}.')
+        fields = tuple(value)
         prompt = value.pop("prompt", None)
         if not isinstance(prompt, str | None):
             raise InputError(f"{where}: prompt must be a text.")
-        yield PromptLine(where, prompt or None, {key: _text(one) for key, one in value.items()})
+        variables = {key: _text(one) for key, one in value.items()}
+        yield PromptLine(where, _unless_blank(prompt), variables, fields)
 
 
 def _of_csv(file: IO[str], name: str) -> Iterator[PromptLine]:
@@ -117,9 +136,13 @@ def _of_csv(file: IO[str], name: str) -> Iterator[PromptLine]:
             if None in row or None in row.values():
                 raise InputError(f"{where} has not as many fields as the first line has names.")
             prompt = row.pop("prompt", None)
-            yield PromptLine(where, prompt or None, row)
+            yield PromptLine(where, _unless_blank(prompt), row, tuple(names))
     except csv.Error as error:
-        raise InputError(f"{name}, line {rows.line_num} is not CSV: {error}.") from error
+        raise InputError(f"{name}, line {rows.line_num} is not CSV: {sentence(error)}") from error
+
+
+def _unless_blank(prompt: str | None) -> str | None:
+    return prompt if prompt and prompt.strip() else None
 
 
 def _text(value: Any) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import click
 
-from llm_mimo.errors import for_the_shell, shown
+from llm_mimo.errors import BATCHES, for_the_shell, shown
 from mimo_core.batches import ENDED, JobStatus
 
 _HEARTBEAT = 600.0  # seconds after which a line says that nothing has changed
@@ -48,7 +48,7 @@ class _JobLines:
         """Say where the job stands, if that is news, or after ten minutes."""
         line = f"{done_of(status):,} of {status.total:,} done"
         if status.problem is not None:
-            why = shown(for_the_shell(str(status.problem)))
+            why = shown(for_the_shell(str(status.problem), BATCHES))
             line += f"; the last look at the service failed and is repeated: {why}"
         if line == self._said and time.monotonic() - self._at < _HEARTBEAT:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from string import Template as Text
 from typing import Any, cast
 
 import llm
@@ -12,7 +13,7 @@ from llm.templates import Template
 
 from llm_mimo.batch_lines import PromptLine
 from llm_mimo.chat_models import ChatModel
-from llm_mimo.errors import InputError
+from llm_mimo.errors import InputError, sentence, shown
 from llm_mimo.notes import note
 from mimo_core.types import ChatRequest
 
@@ -76,8 +77,18 @@ def settings_of(
         schema = template.schema_object or schema
         given = {**(template.options or {}), **given}
         model_id = model_id or template.model
-    model = chat_model(model_id or llm.get_default_model())
+    model = chat_model(model_id) if model_id else _default_model()
     return Settings(model, system, templates, dict(params), schema, _options(model, given))
+
+
+def _default_model() -> ChatModel:
+    model_id = llm.get_default_model()
+    try:
+        return chat_model(model_id)
+    except InputError as error:
+        raise InputError(
+            f"{model_id}, llm's default model, is no chat model of MiMo's. Add -m mimo-flash."
+        ) from error
 
 
 def chat_model(model_id: str) -> ChatModel:
@@ -96,7 +107,7 @@ def _template(name: str) -> Template:
     try:
         template = load_template(name)
     except LoadTemplateError as error:
-        raise InputError(f"{error}. `llm templates` lists them.") from error
+        raise InputError(f"{sentence(error)} `llm templates` lists them.") from error
     if unusable := [one for one in _NOT_IN_BATCHES if getattr(template, one, None)]:
         raise InputError(
             f"The template {name} has {', '.join(unusable)}, which batches do not take. Leave it "
@@ -112,7 +123,7 @@ def _options(model: ChatModel, given: Mapping[str, Any]) -> llm.Options:
     try:
         options = model.Options(**{**get_model_options(model.model_id), **given})
     except ValidationError as error:
-        raise InputError(f"-o {render_errors(error.errors())}.") from error
+        raise InputError(f"-o {sentence(render_errors(error.errors()))}") from error
     for name in ("timeout", "deadline"):
         if getattr(options, name, None) is not None:
             note(f"{name} has no effect on batches: each takes up to 24 hours.")
@@ -157,15 +168,54 @@ def requests_of(
         ModelError: a line's prompt cannot be made or sent.
     """
     for line in lines:
+        if line.prompt is None and not _fills_a_template(line, settings):
+            raise InputError(_without_prompt(line, settings))
         prompt, system = map(_whole, _evaluated(line, settings))
-        if not prompt and not system:
-            raise InputError(
-                f"{line.where} has no prompt: give it a field named prompt, or use a template (-t)."
-            )
         kept = {"prompt": prompt or ""} | ({"system": system} if system else {})
         note = json.dumps(kept, ensure_ascii=False)
         made = prompt_of(note, settings.model, settings.schema, settings.options)
         yield cast("ChatRequest", settings.model.attempts(made).request), note
+
+
+def _fills_a_template(line: PromptLine, settings: Settings) -> bool:
+    """Whether a template's prompt says anything of this line, which has no prompt of its own.
+
+    A system prompt alone asks nothing, and a prompt without the line asks the same again and again.
+    """
+    filled = {name for name, value in line.variables.items() if value.strip()}
+    return any(filled & _names_in(template) for template in settings.templates)
+
+
+def _names_in(template: Template) -> set[str]:
+    try:
+        return set(Text(template.prompt or "").get_identifiers())
+    except ValueError as error:
+        raise _unusable(template, error) from error
+
+
+def _unusable(template: Template, error: ValueError) -> InputError:
+    return InputError(f"The template {template.name} cannot be used: {sentence(error)}")
+
+
+def _without_prompt(line: PromptLine, settings: Settings) -> str:
+    """Why a line cannot be sent, and what to do."""
+    found = ", ".join(shown(name) for name in line.fields) or "none"
+    if "prompt" in line.fields:
+        why = "its prompt is empty. Give it one, or leave the line out"
+    elif len(line.fields) == 1 and (mark := next((c for c in ";\t|" if c in line.fields[0]), None)):
+        name = "tabs" if mark == "\t" else mark
+        why = f"its columns are separated by {name}. Separate them by commas: {found}"
+    elif also := next((one for one in line.fields if one.strip().lower() == "prompt"), None):
+        why = f"the name {also!r} is not read. Write it as prompt"
+    elif {"custom_id", "body"} <= set(line.fields):
+        why = f"it is a request for an API ({found}). Give the texts of the prompts instead"
+    else:
+        why = (
+            f"no field or column is named prompt; there are: {found}. Rename one of them, or use a "
+            "template (-t) whose prompt has one of them, as $name"
+        )
+    with_template = ", and no template's prompt has anything of it" if settings.templates else ""
+    return f"{line.where} has no prompt{with_template}: {why}."
 
 
 def _whole(text: str | None) -> str | None:
@@ -181,13 +231,17 @@ def _evaluated(line: PromptLine, settings: Settings) -> tuple[str | None, str | 
     prompt, system = line.prompt, settings.system
     for template in settings.templates:
         takes_input = "input" in template.vars()
+        if not prompt and takes_input and "input" in _names_in(template):
+            raise InputError(_without_prompt(line, settings))
         variables = {**settings.params, **line.variables}
         try:
             text, of_template = template.evaluate((prompt or "") if takes_input else "", variables)
         except Template.MissingVariables as error:
-            raise InputError(f"{line.where}, template {template.name}: {error}.") from error
+            raise InputError(
+                f"{line.where}, template {template.name}: {sentence(error)}"
+            ) from error
         except ValueError as error:  # a lone $ in it
-            raise InputError(f"The template {template.name} cannot be used: {error}.") from error
+            raise _unusable(template, error) from error
         system = system or of_template
         if text:
             prompt = f"{text}\n{prompt}" if prompt and not takes_input else text

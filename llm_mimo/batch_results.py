@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple, cast
 
 import llm
@@ -18,9 +19,10 @@ from llm.logs import LogStore
 from llm.parts import StreamEvent
 
 from llm_mimo.answers import Turn
+from llm_mimo.batch_estimate import shortened
 from llm_mimo.batch_prompts import chat_model, prompt_of
 from llm_mimo.chat_models import ChatModel
-from llm_mimo.errors import InputError, ModelError, echo, for_the_shell, shown
+from llm_mimo.errors import BATCHES, InputError, ModelError, echo, for_the_shell, sentence, shown
 from mimo_core.batches import BatchJob, JobResult
 from mimo_core.client import Stream
 from mimo_core.files import replacing
@@ -28,6 +30,13 @@ from mimo_core.models import ModelInfo
 from mimo_core.types import CUT_REASONS, ChatResponse
 
 ExportFormat = Literal["text", "csv", "jsonl"]
+_BY_ENDING: dict[str, ExportFormat] = {
+    "": "text",
+    ".txt": "text",
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
 _LOGGED_AT_ONCE = 100
 
 
@@ -72,7 +81,7 @@ class _Recorded(ChatModel):
         yield from turn.end(self._answer)
         if turn.request is not None and attempts.check is not None:  # it would be asked for again
             problem = attempts.check.problem(self._answer["choices"][0]["message"])
-            raise ModelError(f"The answer does not fit the schema: {problem}.")
+            raise ModelError(f"The answer does not fit the schema: {sentence(problem)}")
 
 
 class _QuietTurn(Turn):
@@ -142,7 +151,7 @@ class Answers:
     def _answer(self, result: JobResult) -> Answer:
         position, prompt = result.position + 1, json.loads(result.note)["prompt"]
         if result.response is None:
-            error = shown(for_the_shell(str(result.error)))
+            error = shown(for_the_shell(str(result.error), BATCHES))
             return Answer(position, prompt, "", "", error, None, None)
         choice = result.response["choices"][0]
         message = choice["message"]
@@ -216,7 +225,7 @@ def llm_log(*, wanted: bool) -> Iterator[Callable[[llm.Response], None] | None]:
             log.write()
     except (sqlite3.Error, AlterError) as error:  # a log that was half made when llm was killed
         raise ModelError(
-            f"llm's log {path} cannot be written: {error}. Try again, or add --no-log."
+            f"llm's log {path} cannot be written: {sentence(error)} Try again, or add --no-log."
         ) from error
 
 
@@ -253,13 +262,18 @@ def export_format(given: str | None, output: str | None) -> ExportFormat:
         output: the file, whose ending may say it.
 
     Returns:
-        `given`, else what the ending says, else `text`.
+        `given`, else what the ending says; stdout and a file without an ending get `text`.
+
+    Raises:
+        ModelError: the ending is none of those that are known.
     """
-    ending = (output or "").lower()
-    by_ending: ExportFormat = (
-        "csv" if ending.endswith(".csv") else "jsonl" if ending.endswith(".jsonl") else "text"
-    )
-    return cast("ExportFormat", given) or by_ending
+    ending = Path(output or "").suffix.lower()
+    if given is None and ending not in _BY_ENDING:
+        raise InputError(
+            f"{output}: answers are written to .csv, .jsonl, .ndjson and .txt. Name such a file, "
+            "or add --csv or --jsonl, which go to any file."
+        )
+    return cast("ExportFormat", given) or _BY_ENDING[ending]
 
 
 def check_output(output: str | None, job: str) -> None:
@@ -316,12 +330,7 @@ def _as_text(answers: Iterable[Answer]) -> Iterator[str]:
         said = answer.response.strip("\n")
         if answer.error:
             said = f"{said}\nError: {answer.error}".lstrip("\n")
-        yield f"[{answer.position}] {_short(answer.prompt)}\n{said}\n\n"
-
-
-def _short(text: str) -> str:
-    line = shown(text)
-    return line if len(line) <= 70 else line[:69] + "…"
+        yield f"[{answer.position}] {shortened(answer.prompt)}\n{said}\n\n"
 
 
 def _as_csv(answers: Iterable[Answer]) -> Iterator[str]:

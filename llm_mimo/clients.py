@@ -122,6 +122,11 @@ def server_dialect() -> Dialect:
     return _endpoint().dialect
 
 
+def server_is_xiaomi() -> bool:
+    """Whether `MIMO_BASE_URL` names a host of Xiaomi's, or nothing, which is the same."""
+    return _endpoint().is_xiaomi
+
+
 def key_is_optional() -> bool:
     """Whether `MIMO_BASE_URL` names a server that may answer without a key."""
     return bool(os.environ.get("MIMO_BASE_URL")) and not _endpoint().needs_key

@@ -16,12 +16,16 @@ from typing import Any
 import click
 import llm
 
+_REALTIME = "MIMO_BASE_URL"
+BATCHES = "MIMO_BATCH_BASE_URL (or --base-url)"
+"""What sets the address of batches; `for_the_shell` and `llm_errors` take it."""
+
 # What the core's errors tell a Python programmer to set -> what an `llm` user sets instead.
 _SHELL_WORDS = (
     ("Set MIMO_API_KEY or pass api_key=…", "Run llm keys set mimo or set MIMO_API_KEY"),
     ("use protocol='chat_completions' (or its base URL)", "set MIMO_BASE_URL to chat completions"),
     ("Set MIMO_API_KEY or api_key to one", "Run llm keys set mimo or set MIMO_API_KEY"),
-    ("batch_base_url", "MIMO_BATCH_BASE_URL (or --base-url)"),
+    ("batch_base_url", BATCHES),
     ("Give another path", "Name another file with --job"),
     ("Ask for one of them, or use MiMoClient", "Name one of them with -m, or use llm -m"),
     ("Ask for it with MiMoClient", "Ask for it with llm -m"),
@@ -67,40 +71,57 @@ def shown(text: str) -> str:
     return one_line(text)
 
 
-def for_the_shell(text: str) -> str:
+def sentence(text: object) -> str:
+    """A text from elsewhere as the end of a sentence: with one full stop.
+
+    Args:
+        text: what is said; an error, for instance.
+    """
+    said = str(text)
+    return said if said.endswith((".", "!", "?")) else f"{said}."
+
+
+def for_the_shell(text: str, address: str = _REALTIME) -> str:
     """Translate an error's text from Python arguments to what an `llm` user sets.
 
     Args:
         text: of an error of the core.
+        address: what sets the address that it is about; `BATCHES` for those.
 
     Returns:
         The text with the names of keys, options and environment variables.
     """
     for said, meant in _SHELL_WORDS:
         text = text.replace(said, meant)
-    return _BASE_URL.sub(lambda match: "MIMO_BASE_URL" + "=" * match[0].endswith("="), text)
+    return _BASE_URL.sub(lambda match: address + "=" * match[0].endswith("="), text)
 
 
-def model_error(error: Exception) -> ModelError:
+def model_error(error: Exception, address: str = _REALTIME) -> ModelError:
     """Translate an error of the core.
 
     Args:
         error: a `MiMoError`.
+        address: as for `for_the_shell`.
 
     Returns:
         The error for llm, which tells an `llm` user the next step.
     """
     from mimo_core.errors import AuthenticationError
 
-    text = for_the_shell(str(error))
+    if getattr(error, "param", None) == "base_url":  # that variable itself is malformed
+        address = _REALTIME
+    text = for_the_shell(str(error), address)
     if isinstance(error, AuthenticationError):
         text += " With llm: llm keys set mimo (a saved key wins over MIMO_API_KEY)."
     return ModelError(text)
 
 
 @contextmanager
-def llm_errors() -> Iterator[None]:
+def llm_errors(address: str = _REALTIME) -> Iterator[None]:
     """Turn errors of the core and of files into `ModelError`.
+
+    Args:
+        address: as for `for_the_shell`.
 
     Raises:
         ModelError: the block raised a `MiMoError` or an `OSError`.
@@ -111,7 +132,7 @@ def llm_errors() -> Iterator[None]:
     try:
         yield
     except MiMoError as error:
-        raise model_error(error) from error
+        raise model_error(error, address) from error
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,9 +12,9 @@ from typing import Any
 import click
 import pytest
 
-from llm_mimo import batch_jobs, batch_lines, batch_progress
-from mimo_core.batches import BatchJob, JobStatus
-from mimo_core.errors import ServerError
+from llm_mimo import batch_estimate, batch_jobs, batch_lines, batch_progress
+from mimo_core.batches import BatchClient, BatchJob, JobStatus
+from mimo_core.errors import InvalidRequestError, ServerError
 from mimo_core.testing import BatchPlan, FakeMiMo, Fault
 from tests.conftest import KEY
 
@@ -41,11 +43,33 @@ def test_the_price_is_said_before_anything_is_sent(run: Llm, mimo: FakeMiMo) -> 
     command = ("mimo", "batch", "submit", "prompts.txt", *MODEL)
     line = run.fails(*command)
     start = f"Error: Nothing was sent: 3 prompts to mimo-v2.6-flash at {mimo.base_url} in 1 batch"
-    assert line.startswith(f"{start}, about ")
-    assert "for every 1,000 tokens of the average answer (half of Xiaomi's prices of" in line
-    assert line.endswith("Add --yes to send it.")
+    assert line == f"{start}, about 22 tokens in. Add --yes to send it."
     assert posts(mimo) == []
     assert sorted(path.name for path in Path().iterdir()) == ["prompts.txt"]
+
+
+XIAOMI = "https://batch-api-ams.xiaomimimo.com/v1"
+
+
+@pytest.mark.parametrize(
+    ("address", "limit", "costs"),
+    [
+        # 3 answers of 500 tokens, or of 100,000, at half of 0.28 USD a million.
+        (XIAOMI, None, "if answers have about 500 tokens: about 0.0002 USD (half of Xiaomi's"),
+        (XIAOMI, 100_000, "at most about 0.0420 USD, as answers have at most 100,000 tokens"),
+        ("http://127.0.0.1:9/v1", None, ""),
+    ],
+)
+def test_what_it_costs_at_xiaomi_s(address: str, limit: int | None, costs: str) -> None:
+    tally = batch_estimate.Tally()
+    for prompt in ("Name a river.", "Name a lake.", "Name a sea."):
+        request: dict[str, Any] = {"model": "mimo-v2.6-flash"}
+        request["messages"] = [{"role": "user", "content": prompt}]
+        tally.count({**request, "max_completion_tokens": limit})
+    said = tally.text(address)
+    assert said.startswith(f"3 prompts to mimo-v2.6-flash at {address} in 1 batch, about 22 tokens")
+    assert costs in said
+    assert ("USD" in said) is bool(costs)
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
@@ -60,11 +84,11 @@ def test_in_a_terminal_it_asks(
 
     monkeypatch.setattr(batch_jobs, "_somebody_is_there", lambda: True)
     monkeypatch.setattr(click, "confirm", confirm)
-    result = run("mimo", "batch", "submit", "prompts.txt", *MODEL, "-o", "max_tokens", "100000")
+    result = run("mimo", "batch", "submit", "prompts.txt", *MODEL)
     assert result.exit_code == code
     (question,) = asked
-    # 3 answers of 100,000 tokens at half of 0.28 USD a million.
-    assert "at most 0.0420 USD for answers of 100,000 tokens" in question
+    assert question.endswith("about 22 tokens in. Go on?")
+    assert "The first prompt: Name a river.\n" in result.stderr
     assert len(posts(mimo)) == (2 if answer == "y" else 0)
     assert Path("prompts.job.db").exists() is (answer == "y")
 
@@ -72,6 +96,7 @@ def test_in_a_terminal_it_asks(
 def test_dry_run_checks_and_sends_nothing(run: Llm, mimo: FakeMiMo) -> None:
     shown = run.ok("mimo", "batch", "submit", "prompts.txt", *MODEL, "--dry-run").stdout
     assert shown.startswith("This would send 3 prompts to mimo-v2.6-flash at http://")
+    assert shown.endswith("\nThe first prompt: Name a river.\n")
     assert mimo.requests == []
     assert sorted(path.name for path in Path().iterdir()) == ["prompts.txt"]
     line = run.fails(
@@ -220,6 +245,80 @@ def test_the_saved_key_and_the_address_for_batches(
     assert "Set MIMO_BATCH_BASE_URL (or --base-url) to the former" in line
 
 
+def made_at(address: str) -> None:
+    """far.job.db: a job of that address, of which a batch was asked for."""
+    with BatchClient(KEY, batch_base_url=address) as client, BatchJob("far.job.db", client) as job:
+        job.add(
+            [{"model": "mimo-v2.6-flash", "messages": [{"role": "user", "content": "Hi"}]}],
+            meta={"host": "llm", "model": "mimo-v2.6-flash"},
+        )
+    with closing(sqlite3.connect("far.job.db")) as db, db:
+        db.execute(
+            "INSERT INTO parts (name, lines, state, batch_id) VALUES ('p', 1, 'created', 'batch_1')"
+        )
+
+
+@pytest.mark.parametrize("address", [XIAOMI, "https://elsewhere.example/v1"])
+def test_a_job_of_any_address_is_listed_without_a_key(
+    run: Llm, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    made_at(address)
+    before = Path("far.job.db").read_bytes()
+    monkeypatch.delenv("MIMO_API_KEY")
+    shown = run.ok("mimo", "batch", "list").stdout
+    assert shown == "far.job.db: 1 prompt to mimo-v2.6-flash; 1 waiting to be sent\n"
+    assert Path("far.job.db").read_bytes() == before
+
+
+def test_a_job_of_another_region_is_asked_about_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MIMO_BASE_URL")
+    made_at(XIAOMI)
+    with batch_jobs.reopened("far.job.db", KEY, None) as job:
+        assert job.address == XIAOMI
+    monkeypatch.setenv("MIMO_BATCH_BASE_URL", "sgp")  # what the user names wins
+    with (
+        pytest.raises(InvalidRequestError, match="belongs to https://batch-api-ams"),
+        batch_jobs.reopened("far.job.db", KEY, None),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("command", ["status", "results", "cancel", "retry"])
+def test_a_job_s_file_sends_no_key_to_a_host_that_the_user_did_not_name(
+    run: Llm, monkeypatch: pytest.MonkeyPatch, mimo: FakeMiMo, command: str
+) -> None:
+    """Somebody else may have made it: a file with Xiaomi's name before a host of theirs too."""
+    own = mimo.base_url
+    monkeypatch.delenv("MIMO_BASE_URL")
+    made_at(own)
+    line = run.fails("mimo", "batch", command)
+    assert f"far.job.db belongs to {own}, not to https://batch-api-cn" in line
+    assert "Set MIMO_BATCH_BASE_URL (or --base-url) to the former" in line
+    with closing(sqlite3.connect("far.job.db")) as db, db:
+        db.execute("UPDATE facts SET value = ? WHERE name = 'address'", (f"xiaomi+{own}",))
+    assert f"belongs to xiaomi+{own}" in run.fails("mimo", "batch", command)
+    assert mimo.requests == []
+
+
+def test_a_gateway_s_key_does_not_go_to_xiaomi_s_because_a_file_says_so(
+    run: Llm, mimo: FakeMiMo
+) -> None:
+    made_at(XIAOMI)
+    assert f"belongs to {XIAOMI}, not to {mimo.base_url}" in run.fails("mimo", "batch", "status")
+
+
+def test_errors_name_the_address_of_batches(
+    run: Llm, mimo: FakeMiMo, submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit()
+    mimo.batches.fail("get", Fault("not_found"))
+    assert "Check MIMO_BATCH_BASE_URL (or --base-url)" in run.fails("mimo", "batch", "status")
+    monkeypatch.setenv("MIMO_BASE_URL", "nonsense")
+    line = run.fails("mimo", "batch", "submit", "prompts.txt", *MODEL, "--yes")
+    assert "MIMO_BASE_URL" in line
+    assert "MIMO_BATCH_BASE_URL" not in line
+
+
 @pytest.mark.parametrize("key", ["tp-0123456789abcdef0123", None])
 def test_a_key_that_xiaomi_s_batches_do_not_take(
     run: Llm, monkeypatch: pytest.MonkeyPatch, key: str | None
@@ -291,7 +390,7 @@ def test_where_there_is_no_terminal_a_line_says_what_is_new(
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == (
         "0 of 3 done; the last look at the service failed and is repeated: No answer from the "
-        "service. Check MIMO_BASE_URL."
+        "service. Check MIMO_BATCH_BASE_URL (or --base-url)."
     )
     assert lines[1:] == ["1 of 3 done", "2 of 3 done", "3 of 3 done"]
 

@@ -145,20 +145,84 @@ def test_a_long_field(run: Llm, mimo: FakeMiMo) -> None:
         ("p.jsonl", b"7\n", "p.jsonl, line 1 must be a text or an object"),
         ("p.jsonl", b"[" * 100_000, "p.jsonl, line 1 is not JSON"),
         ("p.jsonl", b'{"prompt": 7}\n', "p.jsonl, line 1: prompt must be a text"),
-        ("p.jsonl", b'{"text": "One"}\n', "p.jsonl, line 1 has no prompt"),
+        (
+            "p.jsonl",
+            b'"One"\n{"question": "a", "id": 7}\n',
+            "p.jsonl, line 2 has no prompt: no field or column is named prompt; there are: "
+            "question, id. Rename one of them, or use a template (-t)",
+        ),
+        ("p.jsonl", b'{"prompt": " "}\n', "line 1 has no prompt: its prompt is empty"),
+        ("p.jsonl", b"{}\n", "there are: none"),
+        (
+            "p.jsonl",
+            b'{"custom_id": "1", "body": {"messages": []}}\n',
+            "it is a request for an API (custom_id, body). Give the texts of the prompts",
+        ),
         ("p.csv", b"prompt,id\nOne\n", "p.csv, line 2 has not as many fields"),
         ("p.csv", b"prompt\nOne,2\n", "p.csv, line 2 has not as many fields"),
-        ("p.csv", b"text\nOne\n", "p.csv, line 2 has no prompt"),
+        ("p.csv", b"question\nOne\n", "p.csv, line 2 has no prompt: no field or column is named"),
+        ("p.csv", b"prompt,id\n,1\n", "p.csv, line 2 has no prompt: its prompt is empty"),
+        ("p.csv", b"prompt;id\nOne;1\n", "separated by ;. Separate them by commas: prompt;id"),
+        ("p.csv", b"prompt\tid\nOne\t1\n", "its columns are separated by tabs"),
+        ("p.csv", b"Prompt,id\nOne,1\n", "the name 'Prompt' is not read. Write it as prompt"),
+        ("p.json", b'["One"]', "Say what this file is with --format txt, jsonl or csv"),
+        ("p.tsv", b"prompt\tid\n", "prompts are read from .txt (one a line), .jsonl, .ndjson"),
+        ("p.xlsx", b"PK", "p.xlsx: prompts are read from"),
         ("p.csv", b"prompt,id,id\nOne,1,2\n", "p.csv has the column 'id' twice"),
     ],
 )
 def test_files_that_cannot_be_sent(
     run: Llm, mimo: FakeMiMo, name: str, content: bytes, said: str
 ) -> None:
+    """With a system prompt too, which alone would be a request that asks nothing and costs."""
     Path(name).write_bytes(content)
-    assert said in run.fails("mimo", "batch", "submit", name, *MODEL, "--yes")
+    for more in ((), ("-s", "Answer in one word")):
+        assert said in run.fails("mimo", "batch", "submit", name, *MODEL, *more, "--yes")
     assert mimo.requests == []
     assert [path.name for path in Path().iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "system: Translate into $language.",
+        "prompt: Write a poem.",
+        "prompt: Write a poem about $topic.\ndefaults: {topic: the sea}",
+        "prompt: Write a poem about $input.",
+        "prompt: Translate $remark.",
+        "prompt: Write a poem.\nsystem: You speak $language.",
+    ],
+)
+def test_a_template_that_asks_the_same_of_every_line_is_refused(
+    run: Llm, mimo: FakeMiMo, template: str
+) -> None:
+    Path("t.yaml").write_text(template)
+    Path("words.csv").write_text("word,language,remark\nHaus,German,\nmaison,French,\n")
+    line = run.fails("mimo", "batch", "submit", "words.csv", *MODEL, "-t", "t.yaml", "--yes")
+    assert "words.csv, line 2 has no prompt, and no template's prompt has anything of it" in line
+    assert "there are: word, language, remark" in line
+    assert mimo.requests == []
+
+
+def test_a_template_may_write_its_fields_in_braces(run: Llm, mimo: FakeMiMo) -> None:
+    Path("t.yaml").write_text("prompt: Translate ${word}s")
+    Path("words.csv").write_text("word\nlake\n")
+    run.ok("mimo", "batch", "submit", "words.csv", *MODEL, "-t", "t.yaml", "--yes")
+    assert texts(mimo) == ["Translate lakes"]
+
+
+def test_the_format_can_be_said_for_any_ending(run: Llm, mimo: FakeMiMo) -> None:
+    Path("p.json").write_text('"One"\n')
+    Path("q.ndjson").write_text('"Two"\n')
+    run.ok("mimo", "batch", "submit", "p.json", "--format", "jsonl", *MODEL, "--yes")
+    run.ok("mimo", "batch", "submit", "q.ndjson", *MODEL, "--yes")
+    assert sorted(texts(mimo)) == ["One", "Two"]
+
+
+def test_where_llm_s_default_model_is_another_the_error_says_what_to_add(run: Llm) -> None:
+    Path("p.txt").write_text("One\n")
+    line = run.fails("mimo", "batch", "submit", "p.txt", "--yes")
+    assert line.endswith("llm's default model, is no chat model of MiMo's. Add -m mimo-flash.")
 
 
 def test_a_file_that_is_not_there_or_is_a_folder(run: Llm) -> None:

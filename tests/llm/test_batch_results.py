@@ -130,7 +130,7 @@ def test_a_file_is_written_whole_or_not_at_all(run: Llm, monkeypatch: pytest.Mon
 def test_the_job_itself_is_not_written_over(run: Llm, submit: Submit) -> None:
     job = submit(*WAIT)
     before = Path(job).read_bytes()
-    assert "is the job itself" in run.fails("mimo", "batch", "results", "-o", f"./{job}")
+    assert "is the job itself" in run.fails("mimo", "batch", "results", "--csv", "-o", f"./{job}")
     assert Path(job).read_bytes() == before
 
 
@@ -206,3 +206,21 @@ def test_cut_answers_are_counted_in_one_note(run: Llm, mimo: FakeMiMo, submit: S
     notes = run.ok("mimo", "batch", "results", *WAIT).stderr
     assert "Note: 3 answers ended early; -o max_tokens sets the limit." in notes
     assert notes.count("Note:") == 1
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.xlsx", "a.md"])
+def test_an_ending_that_is_not_known_is_refused_before_anything_is_asked(
+    run: Llm, mimo: FakeMiMo, submit: Submit, name: str
+) -> None:
+    submit()
+    before = len(mimo.requests)
+    line = run.fails("mimo", "batch", "results", *WAIT, "-o", name)
+    assert line == (
+        f"Error: {name}: answers are written to .csv, .jsonl, .ndjson and .txt. Name such a file, "
+        "or add --csv or --jsonl, which go to any file."
+    )
+    assert len(mimo.requests) == before
+    assert not Path(name).exists()
+    run.ok("mimo", "batch", "results", *WAIT, "--jsonl", "-o", name)
+    run.ok("mimo", "batch", "results", "-o", "a.ndjson")
+    assert Path(name).read_bytes() == Path("a.ndjson").read_bytes() != b""
