@@ -10,7 +10,7 @@ from typing import Any
 
 import llm
 
-from llm_mimo.errors import InputError, ModelError, file_error
+from llm_mimo.errors import InputError, ModelError, file_error, sentence
 from mimo_core.media import MAX_MEDIA_FILE, MEDIA_TYPES, Modality
 from mimo_core.models import MODELS, ModelInfo
 
@@ -214,7 +214,7 @@ def _read(attachment: llm.Attachment, read: Callable[[], Any]) -> Any:
     # ImportError: a SOCKS proxy without its package
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, TypeError, ImportError) as error:
         raise InputError(
-            f"The attachment {attachment_name(attachment)} cannot be read: {error}. "
+            f"The attachment {attachment_name(attachment)} cannot be read: {sentence(error)} "
             "If llm cannot tell its type, give it: --at PATH TYPE."
         ) from error
 

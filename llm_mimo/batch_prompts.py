@@ -232,7 +232,10 @@ def _evaluated(line: PromptLine, settings: Settings) -> tuple[str | None, str | 
     for template in settings.templates:
         takes_input = "input" in template.vars()
         if not prompt and takes_input and "input" in _names_in(template):
-            raise InputError(_without_prompt(line, settings))
+            raise InputError(
+                f"{line.where} has no prompt, which the template {template.name} takes as $input. "
+                "Give it a field named prompt, or take $input out of the template."
+            )
         variables = {**settings.params, **line.variables}
         try:
             text, of_template = template.evaluate((prompt or "") if takes_input else "", variables)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import llm
 from llm.parts import StreamEvent
 
-from llm_mimo.errors import InputError, llm_errors
+from llm_mimo.errors import InputError, llm_errors, sentence
 from llm_mimo.messages import (
     has_video,
     keep_system_prompt,
@@ -63,7 +63,7 @@ class _Chat(MiMoModel):
         keep_system_prompt(prompt)
         schema = _find_schema(prompt, conversation)
         if schema and (problem := schema_problem(schema)):
-            raise InputError(f"The schema cannot be used: {problem}.")
+            raise InputError(f"The schema cannot be used: {sentence(problem)}")
         request = self._build_request(prompt, schema)
         check = None
         if schema:

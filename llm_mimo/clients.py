@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import llm
 
-from llm_mimo.errors import InputError
+from llm_mimo.errors import InputError, sentence
 from llm_mimo.models import MiMoModel
 from mimo_core.client import AsyncMiMoClient, MiMoClient
 from mimo_core.credentials import sealed_key, without_user
@@ -67,7 +67,7 @@ def mimo_model(model_id: str) -> MiMoModel:
     try:
         model = llm.get_model(model_id)
     except llm.UnknownModelError as error:
-        raise InputError(f"{error.args[0]}. `llm mimo models` lists MiMo's.") from error
+        raise InputError(f"{sentence(error.args[0])} `llm mimo models` lists MiMo's.") from error
     if not isinstance(model, MiMoModel):
         raise InputError(
             f"{model_id} is not one of MiMo's models, so nothing was sent. "

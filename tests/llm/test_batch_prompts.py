@@ -204,6 +204,16 @@ def test_a_template_that_asks_the_same_of_every_line_is_refused(
     assert mimo.requests == []
 
 
+def test_a_template_s_input_is_the_prompt_so_that_a_line_needs_one(
+    run: Llm, mimo: FakeMiMo
+) -> None:
+    Path("t.yaml").write_text("prompt: 'Of $word: $input'")
+    Path("words.csv").write_text("word\nlake\n")
+    line = run.fails("mimo", "batch", "submit", "words.csv", *MODEL, "-t", "t.yaml", "--yes")
+    assert "line 2 has no prompt, which the template t.yaml takes as $input" in line
+    assert mimo.requests == []
+
+
 def test_a_template_may_write_its_fields_in_braces(run: Llm, mimo: FakeMiMo) -> None:
     Path("t.yaml").write_text("prompt: Translate ${word}s")
     Path("words.csv").write_text("word\nlake\n")

@@ -9,6 +9,7 @@ from typing import Any
 import llm
 import pytest
 
+from llm_mimo.errors import sentence
 from mimo_core.errors import AuthenticationError, RateLimitError
 from mimo_core.gateways import Endpoint
 from mimo_core.testing import FakeMiMo, Fault, Reply
@@ -159,3 +160,7 @@ def test_a_missing_file(run: Any, mimo: FakeMiMo) -> None:
     result = run("-m", "mimo-v2.5", "Hi", "-a", str(Path("missing.png")))
     assert result.exit_code != 0
     assert not mimo.requests
+
+
+def test_what_is_quoted_ends_with_one_full_stop() -> None:
+    assert [sentence("no"), sentence("no."), sentence(ValueError("no?"))] == ["no.", "no.", "no?"]
