@@ -26,3 +26,6 @@ if not TYPE_CHECKING:  # type checkers go by the imports: they cannot read a com
 
             return getattr(batch_jobs, name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted(__all__)

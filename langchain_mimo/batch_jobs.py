@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from langchain_core.messages import AIMessage
@@ -14,6 +15,8 @@ from langchain_mimo.chat_jobs import POLL, AsyncChatJob, ChatJob, Found, Prepare
 from langchain_mimo.errors import (
     MiMoInvalidRequestError,
     MiMoModelError,
+    MiMoNotFoundError,
+    MiMoServerError,
     as_model_error,
     model_errors,
 )
@@ -74,7 +77,7 @@ def batch_job(
             region `cn`.
         kwargs: as for `invoke`: `stop`, `tools`, `temperature`, … Not `extra_headers` and
             `extra_query`, which a line of a batch has no place for; `timeout` has no meaning
-            there. For the realtime engine also `requests_per_minute` (default 100),
+            there. For the realtime engine alone: `requests_per_minute` (default 100),
             `tokens_per_minute` (default 10,000,000) and `workers`.
 
     Returns:
@@ -91,7 +94,7 @@ def batch_job(
     plan, inputs, configs = planned(runnable, inputs, config, kwargs)
     prompts = inputs if plan.first is None else plan.first.batch([*inputs], [*configs])
     prepared = Prepared(plan, inputs, configs, prompts)
-    with model_errors():
+    with _submission_errors():
         client = BatchClient(**_client_arguments(plan, batch_base_url, plan.model.http_client))
         job = BatchJob(path, client)
         try:
@@ -126,7 +129,7 @@ async def abatch_job(
     plan, inputs, configs = planned(runnable, inputs, config, kwargs)
     prompts = inputs if plan.first is None else await plan.first.abatch([*inputs], [*configs])
     prepared = Prepared(plan, inputs, configs, prompts)
-    with model_errors():
+    with _submission_errors():
         client = AsyncBatchClient(
             **_client_arguments(plan, batch_base_url, plan.model.http_async_client)
         )
@@ -141,6 +144,18 @@ async def abatch_job(
     return AsyncBatchChatJob(prepared, job, client)
 
 
+@contextmanager
+def _submission_errors() -> Iterator[None]:
+    """`model_errors`, with what to do where a server has no batches."""
+    try:
+        with model_errors():
+            yield
+    except MiMoNotFoundError as error:
+        text = f"{error} A server without batches can be asked one by one: engine='realtime'."
+        error.args = (text, *error.args[1:])
+        raise
+
+
 def _is_realtime(engine: Any, kwargs: dict[str, Any]) -> bool:
     """Whether it is; the realtime engine's own arguments are left to it."""
     if engine not in ("batch", "realtime"):
@@ -149,7 +164,12 @@ def _is_realtime(engine: Any, kwargs: dict[str, Any]) -> bool:
         )
     if engine == "batch":
         for name in ("requests_per_minute", "tokens_per_minute", "workers"):
-            kwargs.pop(name, None)
+            if kwargs.pop(name, None) is not None:
+                raise MiMoInvalidRequestError(
+                    f"{name} is for engine='realtime': the batch engine paces itself. Leave it "
+                    "out, or use that engine.",
+                    param=name,
+                )
     return bool(engine == "realtime")
 
 
@@ -304,9 +324,17 @@ def _messages(plan: Plan, job: BatchJob | AsyncBatchJob, *, partial: bool) -> It
 
 def _message(plan: Plan, result: JobResult) -> AIMessage | MiMoModelError:
     if result.error is not None:
-        return as_model_error(result.error)
+        return _with_next_step(as_model_error(result.error))
     assert result.response is not None
     try:
         return plan.message(result.response)
     except MiMoModelError as error:
         return error
+
+
+def _with_next_step(error: MiMoModelError) -> MiMoModelError:
+    """The error of a request that has no answer (no status either), with how to ask again."""
+    if error.status is None and isinstance(error, MiMoNotFoundError | MiMoServerError):
+        lost = "lost=True" if isinstance(error, MiMoNotFoundError) else ""
+        error.args = (f"{error} retry({lost}) asks for it again.", *error.args[1:])
+    return error

@@ -66,14 +66,17 @@ def realtime_job(
     The model's runs are told to callbacks as those of `batch` are.
 
     Args:
-        runnable, inputs, config, kwargs: as for `batch_job`. `max_concurrency` of the config is
-            the number of requests on their way at once, default 32.
+        runnable: as for `batch_job`.
+        inputs: as for `batch_job`.
+        config: as for `batch_job`. Its `max_concurrency` is the number of requests on their way at
+            once, default 32.
         path: of the job's file.
         requests_per_minute: None for any; default that of a pay-as-you-go account for one model
             (vendor, September 2026).
         tokens_per_minute: the same; estimated until an answer says how many they were.
         workers: None for threads of this program; a number for so many processes of a local Dask
             cluster; or a `distributed.Client` for its cluster.
+        kwargs: as for `batch_job`.
 
     Raises:
         MiMoInvalidRequestError: an argument is not what it should be, or the file holds another

@@ -89,12 +89,17 @@ def found_in(file: RealtimeFile, prepared: Prepared, *, partial: bool) -> Iterat
     if not partial and not status.has_ended:
         raise MiMoInvalidRequestError(
             f"{file.path} has not ended: {status.waiting + status.sent:,} of {status.total:,} "
-            "requests have no answer. Wait for it, or pass partial=True.",
+            "requests have no answer. Call wait() first, or pass partial=True.",
             param="partial",
         )
     for position, state, answer in file.answers():
         if answer is None:
-            yield position, MiMoServerError("The job was cancelled before this request was sent.")
+            yield (
+                position,
+                MiMoServerError(
+                    "The job was cancelled before this request was sent. retry() asks for it."
+                ),
+            )
         elif state == "failed":
             yield position, error_from(answer)
         else:

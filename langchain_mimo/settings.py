@@ -55,7 +55,10 @@ class MiMoSettings(BaseChatModel, MiMoFields):
 
     if not TYPE_CHECKING:  # `ChatMiMo` says which arguments there are
 
-        def __init__(self, **arguments: Any) -> None:
+        def __init__(self, *positional: Any, **arguments: Any) -> None:
+            if positional:
+                positional = ()  # it may be a key
+                raise TypeError('ChatMiMo takes its arguments by name: ChatMiMo(model="…").')
             # The frames of LangChain and pydantic, too, shall hold nothing that must not be shown.
             arguments = sealed_fields(arguments, FIELD_OF)
             super().__init__(**arguments)

@@ -103,13 +103,31 @@ def test_expired_lines_are_asked_again_alone(
         one, two, _ = job.results()
         assert one.text == "About 1"
         assert isinstance(two, MiMoServerError)
-        assert "expired before it was answered" in str(two)
+        assert str(two).endswith("expired before it was answered. retry() asks for it again.")
         batch_server.status, batch_server.skips = "completed", lambda text: False
         assert job.retry() == 1
         job.wait(poll=0, progress=False)
         assert [message.text for message in job.results()] == ["About 1", "About 2", "About 3"]
         assert job.retry() == 0
     assert set(batch_server.bill.values()) == {1}
+
+
+def test_a_lost_line_says_how_it_is_asked_for_again(
+    batch_server: BatchServer, batch_chat: Make, job_path: Path
+) -> None:
+    """It may have been paid for, so that `retry()` leaves it as it is."""
+    batch_server.skips = lambda text: text == "2"
+    with batch_chat().batch_job(["1", "2"], path=job_path) as job:
+        assert job.wait(poll=0, progress=False).lost == 1
+        _, two = job.results()
+        assert isinstance(two, MiMoNotFoundError)
+        assert "paid for" in str(two)
+        assert str(two).endswith(" retry(lost=True) asks for it again.")
+        assert job.retry() == 0
+        batch_server.skips = lambda text: False
+        assert job.retry(lost=True) == 1
+        job.wait(poll=0, progress=False)
+        assert [message.text for message in job.results()] == ["About 1", "About 2"]
 
 
 def test_a_job_that_has_not_ended(
@@ -231,6 +249,9 @@ with model.batch_job([str(n) for n in range(300)], path=sys.argv[2]) as job:
     ("arguments", "said"),
     [
         ({"engine": "dask"}, "engine is 'dask'; it can be 'batch' or 'realtime'"),
+        ({"workers": 2}, "workers is for engine='realtime'"),
+        ({"requests_per_minute": 9}, "requests_per_minute is for engine='realtime'"),
+        ({"tokens_per_minute": 9}, "tokens_per_minute is for engine='realtime'"),
         ({"extra_headers": {"x-a": "b"}}, "no place for extra_headers"),
         ({"extra_query": {"a": "b"}}, "no place for extra_query"),
         ({"model": "mimo-v2.5-tts"}, "chat models, not mimo-v2.5-tts"),
@@ -281,9 +302,12 @@ def test_xiaomis_batches_take_one_kind_of_key(job_path: Path, key: str) -> None:
     assert not job_path.exists()
 
 
-def test_where_there_are_no_batches(mimo: FakeMiMo, batch_chat: Make, job_path: Path) -> None:
-    with pytest.raises(MiMoNotFoundError, match="batch_base_url"):
-        batch_chat(base_url=f"{mimo.base_url}/nowhere").batch_job(["1"], path=job_path)
+async def test_where_there_are_no_batches(mimo: FakeMiMo, batch_chat: Make, job_path: Path) -> None:
+    model = batch_chat(base_url=f"{mimo.base_url}/nowhere")
+    with pytest.raises(MiMoNotFoundError, match=r"batch_base_url.*one by one: engine='realtime'"):
+        model.batch_job(["1"], path=job_path)
+    with pytest.raises(MiMoNotFoundError, match=r"batch_base_url.*one by one: engine='realtime'"):
+        await model.abatch_job(["1"], path=job_path)
 
 
 # ---------------------------------------------------------------- progress

@@ -349,5 +349,7 @@ async def test_methods_of_models_and_bindings_are_asynchronous_too(
 
 def test_the_package_offers_both_functions() -> None:
     assert langchain_mimo.batch_job is batch_job
+    assert dir(langchain_mimo) == sorted(langchain_mimo.__all__)  # type: ignore[attr-defined]
+    assert {"batch_job", "abatch_job", "ChatMiMo"} <= {*dir(langchain_mimo)}
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         getattr(langchain_mimo, "nothing")  # noqa: B009 (mypy would not have it)

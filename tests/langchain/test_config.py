@@ -126,6 +126,11 @@ class TestFields:
         assert mimo.last_request.body["seed"] == 7
         model.close()
 
+    def test_a_model_that_is_not_given_by_its_name(self) -> None:
+        make: Any = ChatMiMo
+        with pytest.raises(TypeError, match=r'by name: ChatMiMo\(model="…"\)\.$'):
+            make("mimo-v2.6-pro")
+
     def test_a_typo_does_not_pass_in_silence(self, mimo: FakeMiMo, chat: Chat) -> None:
         """The service would ignore it."""
         with pytest.raises(MiMoInvalidRequestError, match="did you mean 'temperature'"):

@@ -450,9 +450,12 @@ def test_a_service_that_is_away_is_not_asked_for_ever(mimo: FakeMiMo, job: Job) 
 
 def test_what_is_cancelled_is_not_sent_until_it_is_asked_for(mimo: FakeMiMo, job: Job) -> None:
     with job(["1", "2"]) as one:
+        with pytest.raises(MiMoInvalidRequestError, match=r"Call wait\(\) first, or pass partial"):
+            next(one.results())
         assert one.cancel().unanswered == 2
         assert one.wait(progress=False).unanswered == 2
         assert all("cancelled before" in str(result) for result in one.results())
+        assert all("retry() asks for it" in str(result) for result in one.results())
         assert not mimo.requests
         assert one.retry() == 2
         assert one.wait(progress=False).answered == 2
