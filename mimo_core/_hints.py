@@ -24,8 +24,8 @@ def hints_for(endpoint: Endpoint, model: str | None) -> dict[type[MiMoError], st
     if not endpoint.dialect.is_vendors:
         hints[InsufficientBalanceError] = "Top up the account there"
         hints[NotFoundError] = (
-            "Check base_url and the model id: `llm mimo refresh` and MiMoClient().models() ask "
-            "the server for its own"
+            "Check base_url and the model id: in Python mimo_core.MiMoClient().models(), at the "
+            "shell `llm mimo refresh` ask the server for its own"
         )
     if endpoint.is_token_plan:
         hints[InsufficientBalanceError] = (

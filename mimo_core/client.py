@@ -37,6 +37,7 @@ def _delay_or_raise(call: Exchange[Any], cause: Exception, kinds: ClientErrors) 
     delay = call.delay_before_retry(error)
     if delay is not None:
         return delay
+    call.tell_attempts(error)
     if error is cause:
         raise error
     raise error from cause

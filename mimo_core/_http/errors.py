@@ -73,7 +73,8 @@ _HINTS: dict[type[MiMoError], str] = {
     InsufficientBalanceError: "Top up the account at https://platform.xiaomimimo.com",
     PermissionDeniedError: "The account or its region may not use this; another gateway or cluster "
     "may serve it (base_url)",
-    NotFoundError: "Check base_url and the model id (`llm mimo models` lists them)",
+    NotFoundError: "Check base_url and the model id (in Python mimo_core.MODELS, at the shell "
+    "`llm mimo models` list them)",
     ContextOverflowError: "Shorten the messages or lower max_tokens",
     UnsupportedInputError: "Take a model that accepts it, or remove it from the whole history",
     ContentFilterError: "Rephrase the request; sent unchanged it will be refused again",

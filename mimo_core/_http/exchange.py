@@ -16,7 +16,7 @@ from mimo_core._http.errors import error_for, error_in_answer
 from mimo_core._http.logs import keep_out_of_logs
 from mimo_core._http.options import RequestOptions
 from mimo_core._http.own_client import MAX_CONNECTIONS
-from mimo_core._http.retry import delay_before_retry
+from mimo_core._http.retry import delay_before_retry, is_worth_it
 from mimo_core._protocols import protocol_for
 from mimo_core._redact import Scrubber, credentials_in_body, scrub_exceptions, without_keys
 from mimo_core._request.body import LargeBody, encode_body
@@ -149,6 +149,17 @@ class Exchange(Generic[Answer]):
         if delay is not None:
             self._attempt += 1
         return delay
+
+    def tell_attempts(self, error: MiMoError) -> None:
+        """Let a last refusal that says "later" tell how often it was tried, if more than once.
+
+        Args:
+            error: of an attempt after which there is no further one.
+        """
+        is_refusal = error.status is not None and error.partial is None
+        if self._attempt and is_refusal and is_worth_it(error):
+            text = str(error).removesuffix(".")
+            error.args = (f"{text} (tried {self._attempt + 1} times).", *error.args[1:])
 
     def _payload(self, status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
         """The JSON object in an answer. Raises the error that the answer means instead."""

@@ -22,7 +22,7 @@ def delay_before_retry(error: MiMoError, attempt: int, max_retries: int) -> floa
         attempt: 0 for the first attempt.
         max_retries: further attempts allowed in all; 0 means one attempt.
     """
-    if attempt >= max_retries or not _worth_it(error):
+    if attempt >= max_retries or not is_worth_it(error):
         return None
     if error.retry_after is not None:
         return error.retry_after if error.retry_after <= LONGEST_RETRY_AFTER else None
@@ -30,7 +30,8 @@ def delay_before_retry(error: MiMoError, attempt: int, max_retries: int) -> floa
     return min(FIRST_DELAY * 2.0**attempt, LONGEST_DELAY) * random.uniform(0.75, 1.0)  # noqa: S311  # not a secret
 
 
-def _worth_it(error: MiMoError) -> bool:
+def is_worth_it(error: MiMoError) -> bool:
+    """Whether the same request may succeed a little later."""
     if isinstance(error, APITimeoutError):
         return error.code == "connect"  # after a silence the answer may have been made, and paid
     if isinstance(error, InvalidRequestError):  # llama.cpp says 500 to some of them

@@ -64,6 +64,8 @@ def test_what_is_tried_again(
     assert len(mimo.requests) == attempts
     assert len(slept) == attempts - 1
     assert error.is_retryable is (attempts > 1 or isinstance(error, ServerError))
+    refused_for_now = attempts > 1 and error.status is not None
+    assert str(error).endswith(" (tried 3 times).") is refused_for_now
     assert slept == [] or (0.375 <= slept[0] <= 0.5 and 0.75 <= slept[1] <= 1)
 
 
@@ -113,6 +115,16 @@ def test_max_retries(
     mimo.respond = lambda _: Fault("overloaded")
     failed(lambda: connect(max_retries=max_retries).chat(hello))
     assert len(mimo.requests) == 1 + max_retries
+
+
+def test_another_error_after_a_retry_is_told_as_it_is(
+    connect: Connect, mimo: FakeMiMo, hello: Request, slept: list[float]
+) -> None:
+    """A count would suggest that this error was tried again."""
+    mimo.queue(Fault("overloaded"), Fault("bad_request"))
+    error = failed(lambda: connect().chat(hello))
+    assert (len(mimo.requests), len(slept)) == (2, 1)
+    assert "tried" not in str(error)
 
 
 def test_retry_after_is_honoured(

@@ -237,6 +237,13 @@ def test_a_code_or_a_type_may_say_it_too() -> None:
         (ServerError, {ServerError: "Wait"}, None, "x (n). Wait."),
         (ServerError, {ServerError: ""}, None, "x (n). Try again later."),
         (InvalidRequestError, None, None, "x (n)."),
+        (
+            NotFoundError,
+            None,
+            None,
+            "x (n). Check base_url and the model id (in Python mimo_core.MODELS, at the shell "
+            "`llm mimo models` list them).",
+        ),
     ],
 )
 def test_the_line_of_an_error(kind: Any, hints: Any, wait: float | None, line: str) -> None:
