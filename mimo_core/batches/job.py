@@ -35,6 +35,7 @@ class JobBatch(NamedTuple):
     name: str
     """Of its input file."""
     requests: int
+    """How many it holds."""
     batch_id: str | None = None
     """None where it has not been created."""
     status: str | None = None
@@ -42,6 +43,7 @@ class JobBatch(NamedTuple):
     completed: int | None = None
     """Of its requests, as the service counts; None where it did not say."""
     failed: int | None = None
+    """Of its requests, as the service counts; None where it did not say."""
     created_at: float | None = None
     """When it was asked for, in seconds since 1970."""
     unknown: int = 0
@@ -52,11 +54,13 @@ class JobStatus(NamedTuple):
     """What became of the requests of a job, as far as was seen."""
 
     total: int
+    """All requests of the job."""
     waiting: int
     """Not sent yet."""
     sent: int
     """In a batch that has not ended, or whose results were not fetched."""
     answered: int
+    """With an answer, which may still be one that a host finds unfit."""
     failed: int
     """Answered with an error."""
     unanswered: int
@@ -89,8 +93,11 @@ class JobResult(NamedTuple):
     request: ChatRequest
     """As it was sent."""
     note: str
+    """What was added with it."""
     response: ChatResponse | None = None
+    """The answer, as `MiMoClient.chat` gives one."""
     error: MiMoError | None = None
+    """Why there is none. Its `status` is None where the service answered nothing."""
 
 
 class _Job(Generic[Client]):
@@ -164,7 +171,7 @@ class _Job(Generic[Client]):
         if not partial and not (status := self.status()).has_ended:
             raise InvalidRequestError(
                 f"{self.path} has not ended: of {status.total:,} requests {status.waiting:,} are "
-                f"not sent and {status.sent:,} in work. Wait for it, or pass partial=True.",
+                f"not sent and {status.sent:,} in work. Call wait() first, or pass partial=True.",
                 param="partial",
             )
         for row in self._store.rows("state NOT IN ('waiting', 'sent')"):
