@@ -120,7 +120,11 @@ def answer(model: ChatMiMo, path: str, items: Sequence[Item], concurrency: int) 
 def spread(model: ChatMiMo, items: Sequence[Item], options: argparse.Namespace) -> list[str]:
     """Give `items` to the workers, `--chunk` at a time. Returns what failed."""
     failures: list[str] = []
-    workers = {"n_workers": options.workers, "threads_per_worker": 1, "dashboard_address": None}
+    workers = {
+        "n_workers": options.workers,
+        "threads_per_worker": 1,
+        "dashboard_address": "127.0.0.1:0",
+    }
     with LocalCluster(**workers) as cluster, Client(cluster) as client:
         doomed = min(client.run(os.getpid).values()) if options.kill_a_worker else None
         chunks = [items[i : i + options.chunk] for i in range(0, len(items), options.chunk)]

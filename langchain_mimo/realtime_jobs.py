@@ -155,7 +155,7 @@ def _pool(workers: Any, at_once: int) -> Iterator[tuple[Executor, int]]:
         if isinstance(workers, int):
             threads = -(-at_once // workers)
             cluster = LocalCluster(
-                n_workers=workers, threads_per_worker=threads, dashboard_address=None
+                n_workers=workers, threads_per_worker=threads, dashboard_address="127.0.0.1:0"
             )
             client = opened.enter_context(Client(opened.enter_context(cluster)))
         free = sum(client.nthreads().values())

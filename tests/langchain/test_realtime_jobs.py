@@ -552,7 +552,7 @@ def test_the_workers_of_a_cluster_ask(mimo: FakeMiMo, job: Job, given_cluster: b
         workers: Any = 1
         if given_cluster:
             workers = open.enter_context(
-                distributed.Client(processes=False, n_workers=1, dashboard_address=None)
+                distributed.Client(processes=False, n_workers=1, dashboard_address="127.0.0.1:0")
             )
         inputs = [str(n) for n in range(20)]
         with job(inputs, workers=workers, config={"max_concurrency": 4}) as one:
