@@ -20,7 +20,7 @@ demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
 
 # The invariants, with fifty times the examples of `make test`: any history, any argument, any hint;
-# of the canary each place with each spelling, where `make test` tries one in three.
+# of the canary each place with each spelling, where `make test` tries one in six.
 fuzz: $(VENV)/installed
 	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests \
 		-k 'any_history or any_argument or any_option or agrees or round_trip or type_hints or any_damage or real_sockets or wrong_inputs or canary'
@@ -178,6 +178,7 @@ lowest: $(VENV)/installed
 # 10,000 prompts through batches by the transport, LangChain and llm, each killed five times at random
 # (a minute or two); nothing may be lost or paid for twice.
 batch-proof: $(VENV)/installed
+	MIMO_PROOF=1 $(BIN)/python -m pytest -q tests/llm/test_batch_processes.py
 	$(BIN)/python -m scripts.batch_proof $(PROOF)
 
 # What is prepared for other projects (docs/upstream): each patch still fits, and does what it says.

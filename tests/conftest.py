@@ -32,7 +32,7 @@ LEAN = [
 """Options for pytest in a process of its own: without the plugins that have nothing to do with
 recordings and take as long to load as all the rest."""
 
-settings.register_profile("mimo", deadline=None, database=None, max_examples=40)
+settings.register_profile("mimo", deadline=None, database=None, max_examples=25)
 settings.register_profile("fuzz", deadline=None, database=None, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "mimo"))
 

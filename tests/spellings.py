@@ -76,11 +76,11 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "a terminal's title": lambda key: f"{key[:9]}\x1b]0;title\x07{key[9:]}",
 }
 
-_ONE_IN = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 3
+_ONE_IN = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 6
 
 
 def spellings_at(place: int) -> dict[str, Callable[[str], str]]:
-    """Those that are tried at one of many places: one in three, and others at the next place.
+    """Those that are tried at one of many places: one in six, and others at the next place.
 
     That the scrubber knows each of them is tried by itself (`tests/core/test_spellings.py`); at a
     place, that it is asked there. `make fuzz` tries all of them at each place.

@@ -51,6 +51,7 @@ KILLED_AT: list[tuple[Operation, str, str]] = [
 ]
 
 
+@pytest.mark.skipif("MIMO_PROOF" not in os.environ, reason="`make batch-proof` runs it")
 def test_killed_again_and_again(mimo: FakeMiMo, run: Llm) -> None:
     """SIGKILL while the upload, the create, a look and the results are on their way: the same
     command goes on; every prompt is answered once, paid for once and logged once."""
