@@ -158,6 +158,11 @@ def test_eight_times_the_answer_is_about_eight_times_the_work(name: str) -> None
     tiny, small, large = make(_SIZE // _TIMES), make(_SIZE), make(_TIMES * _SIZE)
     read(small, size, protocol)  # what is imported late is no work of the answer's
     assert memory(small, size, protocol) <= _MOST * memory(tiny, size, protocol) + 2**16
-    # The floor keeps an answer that is read in no time at all from being judged by the clock.
-    most = _MOST * max(seconds(small, size, protocol), 0.001)
-    assert seconds(large, size, protocol, most) <= most
+
+    def is_linear() -> bool:
+        # The floor keeps an answer that is read in no time at all from being judged by the clock.
+        most = _MOST * max(seconds(small, size, protocol), 0.001)
+        return seconds(large, size, protocol, most) <= most
+
+    # A busy machine can slow down between the two; what grows too fast does so every time.
+    assert any(is_linear() for _ in range(4))
