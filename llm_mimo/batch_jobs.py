@@ -5,10 +5,9 @@ from __future__ import annotations
 import datetime
 import os
 import shlex
-import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -101,7 +100,7 @@ def reopened(path: str, key: str | None, where: str | None) -> Iterator[BatchJob
         MiMoError: the job is another address's, which the line names; or as for `opened`.
     """
     if not (where or os.environ.get("MIMO_BATCH_BASE_URL")) and server_is_xiaomi():
-        address = _address_in(path)
+        address = BatchJob.address_of(path)
         if address and Endpoint.resolve(base_url=address, environ={}).is_xiaomi:
             where = address
     with opened(path, key, where) as job:
@@ -118,7 +117,9 @@ def only_read(path: str) -> Iterator[BatchJob]:
     Raises:
         MiMoError: the file cannot be used.
     """
-    address = _address_in(path) or "http://127.0.0.1/v1"  # else the job says what is wrong with it
+    address = (
+        BatchJob.address_of(path) or "http://127.0.0.1/v1"
+    )  # else the job says what is wrong with it
     with (
         # The header stands in for a key, which would be looked for in the environment.
         BatchClient(
@@ -127,17 +128,6 @@ def only_read(path: str) -> Iterator[BatchJob]:
         BatchJob(path, client) as job,
     ):
         yield job
-
-
-def _address_in(path: str) -> str | None:
-    """The address that a job's file names; None where it is no job, which opening it says."""
-    uri = f"{Path(path).absolute().as_uri()}?mode=ro"
-    try:
-        with closing(sqlite3.connect(uri, uri=True)) as db:
-            row = db.execute("SELECT value FROM facts WHERE name = 'address'").fetchone()
-    except sqlite3.Error:
-        return None
-    return row and str(row[0])
 
 
 def forget(path: str) -> None:

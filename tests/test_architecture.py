@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "_http": SHARED | {"_addresses", "_request", "_response", "_protocols", "_version"},
     "client": SHARED | {"_request", "_response", "_protocols", "_http", "_version"},
     "batches": SHARED
-    | {"client", "_http", "_request", "_response", "credentials", "files", "_keys"},
+    | {"client", "_http", "_request", "_response", "credentials", "files", "job_files", "_keys"},
     "history": {"_request"},  # the public name of a private module
     "doctor": SHARED
     | {"client", "_http", "_response", "testing", "testing.emulator", "speech", "_version"},

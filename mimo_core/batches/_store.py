@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from mimo_core.batches._job_file import JobFile
+from mimo_core.batches._job_file import BatchJobFile
 from mimo_core.batches._records import Batch
 from mimo_core.batches._rows import Part, Row, custom_id_of, kept, line_size, numbers_of, packed
 from mimo_core.errors import InvalidRequestError
@@ -17,7 +17,7 @@ _ROWS = 500
 _PIECE = 64 * 1024
 
 
-class Store(JobFile):
+class Store(BatchJobFile):
     """The requests of a job and the parts in which they are sent."""
 
     # ------------------------------------------------------------------ requests
@@ -106,14 +106,22 @@ class Store(JobFile):
                 param="path",
             ) from error
 
-    def again(self, where: str, *values: Any) -> int:
-        """Let requests wait anew, as a further attempt. Returns their number."""
+    def again(self, where: str, values: Iterable[tuple[Any, ...]] = ((),)) -> int:
+        """Let requests wait anew, as a further attempt.
+
+        Args:
+            where: a condition in SQL.
+            values: of its placeholders; it holds for each of them.
+
+        Returns:
+            How many wait now.
+        """
+        change = (
+            "UPDATE requests SET state = 'waiting', attempt = attempt + 1, part = NULL,"
+            f" answer = NULL, said = NULL WHERE {where}"
+        )
         with self.transaction() as db:
-            return db.execute(
-                "UPDATE requests SET state = 'waiting', attempt = attempt + 1, part = NULL,"
-                f" answer = NULL, said = NULL WHERE {where}",
-                values,
-            ).rowcount
+            return sum(db.execute(change, one).rowcount for one in values)
 
     def give_up_waiting(self, said: str) -> None:
         """What was never sent is not going to be."""

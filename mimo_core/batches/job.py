@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from mimo_core._http.settings import ClientSettings
+from mimo_core.batches._job_file import address_in
 from mimo_core.batches._job_steps import (
     KEPT,
     MAX_RESULTS,
@@ -117,6 +118,18 @@ class _Job(Generic[Client]):
         self._settings: ClientSettings = client._settings
         self._store = Store(path, self._settings.endpoint.base_url)
 
+    @staticmethod
+    def address_of(path: str | os.PathLike[str]) -> str | None:
+        """The base URL that the job in a file belongs to. Nothing is changed.
+
+        Args:
+            path: of the file.
+
+        Returns:
+            The address; None where no job stands there.
+        """
+        return address_in(path)
+
     @property
     def path(self) -> str:
         """Of the job's file."""
@@ -192,11 +205,9 @@ class _Job(Generic[Client]):
             if positions is None:
                 states = "('failed', 'unanswered', 'lost')" if lost else "('failed', 'unanswered')"
                 return self._store.again(f"state IN {states}")
-            return sum(
-                self._store.again(
-                    "position = ? AND state NOT IN ('waiting', 'sent')", int(position)
-                )
-                for position in positions
+            return self._store.again(
+                "position = ? AND state NOT IN ('waiting', 'sent')",
+                ((int(position),) for position in positions),
             )
 
     def close(self) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 import httpx2
 
 from mimo_core.batches import BatchJob
-
-KEY = "sk-secret0123456789abcdef"
+from tests.conftest import KEY as KEY
 
 
 def requests(count: int, **changes: Any) -> list[dict[str, Any]]:
